@@ -1,0 +1,1 @@
+"""nil: a sentence becomes a motor skill."""

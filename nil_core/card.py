@@ -1,0 +1,70 @@
+"""The light face of a plugin: what is known of a component before any of its heavy modules is imported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+API_VERSION = 1
+"""Rises only when a plugin written for the former number would break."""
+
+Kind = Literal["generator", "encoder", "segmenter", "robot", "agent"]
+KINDS: tuple[Kind, ...] = ("generator", "encoder", "segmenter", "robot", "agent")
+
+
+class Capability(StrEnum):
+    """Optional features. The core asks the card, never ``hasattr``."""
+
+    OFFLINE = "offline"  # works without network, key or downloaded weights
+    PAID = "paid"  # calling it costs money
+    NEEDS_GPU = "needs_gpu"  # of no practical use on a CPU
+    NEEDS_SCENE = "needs_scene"  # a generator that draws the simulator's scene itself
+    NEEDS_DRAWN_MASKS = "needs_drawn_masks"  # a segmenter that hands on the masks a needs_scene generator drew
+    FRAME_WISE = "frame_wise"  # an encoder whose clip embedding is its frames' features, concatenated
+    LEARNS = "learns"  # an agent whose update() changes it
+
+
+class Options(BaseModel):
+    """Base of every component's config: unknown keys are errors, values cannot change after validation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A module that the implementation imports, and the line a person types to install it."""
+
+    module: str
+    install: str
+
+
+@dataclass(frozen=True)
+class ComponentCard:
+    """Stands in a plugin's ``__init__.py``, which must import nothing heavier than pydantic.
+
+    Attributes:
+        kind: which of the five registries it belongs to.
+        summary: one line for ``nil plugins list``.
+        target: ``package.module:Class``; called with the validated config (an agent: config and ``AgentSetting``).
+        config: the pydantic class of its options; derive it from :class:`Options`.
+        requires: heavy modules, checked before the target is imported.
+        capabilities: see :class:`Capability`.
+        licence: licence of weights or data that the component loads, where it differs from the code's.
+        api: the ``API_VERSION`` it was written for.
+    """
+
+    kind: Kind
+    summary: str
+    target: str
+    config: type[Options] = Options
+    requires: tuple[Requirement, ...] = ()
+    capabilities: frozenset[Capability] = frozenset()
+    licence: str = ""
+    api: int = API_VERSION
+
+    def can(self, capability: Capability) -> bool:
+        """Whether the component offers an optional feature."""
+        return capability in self.capabilities

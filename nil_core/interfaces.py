@@ -1,0 +1,198 @@
+"""The five things a plugin can be. Implement one, write a card, name it in an entry point: that is a plugin.
+
+Nothing need be inherited: these are protocols. Arrays that cross an interface are numpy, whatever lives inside.
+Raise :class:`nil_core.errors.NilError` (or a child) with a hint for anything a person can mend.
+
+A whole plugin, in two files and one table of ``pyproject.toml``::
+
+    # src/my_plugin/__init__.py
+    from nil_core.api import Capability, ComponentCard, Options
+
+    class MeanColourOptions(Options):
+        scale: float = 1.0
+
+    CARD = ComponentCard(
+        kind="encoder",
+        summary="Mean colour of every frame.",
+        target="my_plugin.encoder:MeanColour",
+        config=MeanColourOptions,
+        capabilities=frozenset({Capability.OFFLINE}),
+    )
+
+    # src/my_plugin/encoder.py
+    class MeanColour:
+        clip_length, frame_size = 8, 64
+
+        def __init__(self, options):
+            self.scale = options.scale
+
+        def encode(self, clips):
+            return (clips.mean(axis=(2, 3)) * self.scale).reshape(len(clips), -1).astype("float32")
+
+    # pyproject.toml
+    [project.entry-points."nil.encoders"]
+    mean-colour = "my_plugin:CARD"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from nil_core.types import Floats, Frames, GenerationRequest, Masks, Progress, RobotSpec, Transitions, Video
+
+
+@runtime_checkable
+class VideoGenerator(Protocol):
+    """Imagination: a first frame and a sentence become a video (generator D of the paper, section 3.1).
+
+    Built as ``target(options)``.
+    """
+
+    def generate(self, request: GenerationRequest, progress: Progress) -> Video:
+        """Make the video.
+
+        Args:
+            request: prompt, first frame, wished rate and length. With the capability ``needs_scene`` it carries the
+                scene, and the generator draws the robot itself.
+            progress: call it as ``progress(done, total, what)`` while working.
+
+        Returns:
+            frames of any size and rate; the core aligns them to the tick rate and to the render size. The first frame
+            should show the robot as ``request.first_frame`` does.
+
+        Raises:
+            ConfigError: the skill or an option is not one it knows; name those it knows.
+            DataError: the source cannot be read.
+        """
+        ...
+
+
+@runtime_checkable
+class Segmenter(Protocol):
+    """Where the robot is in each frame of the reference (SAM 2 in the paper). Built as ``target(options)``."""
+
+    def segment(self, video: Video, first_mask: Masks) -> Masks:
+        """Masks of a whole video.
+
+        Args:
+            video: at its own size and rate.
+            first_mask: bool (H, W), the robot in frame 0 of the rendered first frame, resized to the video's size.
+
+        Returns:
+            bool (T, H, W), true where the robot is.
+
+        Raises:
+            DataError: no robot can be told from the background.
+        """
+        ...
+
+
+@runtime_checkable
+class VideoEncoder(Protocol):
+    """Eyes: a clip becomes a vector (TimeSformer in the paper, section 3.2). Built as ``target(options)``.
+
+    Attributes:
+        clip_length: L, frames in a clip; the paper's window is 8.
+        frame_size: S, side of the square frames it wants; the core renders and resizes to it.
+    """
+
+    clip_length: int
+    frame_size: int
+
+    def encode(self, clips: Frames) -> Floats:
+        """Embed a batch of clips.
+
+        Args:
+            clips: uint8 (B, L, S, S, 3), robot on black.
+
+        Returns:
+            float32 (B, D); D is the same for every call. Deterministic: the same clip gives the same embedding,
+            alone or in a batch, up to rounding.
+        """
+        ...
+
+
+@runtime_checkable
+class FrameWiseEncoder(VideoEncoder, Protocol):
+    """An encoder with the capability ``frame_wise``: ``encode(clips)`` equals the concatenation over the clip of
+    ``encode_frames``. Sliding windows then cost one frame a tick instead of L."""
+
+    def encode_frames(self, frames: Frames) -> Floats:
+        """Features of single frames: uint8 (B, S, S, 3) to float32 (B, F), with D = L * F."""
+        ...
+
+
+@runtime_checkable
+class Robot(Protocol):
+    """A body: data that names things, and the model that has them. Built as ``target(options)``.
+
+    Attributes:
+        spec: the embodiment as data.
+    """
+
+    spec: RobotSpec
+
+    def build(self) -> Any:
+        """The robot alone, as an uncompiled ``mujoco.MjSpec``.
+
+        One free joint on ``spec.root``; visual geoms in group 2, colliders in group 3, colliding with the floor
+        (contype 0, conaffinity 1 where self-contact is off). Floor, light, camera and actuators are the core's.
+        A new object at every call.
+
+        Raises:
+            DataError: the model's files are missing or unreadable; the hint installs them.
+        """
+        ...
+
+
+@runtime_checkable
+class Agent(Protocol):
+    """A learner: any off-policy algorithm, in any framework. Built as ``target(options, setting)``.
+
+    The loop calls, for every control step of N environments: ``act``, then ``observe`` with the transitions whose
+    reward became known, then ``update``. Everything random must come from ``setting.seed`` and be part of ``save``:
+    a resumed run repeats the unbroken one to the byte.
+    """
+
+    def act(self, observations: Floats, explore: bool) -> Floats:
+        """Actions for a batch of observations.
+
+        Args:
+            observations: float32 (N, obs).
+            explore: true in training (sample), false in evaluation (the mode).
+
+        Returns:
+            float32 (N, act) in [-1, 1].
+        """
+        ...
+
+    def observe(self, transitions: Transitions) -> None:
+        """Remember transitions (the replay buffer is the agent's)."""
+        ...
+
+    def update(self, steps: int) -> Mapping[str, float]:
+        """Learn.
+
+        Args:
+            steps: environment steps since the last call; the agent's replay ratio says how many gradient steps
+                that buys. Does nothing while too little is remembered.
+
+        Returns:
+            scalars to log (losses, temperature ...), averaged over the gradient steps; empty if none was made.
+        """
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write everything needed to go on exactly into an empty folder: networks, targets, optimisers, replay
+        buffer, random state. No pickle: safetensors, npz, JSON."""
+        ...
+
+    def load(self, folder: Path) -> None:
+        """Restore what ``save`` wrote.
+
+        Raises:
+            RunError: the folder holds something else, or sizes differ.
+        """
+        ...

@@ -1,0 +1,277 @@
+"""What flows through the house: frozen dataclasses over numpy arrays, checked where they are made.
+
+Axes are named T (frames), N (environments), H, W (pixels), L (clip length). Frames are uint8 RGB, masks are bool and
+true where the robot is. Angles are radians, lengths metres, times seconds, torques newton metres.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from nil_core.errors import DataError
+
+Frames = npt.NDArray[np.uint8]
+Masks = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+
+ControlMode = Literal["pd", "torque"]
+
+Progress = Callable[[int, int, str], None]
+"""``progress(done, total, what)``: called often by long work, never more than cheaply. Use :func:`no_progress` to ignore."""
+
+
+def no_progress(done: int, total: int, what: str) -> None:
+    """A :data:`Progress` that shows nothing."""
+
+
+@dataclass(frozen=True)
+class Video:
+    """A clip of any length.
+
+    Attributes:
+        frames: uint8 (T, H, W, 3) RGB, T >= 1.
+        fps: frames per second, as the source says; frame i shows time i / fps.
+        masks: bool (T, H, W), the robot's pixels, only from generators that draw the scene themselves; the segmenter
+            ``sim_mask`` hands them on.
+        trajectory: float64 (T, nq) joint-space motion that was drawn, when there is one. Kept for metrics (the MoCap
+            loss); never shown to an agent.
+        facts: what the source knows about the clip, JSON values only: ``{"speed": 0.8}`` is the commanded forward
+            speed in m/s, used as the target of the environment reward; anything else is provenance.
+
+    Raises:
+        DataError: wrong shape, dtype or frame rate.
+    """
+
+    frames: Frames
+    fps: float
+    masks: Masks | None = None
+    trajectory: Doubles | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        shape = self.frames.shape
+        if self.frames.dtype != np.uint8 or len(shape) != 4 or shape[3] != 3 or 0 in shape:
+            raise DataError(f"a video is uint8 (T, H, W, 3), got {self.frames.dtype} {shape}")
+        if not (np.isfinite(self.fps) and self.fps > 0):
+            raise DataError(f"a video needs a positive frame rate, got {self.fps}")
+        if self.masks is not None and (self.masks.dtype != np.bool_ or self.masks.shape != shape[:3]):
+            raise DataError(f"masks are bool {shape[:3]}, got {self.masks.dtype} {self.masks.shape}")
+        if self.trajectory is not None and len(self.trajectory) != shape[0]:
+            raise DataError(f"a trajectory has one row per frame ({shape[0]}), got {len(self.trajectory)}")
+
+    @property
+    def seconds(self) -> float:
+        """Time from the first frame to the last."""
+        return (len(self.frames) - 1) / self.fps
+
+
+@dataclass(frozen=True)
+class Actuator:
+    """One driven hinge joint.
+
+    Attributes:
+        joint: name of the joint in the model; the actuator gets the same name.
+        torque_limit: N m, symmetric.
+        kp: N m / rad, stiffness of PD control.
+        kd: N m s / rad, damping of PD control, on top of the joint's own.
+        action_range: rad that an action of 1 moves the PD target away from the standing pose.
+    """
+
+    joint: str
+    torque_limit: float
+    kp: float
+    kd: float
+    action_range: float = 0.5
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A camera that follows the robot's root in x and y, at a fixed height, and never turns.
+
+    Attributes:
+        distance: m from the look-at point.
+        height: m of the look-at point above the floor.
+        azimuth: degrees; 90 sees the robot walk to the right.
+        elevation: degrees; negative looks down.
+    """
+
+    distance: float
+    height: float
+    azimuth: float = 90.0
+    elevation: float = -5.0
+
+
+@dataclass(frozen=True)
+class FallLimits:
+    """When the robot counts as fallen: root height (m) below ``min_height``, or |roll| or |pitch| (rad) beyond the limit."""
+
+    min_height: float
+    max_roll: float = 0.7
+    max_pitch: float = 0.7
+
+
+@dataclass(frozen=True)
+class RobotSpec:
+    """An embodiment as data. ``Robot.build()`` gives the model that these names refer to.
+
+    Attributes:
+        name: short name, e.g. ``a1``.
+        prompt_name: how a person would call it in a prompt, e.g. ``Unitree A1``.
+        root: name of the body with the free joint.
+        torso: name of the body whose tilt counts as stability.
+        actuators: the driven joints, in the order of actions and observations.
+        standing_pose: joint name to rad; joints not named stand at 0.
+        standing_height: m, root above the floor in the standing pose (settled again by the simulator).
+        feet: names of the foot geoms; several geoms of one body make one foot.
+        camera: the follow camera.
+        fall: when an episode ends early.
+        control_hz: the robot's customary control rate under torque control.
+    """
+
+    name: str
+    prompt_name: str
+    root: str
+    torso: str
+    actuators: tuple[Actuator, ...]
+    standing_pose: Mapping[str, float]
+    standing_height: float
+    feet: tuple[str, ...]
+    camera: Camera
+    fall: FallLimits
+    control_hz: float = 100.0
+
+
+@runtime_checkable
+class Scene(Protocol):
+    """What a generator with the capability ``needs_scene`` may use to draw the video itself.
+
+    Attributes:
+        spec: the robot as data.
+        model: ``mujoco.MjModel`` with the robot, the floor and its actuators; position and velocity indices as usual.
+        standing_qpos: float64 (nq,), the settled standing pose: the pose of the first frame.
+    """
+
+    spec: RobotSpec
+    model: Any
+    standing_qpos: Doubles
+
+    def render(self, qpos: Doubles, progress: Progress = no_progress) -> tuple[Frames, Masks]:
+        """Draw poses with the follow camera, robot only on black.
+
+        Args:
+            qpos: float64 (T, nq).
+            progress: told after every frame.
+
+        Returns:
+            frames uint8 (T, S, S, 3) and masks bool (T, S, S), S the run's render size.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """What a generator is asked for.
+
+    Attributes:
+        prompt: the whole sentence (equation 1 of the paper unless the user wrote one).
+        skill: the verb alone, e.g. ``walking``.
+        first_frame: uint8 (H, W, 3), the robot standing, background removed.
+        first_mask: bool (H, W) of the same frame.
+        fps: frame rate wished for; a generator with a rate of its own says so in the video it returns.
+        seconds: length wished for.
+        seed: for generators that can be seeded.
+        scene: only for generators with the capability ``needs_scene``.
+    """
+
+    prompt: str
+    skill: str
+    first_frame: Frames
+    first_mask: Masks
+    fps: float
+    seconds: float
+    seed: int
+    scene: Scene | None = None
+
+
+@dataclass(frozen=True)
+class AgentSetting:
+    """What an agent must know of the world it will act in.
+
+    Attributes:
+        observation_size: length of one observation.
+        action_size: length of one action; every entry lies in [-1, 1].
+        environments: N, how many environments act at once.
+        horizon: control steps in a full episode.
+        total_steps: environment steps the run was asked for (schedules may use it; a resumed run may ask for more).
+        seed: seeds everything random in the agent.
+        device: ``cpu``, ``cuda``, ``cuda:1`` ...
+    """
+
+    observation_size: int
+    action_size: int
+    environments: int
+    horizon: int
+    total_steps: int
+    seed: int
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Transitions:
+    """A batch of B transitions in the order they happened (time first, then environment).
+
+    Attributes:
+        observations: float32 (B, obs).
+        actions: float32 (B, act), as acted, in [-1, 1].
+        rewards: float32 (B,).
+        next_observations: float32 (B, obs); at an episode's end the observation before the reset.
+        terminations: bool (B,): the robot fell; the value beyond is 0.
+        truncations: bool (B,): the time limit was reached; the value beyond is bootstrapped.
+    """
+
+    observations: Floats
+    actions: Floats
+    rewards: Floats
+    next_observations: Floats
+    terminations: Masks
+    truncations: Masks
+
+    def __len__(self) -> int:
+        return len(self.rewards)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The video to imitate, at the tick rate, ready for the reward. Row t belongs to time t / tick_hz.
+
+    Attributes:
+        frames: uint8 (T, S, S, 3), robot on black, at the render size.
+        masks: bool (T, S, S).
+        embeddings: float32 (T, D), of the paper's clip window that ends at t.
+        features: float32 (T, F), what a single moment looks like to the encoder: frame features of a frame-wise
+            encoder, else the clip embeddings. The preview in the observation is made of these.
+        tick_hz: rate of the rows.
+        target_speed: m/s the reference travels, if its source knows; for metrics only.
+        trajectory: float64 (T, nq) when the source knows it; for metrics only.
+        provenance: JSON values: where every part came from.
+    """
+
+    frames: Frames
+    masks: Masks
+    embeddings: Floats
+    features: Floats
+    tick_hz: float
+    target_speed: float | None = None
+    trajectory: Doubles | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ticks(self) -> int:
+        """Ticks in an episode: every row after the first, which is the start."""
+        return len(self.frames) - 1
