@@ -1,0 +1,108 @@
+"""Histograms of oriented gradients (Dalal and Triggs, CVPR 2005), in plain numpy.
+
+Per pixel the work is one conversion to luma, two differences, one arctangent, one square root and two weighted counts.
+That part goes frame by frame: the temporaries of one frame stay in the processor's cache, and taking 16 at once was
+measured 2.5 times slower. What follows works on a few hundred numbers a frame and takes the whole batch at once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nil_core.api import DataError, Doubles, Floats, Frames
+from nil_encoder_hog import HogOptions
+
+LUMA = np.array([77, 150, 29], np.float32) / 256
+"""Rec. 601 weights in 1/256: every luma is exact in float32, so equal colours have gradients of exactly zero."""
+
+NORM_FLOOR = 1.0
+"""Added in quadrature to a block's norm, in luma levels summed over pixels: below any real edge, above rounding."""
+
+
+class HogEncoder:
+    """HOG features of each frame, concatenated over the clip.
+
+    A frame becomes ``cells`` x ``cells`` histograms of unsigned gradient orientation, weighted by gradient magnitude
+    and shared linearly between the two nearest bins. Without the sharing a vertical edge, the commonest on a standing
+    robot, would lie exactly on the border of the first and the last bin, where rounding decides. Every 2 x 2 cells
+    make a block, normalised to unit length; the frame's features are its blocks, row by row.
+    Norms are plain L2: Dalal and Triggs found the clipped L2-Hys no better, and it takes two more passes.
+
+    Attributes:
+        clip_length: L, frames in a clip.
+        frame_size: S, side of a frame in pixels.
+        features: F, numbers a frame becomes: ``(cells - 1)^2 * 4 * bins``.
+    """
+
+    def __init__(self, options: HogOptions) -> None:
+        self.clip_length = options.clip_length
+        self.frame_size = options.frame_size
+        self.features = (options.cells - 1) ** 2 * 4 * options.bins
+        self._cells = options.cells
+        self._bins = options.bins
+        # Orientations are counted over the whole turn first, in `slots`: slot s lies between the centres of the bins
+        # s - 1 and s, modulo half a turn. Folding afterwards spares a pass over the pixels.
+        self._slots = 2 * options.bins + 1
+        cell = np.arange(options.frame_size) // (options.frame_size // options.cells)
+        self._first_slot = (cell[:, None] * options.cells + cell) * self._slots
+        slots = np.arange(self._slots)
+        self._bin_below = np.eye(options.bins)[(slots - 1) % options.bins]
+        self._bin_above = np.eye(options.bins)[slots % options.bins]
+
+    def encode(self, clips: Frames) -> Floats:
+        """Embed clips: uint8 (B, L, S, S, 3) to float32 (B, L * F).
+
+        Raises:
+            DataError: the clips have another size.
+        """
+        if clips.ndim != 5 or clips.shape[1] != self.clip_length:
+            raise DataError(
+                f"hog encodes clips of {self.clip_length} frames, got an array {clips.shape}",
+                "set encoder.clip_length to the length of your clips",
+            )
+        features = self.encode_frames(clips.reshape(-1, *clips.shape[2:]))
+        return features.reshape(len(clips), self.clip_length * self.features)
+
+    def encode_frames(self, frames: Frames) -> Floats:
+        """Features of single frames: uint8 (B, S, S, 3) to float32 (B, F). A frame without edges gives zeros.
+
+        Raises:
+            DataError: the frames have another size.
+        """
+        size = self.frame_size
+        if frames.shape[1:] != (size, size, 3) or frames.dtype != np.uint8:
+            raise DataError(
+                f"hog encodes frames uint8 (B, {size}, {size}, 3), got {frames.dtype} {frames.shape}",
+                "resize the frames, or set encoder.frame_size",
+            )
+        histograms = np.empty((len(frames), self._cells, self._cells, self._bins))
+        for histogram, frame in zip(histograms, frames, strict=True):
+            histogram[:] = self._histograms(frame)
+        return _blocks(histograms).reshape(-1, self.features).astype(np.float32)
+
+    def _histograms(self, frame: Frames) -> Doubles:
+        """Orientation histograms of a frame's cells: float64 (cells, cells, bins), in luma levels."""
+        luma = frame.astype(np.float32) @ LUMA
+        dx, dy = np.zeros_like(luma), np.zeros_like(luma)  # the frame's rim has no gradient
+        np.subtract(luma[:, 2:], luma[:, :-2], out=dx[:, 1:-1])
+        np.subtract(luma[2:], luma[:-2], out=dy[1:-1])
+        magnitude = np.sqrt(dx * dx + dy * dy)
+
+        turn = np.arctan2(dy, dx) * np.float32(self._bins / np.pi) + np.float32(self._bins + 0.5)
+        slot = turn.astype(np.int32)
+        to_above = (turn - slot) * magnitude
+
+        index = (slot + self._first_slot).ravel()
+        shape = (self._cells, self._cells, self._slots)
+        total = np.bincount(index, magnitude.ravel(), np.prod(shape)).reshape(shape)
+        above = np.bincount(index, to_above.ravel(), np.prod(shape)).reshape(shape)
+        return (total - above) @ self._bin_below + above @ self._bin_above
+
+
+def _blocks(cells: Doubles) -> Doubles:
+    """Overlapping blocks of 2 x 2 cells with unit length: (B, C, C, bins) to (B, C - 1, C - 1, 4 * bins)."""
+    corners = (cells[:, :-1, :-1], cells[:, :-1, 1:], cells[:, 1:, :-1], cells[:, 1:, 1:])
+    blocks = np.concatenate(corners, axis=-1)
+    energy = np.einsum("...i,...i->...", blocks, blocks)[..., None]
+    unit: Doubles = blocks / np.sqrt(energy + NORM_FLOOR**2)
+    return unit
