@@ -1,0 +1,118 @@
+"""OpenGL without a screen: which library draws, and the one context a process draws with.
+
+Call :func:`choose_backend` before mujoco or dm_control is imported: both read ``MUJOCO_GL`` once, while importing.
+A process has one context, made at the first :func:`make_current` and shared by all its renderers: a second one has been
+seen to draw nothing. dm_control keeps contexts of its own and does not notice ours, so ``physics.render`` and a
+:class:`nil_core.sim.renderer.Renderer` do not mix in one process.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import importlib
+import importlib.util
+import os
+import sys
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from nil_core.errors import MachineError
+
+INSTALL = "Debian, Ubuntu: apt-get install libegl1 libgl1-mesa-dri (or MUJOCO_GL=osmesa with libosmesa6)"
+
+_MODULES = {"egl": "mujoco.egl", "osmesa": "mujoco.osmesa", "glfw": "mujoco.glfw", "cgl": "mujoco.cgl"}
+
+_context: Any = None
+_owned: list[weakref.finalize[..., Any]] = []
+_is_worker = False
+
+
+def choose_backend() -> None:
+    """Set ``MUJOCO_GL`` to ``egl`` on Linux, and ``LP_NUM_THREADS`` to 0, where the user has set neither.
+
+    EGL needs no screen. With 0 threads Mesa's software renderer works in the calling thread: frames this small only
+    lose by being shared out.
+
+    Raises:
+        MachineError: EGL is asked for, and its library is not there. Importing mujoco would fail.
+    """
+    if sys.platform == "linux":
+        os.environ.setdefault("MUJOCO_GL", "egl")
+    os.environ.setdefault("LP_NUM_THREADS", "0")
+    if os.environ.get("MUJOCO_GL") == "egl":
+        try:
+            ctypes.CDLL("libEGL.so.1")
+        except OSError as error:
+            raise MachineError(f"drawing needs the library libEGL.so.1: {error}", INSTALL) from error
+
+
+def mark_worker() -> None:
+    """Say that this process only simulates and draws: it will not import torch."""
+    global _is_worker
+    _is_worker = True
+
+
+def make_current() -> None:
+    """Make the process's context current in the calling thread, creating it at the first call.
+
+    Raises:
+        MachineError: OpenGL does not work on this machine.
+    """
+    global _context
+    if _context is None:
+        choose_backend()
+        _import_compiler_of_torch()
+        _context = _create()
+        # Registered after the context made mujoco register the end of the display, and so run before it.
+        atexit.register(_free_all)
+    _context.make_current()
+
+
+def free_with_context(owner: object, free: Callable[[], None]) -> weakref.finalize[..., Any]:
+    """Have what an object holds in the context freed when the object or the context goes, whichever is first.
+
+    Args:
+        owner: the object; ``free`` must not refer to it.
+        free: called once at most, with the context current.
+
+    Returns:
+        call it to free at once.
+    """
+    finalizer = weakref.finalize(owner, _free_in_context, free)
+    _owned[:] = [other for other in _owned if other.alive] + [finalizer]
+    return finalizer
+
+
+def _free_in_context(free: Callable[[], None]) -> None:
+    make_current()
+    free()
+
+
+def _free_all() -> None:
+    for finalizer in _owned:
+        finalizer()
+    _context.free()
+
+
+def _create() -> Any:
+    backend = os.environ.get("MUJOCO_GL", "").lower()
+    try:
+        # Not mujoco.GLContext, which is another backend's if mujoco was imported before the choice.
+        context = importlib.import_module(_MODULES.get(backend, "mujoco.gl_context")).GLContext(64, 64)
+        context.make_current()
+    except Exception as error:  # of many types: PyOpenGL's, ctypes', or an AttributeError on a missing library
+        raise MachineError(f"OpenGL cannot draw here (MUJOCO_GL={backend or 'unset'}): {error}", INSTALL) from error
+    return context
+
+
+def _import_compiler_of_torch() -> None:
+    """Import torch's compiler before Mesa's.
+
+    torch imports it lazily, with the first optimiser, and that has crashed the process where Mesa's software renderer,
+    which brings an LLVM of its own, had a context already.
+    """
+    may_use_torch = "torch" in sys.modules or not _is_worker
+    if may_use_torch and importlib.util.find_spec("torch"):
+        importlib.import_module("torch._dynamo")

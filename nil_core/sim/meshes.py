@@ -1,0 +1,133 @@
+"""Fewer triangles to draw: a robot's visual meshes, decimated.
+
+Drawing small frames on a CPU costs time by the triangle, and robots' meshes come with hundreds of thousands. Physics is
+left as it is, to the bit: only visual geoms get new meshes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import fast_simplification
+import mujoco
+import numpy as np
+import numpy.typing as npt
+import platformdirs
+
+from nil_core.types import Floats
+
+Triangles = npt.NDArray[np.int32]
+
+VISUAL_GROUP = 2
+GRID = 0.001  # m; vertices in one cell are merged: meshes come as loose parts, which decimation would tear apart
+AGGRESSIVENESS = 2.5  # of fast_simplification; at its default of 7 thin parts vanish
+FEWEST = 60  # triangles
+
+_RECIPE = f"1 {GRID} {AGGRESSIVENESS} {FEWEST}"  # part of the cache's key: raise the number when the code changes
+
+
+def decimate_visuals(spec: mujoco.MjSpec, ratio: float = 0.05) -> None:
+    """Give every visual mesh geom (group 2) of a spec a decimated mesh of its own; colliders keep theirs.
+
+    Args:
+        spec: changed in place; must compile.
+        ratio: share of the triangles to keep. A wish: shapes that would suffer keep more.
+    """
+    geoms = [g for g in spec.geoms if g.type == mujoco.mjtGeom.mjGEOM_MESH and g.group == VISUAL_GROUP]
+    model = spec.compile()  # MuJoCo reads every format, and applies scale and offset
+    names = {geom.meshname for geom in geoms}
+    for name in names:
+        vertices, triangles = _cached_decimation(*_geometry(model, model.mesh(name).id), ratio)
+        spec.add_mesh(
+            name=f"{name}_visual",
+            uservert=vertices.ravel(),
+            userface=triangles.ravel(),
+            inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL,  # the surface may be open, and has no inertia to give
+        )
+    for geom in geoms:
+        geom.meshname = f"{geom.meshname}_visual"
+    unused = names - {geom.meshname for geom in spec.geoms}
+    for name in unused:
+        spec.delete(spec.mesh(name))
+
+
+def decimate(vertices: Floats, triangles: Triangles, ratio: float) -> tuple[Floats, Triangles]:
+    """Merge vertices on a 1 mm grid, then collapse the edges that matter least (quadric error).
+
+    Args:
+        vertices: float32 (V, 3), m.
+        triangles: int32 (F, 3), indices of vertices.
+        ratio: share of the triangles to keep, as far as the shape allows.
+
+    Returns:
+        fewer vertices and triangles, or the very same if there is nothing to gain.
+    """
+    target = max(int(len(triangles) * ratio), FEWEST)
+    merged_vertices, merged = _merge(vertices, triangles)
+    if len(merged) > target:
+        merged_vertices, merged = fast_simplification.simplify(
+            merged_vertices, merged, target_count=target, agg=AGGRESSIVENESS
+        )
+    if not 4 <= len(merged) < len(triangles):
+        return vertices, triangles
+    return merged_vertices.astype(np.float32), merged.astype(np.int32)
+
+
+def cache_folder() -> Path:
+    """``meshes`` under ``NIL_CACHE``, or under the user's cache folder for nil."""
+    return Path(os.environ.get("NIL_CACHE") or platformdirs.user_cache_dir("nil")) / "meshes"
+
+
+def _geometry(model: mujoco.MjModel, mesh: int) -> tuple[Floats, Triangles]:
+    """Vertices (V, 3) in m and triangles (F, 3) of a compiled mesh, in the frame of its file."""
+    first, count = model.mesh_vertadr[mesh], model.mesh_vertnum[mesh]
+    centred = model.mesh_vert[first : first + count].astype(np.float64)
+    rotation = np.empty(9)
+    mujoco.mju_quat2Mat(rotation, model.mesh_quat[mesh])
+    vertices = (centred @ rotation.reshape(3, 3).T + model.mesh_pos[mesh]).astype(np.float32)
+    first, count = model.mesh_faceadr[mesh], model.mesh_facenum[mesh]
+    return vertices, model.mesh_face[first : first + count].copy()
+
+
+def _merge(vertices: Floats, triangles: Triangles) -> tuple[Floats, Triangles]:
+    """One vertex, the mean, for each occupied cell of the grid; triangles within a cell or doubled vanish."""
+    cells = np.round(vertices / GRID).astype(np.int64)
+    _, cell, count = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
+    means = np.stack([np.bincount(cell, axis) for axis in vertices.T], axis=1) / count[:, None]
+    corners = cell[triangles]
+    a, b, c = corners.T
+    corners = corners[(a != b) & (b != c) & (c != a)]
+    _, first = np.unique(np.sort(corners, axis=1), axis=0, return_index=True)
+    used, corners = np.unique(corners[np.sort(first)], return_inverse=True)
+    return means[used].astype(np.float32), corners.reshape(-1, 3).astype(np.int32)
+
+
+def _cached_decimation(vertices: Floats, triangles: Triangles, ratio: float) -> tuple[Floats, Triangles]:
+    key = hashlib.sha256(f"{_RECIPE} {ratio} {vertices.shape}".encode())
+    key.update(vertices.tobytes())
+    key.update(triangles.tobytes())
+    path = cache_folder() / f"{key.hexdigest()}.npz"
+    # Whatever is wrong with a cache entry, and whatever keeps one from being written, the mesh is made anew.
+    with contextlib.suppress(Exception), np.load(path, allow_pickle=False) as entry:
+        return entry["vertices"], entry["triangles"]
+    result = decimate(vertices, triangles, ratio)
+    with contextlib.suppress(OSError):
+        _write(path, vertices=result[0], triangles=result[1])
+    return result
+
+
+def _write(path: Path, **arrays: npt.NDArray[Any]) -> None:
+    """Write an npz file, whole or not at all, however many processes write it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+        try:
+            np.savez(file, allow_pickle=False, **arrays)
+        except BaseException:
+            os.unlink(file.name)
+            raise
+    os.replace(file.name, path)

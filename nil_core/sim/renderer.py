@@ -1,0 +1,99 @@
+"""One render gives a frame and the robot's mask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from nil_core.sim import gl
+from nil_core.types import Camera, Frames, Masks
+
+FLOOR_GROUP = 1
+"""The geom group that the floor is alone in."""
+
+_EFFECTS = ("SHADOW", "REFLECTION", "SKYBOX", "FOG", "HAZE")
+
+
+class Renderer:
+    """Draws a model with a camera that follows a body in x and y and never turns.
+
+    Robot only, on black, by default: no floor, shadows or smoothed edges, so that the pixels that show the robot are
+    exactly those whose depth is nearer than the far plane. That one pass is all a frame and its mask cost. The cost is
+    in the geometry, hardly in the pixels: see :mod:`nil_core.sim.meshes`.
+
+    All renderers of a process share one GL context and belong to one thread.
+
+    Args:
+        model: its visual settings (buffer size, clipping planes, field of view, samples) are overwritten, its physics
+            is not.
+        size: S, side of the square frames.
+        camera: where to look from.
+        root: name of the body to follow.
+        pretty: draw the floor, shadows and smooth edges too, for videos that people watch; there are no masks then.
+
+    Raises:
+        MachineError: OpenGL does not work on this machine.
+    """
+
+    def __init__(self, model: mujoco.MjModel, size: int, camera: Camera, root: str, *, pretty: bool = False) -> None:
+        gl.make_current()
+        _set_visuals(model, size, pretty)
+        self._model = model
+        self._root = model.body(root).id
+        self._size = size
+        self._camera = _free_camera(camera)
+        self._option = mujoco.MjvOption()
+        self._option.geomgroup[FLOOR_GROUP] = pretty
+        self._scene = mujoco.MjvScene(model, maxgeom=model.ngeom + 100)
+        for effect in _EFFECTS:
+            self._scene.flags[getattr(mujoco.mjtRndFlag, f"mjRND_{effect}")] = pretty
+        self._context: Any = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_50)
+        self._context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR  # what was not drawn on reads exactly 0
+        self._rectangle = mujoco.MjrRect(0, 0, size, size)
+        self._pixels = np.empty((size, size, 3), np.uint8)
+        self._depth = None if pretty else np.empty((size, size), np.float32)
+        self.close = gl.free_with_context(self, self._context.free)
+        """Free what the renderer holds; it cannot draw any more. Happens by itself at the end."""
+
+    def draw(self, data: mujoco.MjData, frame_out: Frames, mask_out: Masks | None = None) -> None:
+        """Draw the state whose positions are in ``data`` (after ``mj_kinematics``, ``mj_forward`` or ``mj_step``).
+
+        Args:
+            data: of the model given at the start, or of an equal one.
+            frame_out: uint8 (S, S, 3) to write to, RGB, the top row first.
+            mask_out: bool (S, S) to write to, true where the robot is; None, and always None if ``pretty``, draws none.
+        """
+        gl.make_current()
+        self._camera.lookat[:2] = data.xpos[self._root, :2]
+        everything = mujoco.mjtCatBit.mjCAT_ALL
+        mujoco.mjv_updateScene(self._model, data, self._option, None, self._camera, everything, self._scene)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
+        mujoco.mjr_render(self._rectangle, self._scene, self._context)
+        mujoco.mjr_readPixels(self._pixels, self._depth, self._rectangle, self._context)
+        frame_out[:] = self._pixels[::-1]  # OpenGL's first row is the bottom one
+        if mask_out is not None:
+            if self._depth is None:
+                raise ValueError("a pretty renderer draws no masks")
+            np.greater(self._depth[::-1], 0, out=mask_out)
+
+
+def _free_camera(camera: Camera) -> mujoco.MjvCamera:
+    free = mujoco.MjvCamera()
+    free.type = mujoco.mjtCamera.mjCAMERA_FREE
+    free.distance, free.azimuth, free.elevation = camera.distance, camera.azimuth, camera.elevation
+    free.lookat[2] = camera.height
+    return free
+
+
+def _set_visuals(model: mujoco.MjModel, size: int, pretty: bool) -> None:
+    visual = model.vis
+    visual.global_.offwidth = visual.global_.offheight = size
+    visual.global_.fovy = 45
+    # The clipping planes are in units of the extent, and a large floor makes that so large that the near one cuts the
+    # robot.
+    model.stat.extent = 1
+    visual.map.znear, visual.map.zfar = 0.05, 50
+    visual.quality.offsamples = 4 if pretty else 0
+    visual.quality.shadowsize = 2048 if pretty else 0
