@@ -1,0 +1,99 @@
+"""Joint angles that put every foot where it should be: damped least squares on the robot's own model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import mujoco
+import numpy as np
+
+from nil_core.api import Doubles
+from nil_generator_gait.legs import Leg
+
+PRECISION = 1e-5  # m; below a thousandth of a pixel
+ITERATIONS = 30
+DAMPING = 1e-3  # m/rad; keeps a stretched leg from jumping, too small to slow the others
+SOLE = 0.05  # m/rad; a radian of tilt counts like this error in place
+LARGEST_STEP = 0.3  # rad per iteration
+
+
+class FootSolver:
+    """Solves all legs of one robot at once, from the pose it is given.
+
+    A foot whose leg has joints to spare after placing its contact point (an ankle) also keeps its orientation of the
+    standing pose, so that the sole stays flat.
+
+    Args:
+        model: the robot's model.
+        data: in the standing pose, kinematics computed; used as working memory afterwards.
+        legs: of the robot.
+    """
+
+    def __init__(self, model: mujoco.MjModel, data: mujoco.MjData, legs: Sequence[Leg]) -> None:
+        self.model, self.data, self.legs = model, data, legs
+        joints = sorted({joint for leg in legs for joint in leg.joints})
+        self.qpos_index = model.jnt_qposadr[joints]
+        self.dof_index = model.jnt_dofadr[joints]
+        limited = model.jnt_limited[joints].astype(bool)
+        self.low = np.where(limited, model.jnt_range[joints, 0], -np.inf)
+        self.high = np.where(limited, model.jnt_range[joints, 1], np.inf)
+        self.soles = [data.xquat[leg.foot].copy() if self._has_joints_to_spare(leg) else None for leg in legs]
+
+    def solve(self, qpos: Doubles, targets: Doubles) -> tuple[Doubles, float]:
+        """Move the legs' joints until the feet are at their targets.
+
+        Args:
+            qpos: (nq,) where to start; everything but the legs' joints is kept.
+            targets: (F, 3) m, world, of the contact points.
+
+        Returns:
+            (nq,) within the joint limits, and the largest remaining distance in m.
+        """
+        qpos = qpos.copy()
+        for _ in range(ITERATIONS):
+            errors, jacobian, distance = self._linearise(qpos, targets)
+            if np.abs(errors).max() < PRECISION:
+                break
+            square = jacobian @ jacobian.T + DAMPING**2 * np.eye(len(errors))
+            step = jacobian.T @ np.linalg.solve(square, errors)
+            step *= LARGEST_STEP / max(LARGEST_STEP, np.abs(step).max())
+            qpos[self.qpos_index] = np.clip(qpos[self.qpos_index] + step, self.low, self.high)
+        else:
+            distance = self._linearise(qpos, targets)[2]
+        return qpos, distance
+
+    def _linearise(self, qpos: Doubles, targets: Doubles) -> tuple[Doubles, Doubles, float]:
+        """Stacked errors (E,), their Jacobian (E, joints), and the largest distance of a foot from its target."""
+        self.data.qpos[:] = qpos
+        mujoco.mj_kinematics(self.model, self.data)
+        mujoco.mj_comPos(self.model, self.data)
+        errors, rows, distance = [], [], 0.0
+        for leg, sole, target in zip(self.legs, self.soles, targets, strict=True):
+            point, moving, turning = self._contact(leg)
+            errors.append(target - point)
+            rows.append(moving)
+            distance = max(distance, float(np.linalg.norm(target - point)))
+            if sole is not None:
+                errors.append(SOLE * _rotation_between(self.data.xquat[leg.foot], sole))
+                rows.append(SOLE * turning)
+        return np.concatenate(errors), np.concatenate(rows), distance
+
+    def _contact(self, leg: Leg) -> tuple[Doubles, Doubles, Doubles]:
+        """Contact point in the world (3,) and its Jacobians of place and orientation (3, joints)."""
+        point = self.data.xpos[leg.foot] + self.data.xmat[leg.foot].reshape(3, 3) @ leg.contact
+        moving, turning = np.zeros((3, self.model.nv)), np.zeros((3, self.model.nv))
+        mujoco.mj_jac(self.model, self.data, moving, turning, point, leg.foot)
+        return point, moving[:, self.dof_index], turning[:, self.dof_index]
+
+    def _has_joints_to_spare(self, leg: Leg) -> bool:
+        _, moving, _ = self._contact(leg)
+        return len(leg.joints) > int(np.linalg.matrix_rank(moving, tol=1e-3))
+
+
+def _rotation_between(current: Doubles, wanted: Doubles) -> Doubles:
+    """World rotation vector (3,) rad from one unit quaternion to another."""
+    inverse, turn, vector = np.zeros(4), np.zeros(4), np.zeros(3)
+    mujoco.mju_negQuat(inverse, current)
+    mujoco.mju_mulQuat(turn, wanted, inverse)
+    mujoco.mju_quat2Vel(vector, turn, 1.0)
+    return vector

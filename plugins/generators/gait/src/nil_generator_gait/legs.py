@@ -1,0 +1,99 @@
+"""The legs of a robot, found in its model: which joints move which foot, where it touches the floor, when it steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+
+from nil_core.api import DataError, Doubles, Scene
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One leg.
+
+    Attributes:
+        foot: body id.
+        joints: ids of the driven hinges between root and foot, from the root outwards.
+        contact: (3,) m, the foot's lowest point in the standing pose, in the foot body's frame.
+        home: (3,) m, the same point in the world.
+        phase: cycles, when the foot first lifts.
+    """
+
+    foot: int
+    joints: tuple[int, ...]
+    contact: Doubles
+    home: Doubles
+    phase: float
+
+
+def find_legs(scene: Scene, standing: mujoco.MjData) -> tuple[Leg, ...]:
+    """The legs, in the order of the robot's feet.
+
+    Args:
+        scene: robot and model.
+        standing: the model's data in the standing pose, kinematics computed.
+
+    Raises:
+        DataError: the robot names no feet, or no driven joint moves one of them.
+    """
+    model, spec = scene.model, scene.spec
+    geoms_of: dict[int, list[int]] = {}
+    for name in spec.feet:
+        geom = model.geom(name).id
+        geoms_of.setdefault(int(model.geom_bodyid[geom]), []).append(geom)
+    if not geoms_of:
+        raise DataError(f"robot {spec.name} has no feet to walk on", "name its foot geoms in RobotSpec.feet")
+
+    driven = {model.joint(actuator.joint).id for actuator in spec.actuators}
+    root = model.body(spec.root).id
+    homes = np.array([_lowest_point(model, standing, geoms) for geoms in geoms_of.values()])
+    phases = step_phases((homes - standing.xpos[root]) @ standing.xmat[root].reshape(3, 3))
+    legs = []
+    for foot, home, phase in zip(geoms_of, homes, phases, strict=True):
+        joints = _joints_between(model, root, foot, driven)
+        if not joints:
+            raise DataError(
+                f"no driven joint of robot {spec.name} moves its foot {model.body(foot).name}",
+                "name the joints of every leg in RobotSpec.actuators",
+            )
+        contact = standing.xmat[foot].reshape(3, 3).T @ (home - standing.xpos[foot])
+        legs.append(Leg(foot, joints, contact, home, phase))
+    return tuple(legs)
+
+
+def step_phases(feet: Doubles) -> list[float]:
+    """When each foot steps, in cycles: alternating front to back on each side, the sides opposite to each other.
+
+    Two feet alternate, four go in diagonal pairs (a trot), six in tripods.
+
+    Args:
+        feet: (F, 3) m in the root's frame, x forward, y left.
+    """
+    left = feet[:, 1] > 0
+    rank = [int(np.sum((left == side) & (feet[:, 0] > x))) for side, x in zip(left, feet[:, 0], strict=True)]
+    return [0.5 * ((place + int(side)) % 2) for place, side in zip(rank, left, strict=True)]
+
+
+def _joints_between(model: mujoco.MjModel, root: int, foot: int, driven: Iterable[int]) -> tuple[int, ...]:
+    joints: list[int] = []
+    body = foot
+    while body not in (root, 0):
+        start, count = model.body_jntadr[body], model.body_jntnum[body]
+        joints[:0] = [joint for joint in range(start, start + count) if joint in driven]
+        body = model.body_parentid[body]
+    return tuple(joints)
+
+
+def _lowest_point(model: mujoco.MjModel, data: mujoco.MjData, geoms: Iterable[int]) -> Doubles:
+    """World (3,) m: the point of the geoms that is nearest to, or deepest in, the floor."""
+    floor = int(np.flatnonzero((model.geom_bodyid == 0) & (model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE))[0])
+    lowest = np.full(3, np.inf)
+    for geom in geoms:
+        segment = np.zeros(6)
+        mujoco.mj_geomDistance(model, data, geom, floor, 100.0, segment)
+        lowest = min(lowest, segment[:3], key=lambda point: point[2])
+    return lowest

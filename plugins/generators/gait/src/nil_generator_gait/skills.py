@@ -1,0 +1,48 @@
+"""The skills a gait knows, and what each makes of a robot's natural pace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nil_core.api import ConfigError
+
+
+@dataclass(frozen=True)
+class Skill:
+    """A skill relative to the robot's natural walk.
+
+    Attributes:
+        name: as it stands in the prompt.
+        synonyms: other words for it.
+        speed: factor on the natural speed; its sign is the direction.
+        frequency: factor on the natural frequency.
+        duty: share of a cycle that each foot stays on the floor.
+    """
+
+    name: str
+    synonyms: tuple[str, ...]
+    speed: float
+    frequency: float
+    duty: float
+
+
+SKILLS = (
+    Skill("walking", ("walk", "walking forward", "walking forwards"), speed=1.0, frequency=1.0, duty=0.55),
+    Skill("walking backwards", ("walk backwards", "walking backward"), speed=-0.75, frequency=1.0, duty=0.55),
+    Skill("trotting", ("running", "trot", "run", "jogging"), speed=1.4, frequency=1.2, duty=0.45),
+    Skill("stepping in place", ("step in place", "marching in place"), speed=0.0, frequency=1.0, duty=0.55),
+)
+
+
+def find_skill(words: str) -> Skill:
+    """The skill that the words name, whatever their case and spacing.
+
+    Raises:
+        ConfigError: no such skill.
+    """
+    wanted = " ".join(words.casefold().split())
+    for skill in SKILLS:
+        if wanted in (skill.name, *skill.synonyms):
+            return skill
+    known = ", ".join(skill.name for skill in SKILLS)
+    raise ConfigError(f"the gait generator cannot do {words!r}", f"choose one of: {known}; or another generator")

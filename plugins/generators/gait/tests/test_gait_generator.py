@@ -1,0 +1,311 @@
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+import mujoco
+import numpy as np
+import pytest
+
+from nil_core.api import (
+    Actuator,
+    Camera,
+    ConfigError,
+    DataError,
+    FallLimits,
+    GenerationRequest,
+    RobotSpec,
+    Video,
+    VideoGenerator,
+    no_progress,
+)
+from nil_generator_gait import CARD, GaitOptions
+from nil_generator_gait.generator import Gait
+
+HEAD = """<mujoco><compiler angle="radian" autolimits="true"/><worldbody>
+<geom name="floor" type="plane" size="0 0 1"/><body name="trunk"><freejoint/><geom type="box" size=".1 .05 .05"/>"""
+TAIL = "</body></worldbody></mujoco>"
+
+
+def quadruped_leg(name: str, x: float, y: float) -> str:
+    side = 1 if y > 0 else -1
+    return f"""<body name="{name}_hip" pos="{x} {y} 0"><joint name="{name}_roll" axis="1 0 0" range="-.8 .8"/>
+    <geom size=".02"/><body pos="0 {side * 0.0838} 0"><joint name="{name}_thigh" axis="0 1 0" range="-1.05 4.19"/>
+    <geom size=".02"/><body pos="0 0 -.2"><joint name="{name}_calf" axis="0 1 0" range="-2.7 -.92"/>
+    <geom name="{name}_foot" size=".02" pos="0 0 -.2"/></body></body></body>"""
+
+
+def humanoid_leg(name: str, y: float) -> str:
+    """Five joints, a flat foot of two geoms, and hardly bent knees, as H1 has."""
+    return f"""<body pos="0 {y} 0"><joint name="{name}_yaw" axis="0 0 1"/><geom size=".02"/>
+    <body><joint name="{name}_roll" axis="1 0 0"/><geom size=".02"/>
+    <body><joint name="{name}_hip" axis="0 1 0"/><geom size=".02"/>
+    <body pos="0 0 -.4"><joint name="{name}_knee" axis="0 1 0" range="0 2.5"/><geom size=".02"/>
+    <body name="{name}_sole" pos="0 0 -.4"><joint name="{name}_ankle" axis="0 1 0"/>
+    <geom name="{name}_heel" type="box" size=".04 .03 .02" pos="-.04 0 -.05"/>
+    <geom name="{name}_toe" type="box" size=".06 .03 .02" pos=".1 0 -.05"/></body></body></body></body></body>"""
+
+
+def planar_leg(name: str, y: float) -> str:
+    """Hip, knee and ankle that turn in one plane."""
+    return f"""<body pos="0 {y} 0"><joint name="{name}_hip" axis="0 1 0"/><geom size=".02"/>
+    <body pos="0 0 -.25"><joint name="{name}_knee" axis="0 1 0"/><geom size=".02"/>
+    <body name="{name}_sole" pos="0 0 -.25"><joint name="{name}_ankle" axis="0 1 0"/>
+    <geom name="{name}_foot" type="capsule" size=".02" fromto="-.05 0 -.03 .08 0 -.03"/></body></body></body>"""
+
+
+def insect_leg(name: str, x: float, side: int) -> str:
+    return f"""<body pos="{x} {side * 0.06} 0"><joint name="{name}_coxa" axis="0 0 1"/><geom size=".01"/>
+    <body pos="0 {side * 0.04} 0"><joint name="{name}_femur" axis="{side} 0 0"/><geom size=".01"/>
+    <body pos="0 {side * 0.08} 0"><joint name="{name}_tibia" axis="{side} 0 0"/><geom size=".01"/>
+    <geom name="{name}_foot" size=".01" pos="0 {side * 0.15} 0"/></body></body></body>"""
+
+
+ARM = '<body pos="0 .2 .1"><joint name="arm" axis="0 1 0"/><geom size=".03" pos="0 0 -.2"/></body>'
+QUADRUPED = "".join(
+    quadruped_leg(name, x, y)
+    for name, x, y in (
+        ("FR", 0.183, -0.047),
+        ("FL", 0.183, 0.047),
+        ("RR", -0.183, -0.047),
+        ("RL", -0.183, 0.047),
+    )
+)
+ROBOTS = {
+    "quadruped": (QUADRUPED, {"roll": 0.0, "thigh": 0.9, "calf": -1.8}, "foot"),
+    "humanoid": (
+        humanoid_leg("L", 0.1) + humanoid_leg("R", -0.1) + ARM,
+        {"hip": -0.12, "knee": 0.24, "ankle": -0.12},
+        "heel toe",
+    ),
+    "planar": (planar_leg("L", 0.1) + planar_leg("R", -0.1), {"hip": -0.4, "knee": 0.8, "ankle": -0.4}, "foot"),
+    "hexapod": (
+        "".join(
+            insect_leg(f"{'LR'[side < 0]}{i}", x, side) for side in (1, -1) for i, x in enumerate((0.12, 0, -0.12))
+        ),
+        {"femur": 0.3, "tibia": -1.5},
+        "foot",
+    ),
+}
+
+
+@dataclass
+class FakeScene:
+    """A compiled robot in its standing pose, feet on the floor, that draws a number instead of a picture."""
+
+    spec: RobotSpec
+    model: Any
+    standing_qpos: Any
+
+    def render(self, qpos: Any, progress: Any = no_progress) -> Any:
+        progress(len(qpos), len(qpos), "frames drawn")
+        frames = np.zeros((len(qpos), 4, 4, 3), np.uint8)
+        frames[:, 0, 0, 0] = np.arange(len(qpos))
+        return frames, frames[..., 0] > 0
+
+
+def scene(name: str) -> FakeScene:
+    body, pose, feet = ROBOTS[name]
+    model = mujoco.MjModel.from_xml_string(HEAD + body + TAIL)
+    joints = [model.joint(i).name for i in range(1, model.njnt)]
+    standing = {joint: pose.get(joint.split("_")[-1], 0.0) for joint in joints}
+    geoms = [model.geom(i).name for i in range(model.ngeom)]
+    data = mujoco.MjData(model)
+    for joint, angle in standing.items():
+        data.joint(joint).qpos = angle
+    mujoco.mj_kinematics(model, data)
+    spec = RobotSpec(
+        name=name,
+        prompt_name=name,
+        root="trunk",
+        torso="trunk",
+        actuators=tuple(Actuator(joint, 30.0, 100.0, 1.0) for joint in joints),
+        standing_pose=standing,
+        standing_height=0.0,
+        feet=tuple(geom for geom in geoms if geom and geom.split("_")[-1] in feet.split()),
+        camera=Camera(1.0, 0.2),
+        fall=FallLimits(0.1),
+    )
+    made = FakeScene(spec, model, data.qpos.copy())
+    made.standing_qpos[2] = -contact_heights(made, data.qpos.copy()[None]).min()
+    return made
+
+
+def contact_heights(made: FakeScene, trajectory: Any) -> Any:
+    """(T, feet) m, distance of every foot geom from the floor."""
+    model, data = made.model, mujoco.MjData(made.model)
+    heights = []
+    for qpos in trajectory:
+        data.qpos[:] = qpos
+        mujoco.mj_kinematics(model, data)
+        floor = model.geom("floor").id
+        heights.append(
+            [mujoco.mj_geomDistance(model, data, model.geom(g).id, floor, 9.0, None) for g in made.spec.feet]
+        )
+    return np.array(heights)
+
+
+def geom_positions(made: FakeScene, trajectory: Any) -> Any:
+    data, places = mujoco.MjData(made.model), []
+    for qpos in trajectory:
+        data.qpos[:] = qpos
+        mujoco.mj_kinematics(made.model, data)
+        places.append([data.geom(g).xpos.copy() for g in made.spec.feet])
+    return np.array(places)
+
+
+def generate(made: FakeScene, skill: str = "walking", fps: float = 25, seconds: float = 2.0, **options: float) -> Video:
+    black = np.zeros((4, 4, 3), np.uint8)
+    request = GenerationRequest("", skill, black, black[..., 0] > 0, fps, seconds, seed=0, scene=made)
+    return Gait(GaitOptions(**options)).generate(request, no_progress)
+
+
+@pytest.mark.parametrize("name", ROBOTS)
+@pytest.mark.parametrize("skill", ["walking", "walking backwards", "running", "stepping in place"])
+def test_any_legged_robot_goes_as_told(name: str, skill: str) -> None:
+    made = scene(name)
+    video = generate(made, skill)
+    trajectory = video.trajectory
+    assert trajectory is not None and video.masks is not None
+    assert len(video.frames) == 51 and video.seconds == 2.0
+    assert list(video.frames[:, 0, 0, 0]) == list(range(51))
+    np.testing.assert_array_equal(trajectory[0], made.standing_qpos)
+    np.testing.assert_array_equal(trajectory[:, 3:7], np.tile(made.standing_qpos[3:7], (51, 1)))
+    assert json.loads(json.dumps(video.facts)) == video.facts
+    speed = video.facts["speed"]
+    assert np.sign(speed) == {"walking": 1, "running": 1, "walking backwards": -1, "stepping in place": 0}[skill]
+    np.testing.assert_allclose(np.diff(trajectory[12:, 0]) * 25, speed, atol=1e-6)
+    lowest, highest = made.model.jnt_range[1:].T
+    limited = made.model.jnt_limited[1:].astype(bool)
+    assert np.all((trajectory[:, 7:] >= lowest)[:, limited] & (trajectory[:, 7:] <= highest)[:, limited])
+    # No foot goes through the floor, all of them leave it, and none higher than asked (rolling adds millimetres).
+    heights = contact_heights(made, trajectory)
+    assert heights.min() > -3e-3
+    peaks = heights.max(axis=0)
+    assert np.all((peaks > 0.6 * video.facts["lift"]) & (peaks < 1.05 * video.facts["lift"] + 1e-2))
+
+
+@pytest.mark.parametrize("name", ROBOTS)
+def test_standing_feet_do_not_slip(name: str) -> None:
+    """Between two frames of one stance the foot's body turns about a contact point that stays in its place."""
+    made = scene(name)
+    video = generate(made, fps=100)
+    model, data = made.model, mujoco.MjData(made.model)
+    bodies = list(dict.fromkeys(int(model.geom_bodyid[model.geom(g).id]) for g in made.spec.feet))
+    data.qpos[:] = made.standing_qpos
+    mujoco.mj_kinematics(model, data)
+    floor = model.geom("floor").id
+    for body in bodies:
+        feet = [g for g in made.spec.feet if model.geom_bodyid[model.geom(g).id] == body]
+        data.qpos[:] = made.standing_qpos
+        mujoco.mj_kinematics(model, data)
+        segments = np.zeros((len(feet), 6))
+        for segment, foot in zip(segments, feet, strict=True):
+            mujoco.mj_geomDistance(model, data, model.geom(foot).id, floor, 9.0, segment)
+        point = min(segments[:, :3], key=lambda p: p[2])
+        local = data.xmat[body].reshape(3, 3).T @ (point - data.xpos[body])
+        track = []
+        for qpos in video.trajectory:
+            data.qpos[:] = qpos
+            mujoco.mj_kinematics(model, data)
+            track.append(data.xpos[body] + data.xmat[body].reshape(3, 3) @ local)
+        track = np.array(track)
+        standing = track[:, 2] - track[0, 2] < 1e-3
+        starts = np.flatnonzero(np.diff(standing.astype(int), prepend=0) == 1)
+        ends = np.flatnonzero(np.diff(standing.astype(int), append=0) == -1)
+        assert len(starts) >= 3
+        for start, end in zip(starts, ends, strict=True):
+            stance = track[start : end + 1]
+            assert np.ptp(stance[:, 0]) < 2e-3 and np.ptp(stance[:, 1]) < 2e-3
+
+
+def test_quadruped_gait_follows_from_the_hip_height() -> None:
+    facts = generate(scene("quadruped")).facts
+    assert facts["speed"] == pytest.approx(0.8, abs=0.01)
+    assert facts["frequency"] == pytest.approx(2.5, abs=0.05)
+    assert facts["lift"] == pytest.approx(0.08, abs=0.002)
+    assert facts["crouch"] == 0.0
+
+
+def test_options_override_what_is_derived() -> None:
+    asked = {"speed": 0.5, "frequency": 2.0, "duty": 0.7, "lift": 0.05, "ramp": 0.2}
+    made = scene("quadruped")
+    forward, backward = generate(made, **asked), generate(made, "walking backwards", **asked)
+    assert {key: forward.facts[key] for key in asked} == asked
+    assert backward.facts["speed"] == -0.5
+    travelled = 0.5 * (2.0 - 0.1)
+    assert forward.trajectory[-1, 0] == pytest.approx(travelled)
+    assert backward.trajectory[-1, 0] == pytest.approx(-travelled)
+
+
+def test_legs_bend_only_as_far_as_the_video_needs() -> None:
+    """Stepping in place with nearly straight legs needs no crouch, long strides do."""
+    made = scene("humanoid")
+    assert generate(made, "stepping in place").facts["crouch"] == 0.0
+    walking = generate(made)
+    crouch = walking.facts["crouch"]
+    assert 0.0 < crouch < 0.15 * made.standing_qpos[2]
+    assert walking.trajectory[-1, 2] == pytest.approx(made.standing_qpos[2] - crouch)
+
+
+@pytest.mark.parametrize("name", ["humanoid", "planar"])
+def test_soles_stay_flat_and_arms_still(name: str) -> None:
+    made = scene(name)
+    video = generate(made)
+    data = mujoco.MjData(made.model)
+    for qpos in video.trajectory:
+        data.qpos[:] = qpos
+        mujoco.mj_kinematics(made.model, data)
+        for side in "LR":
+            np.testing.assert_allclose(data.body(f"{side}_sole").xmat, np.eye(3).ravel(), atol=2e-3)
+    if name == "humanoid":
+        arm = made.model.joint("arm").qposadr[0]
+        assert np.all(video.trajectory[:, arm] == made.standing_qpos[arm])
+
+
+def test_opposite_legs_alternate() -> None:
+    heights = contact_heights(scene("quadruped"), generate(scene("quadruped"), fps=100).trajectory)
+    fr, fl, rr, rl = (heights[50:] > 0.02).T
+    assert np.array_equal(fr, rl) and np.array_equal(fl, rr)
+    assert not np.any(fr & fl) and fr.any() and fl.any()
+
+
+def test_a_robot_without_feet_is_refused() -> None:
+    made = scene("quadruped")
+    made.spec = replace(made.spec, feet=())
+    with pytest.raises(DataError, match="no feet") as caught:
+        generate(made)
+    assert "RobotSpec.feet" in caught.value.hint
+
+
+def test_a_foot_without_driven_joints_is_refused() -> None:
+    made = scene("quadruped")
+    made.spec = replace(made.spec, actuators=tuple(a for a in made.spec.actuators if not a.joint.startswith("RL")))
+    with pytest.raises(DataError, match="moves its foot"):
+        generate(made)
+
+
+def test_steps_out_of_reach_are_refused() -> None:
+    with pytest.raises(ConfigError, match="miss their steps") as caught:
+        generate(scene("quadruped"), speed=5.0)
+    assert "--set generator." in caught.value.hint
+
+
+def test_legs_that_cannot_step_forward_are_refused() -> None:
+    made = scene("quadruped")
+    made.spec = replace(made.spec, actuators=tuple(a for a in made.spec.actuators if a.joint.endswith("roll")))
+    with pytest.raises(ConfigError, match="miss their steps"):
+        generate(made)
+
+
+def test_an_unknown_skill_and_a_missing_scene_are_refused() -> None:
+    with pytest.raises(ConfigError, match="dancing"):
+        generate(scene("quadruped"), "dancing")
+    with pytest.raises(ConfigError, match="scene"):
+        generate(None)  # type: ignore[arg-type]
+
+
+def test_card_and_generator_keep_the_contract() -> None:
+    module, name = CARD.target.split(":")
+    assert (module, name) == (Gait.__module__, Gait.__name__)
+    assert isinstance(Gait(GaitOptions()), VideoGenerator)
+    assert all(field.description for field in GaitOptions.model_fields.values())
