@@ -1,0 +1,184 @@
+"""Telling everyone: events of a run, for trackers, viewers and uploaders; and extra commands.
+
+A hook is an object with any of the methods of :class:`HookSpecs`, marked with pluggy's marker for the project ``nil``
+and named in the entry-point group ``nil.hooks``. A method may leave out arguments it does not need. A whole tracker::
+
+    # src/my_tracker/__init__.py
+    import pluggy
+
+    hookimpl = pluggy.HookimplMarker("nil")
+
+    class Tracker:
+        @hookimpl
+        def run_started(self, folder):
+            from torch.utils.tensorboard import SummaryWriter  # heavy imports belong into the events
+
+            self.writer = SummaryWriter(folder / "tensorboard")
+
+        @hookimpl
+        def metrics(self, step, values):
+            for name, value in values.items():
+                self.writer.add_scalar(name, value, step)
+
+        @hookimpl
+        def run_finished(self):
+            self.writer.close()
+
+    # pyproject.toml
+    [project.entry-points."nil.hooks"]
+    my-tracker = "my_tracker:Tracker"
+
+The entry point names a class, which is constructed without arguments, or a ready object, or a module of functions.
+Hooks run in the main process, between two steps of the loop: be quick. A hook that raises is switched off with one
+warning, and the run goes on without it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from nil_core.installed import entries, load, reason
+
+if TYPE_CHECKING:
+    import typer
+
+    from nil_core.types import Reference
+
+GROUP = "nil.hooks"
+PROJECT = "nil"
+
+_spec = pluggy.HookspecMarker(PROJECT)
+_log = logging.getLogger("nil.hooks")
+
+
+class HookSpecs:
+    """The events, in the order of a run. Return values are ignored, but for :meth:`commands`.
+
+    Arrays and mappings are the run's own: read them, never write to them.
+    """
+
+    @_spec
+    def run_started(self, folder: Path, config: Mapping[str, Any]) -> None:
+        """A run begins, or goes on after ``--resume``; nothing is generated yet.
+
+        Args:
+            folder: the run's folder; a hook may add files of its own under a folder of its own.
+            config: the resolved configuration, JSON values only, nested by section.
+        """
+
+    @_spec
+    def reference_ready(self, folder: Path, reference: Reference) -> None:
+        """Stage 1 is over: the video to imitate is generated, or came from the cache.
+
+        Args:
+            folder: the run's folder.
+            reference: its frames, masks and embeddings at the tick rate.
+        """
+
+    @_spec
+    def metrics(self, step: int, values: Mapping[str, float]) -> None:
+        """A row of ``metrics.jsonl`` was written.
+
+        Args:
+            step: environment steps so far, over all environments; rises from call to call.
+            values: dotted name to number, e.g. ``{"return": 31.2, "loss.critic": 0.4}``; not every row has all names.
+        """
+
+    @_spec
+    def video_written(self, path: Path, kind: str) -> None:
+        """A video is complete on disk.
+
+        Args:
+            path: an mp4 inside the run's folder.
+            kind: what it shows: ``reference``, ``rollout`` or ``comparison`` (both, with their masks).
+        """
+
+    @_spec
+    def checkpoint_saved(self, folder: Path, step: int) -> None:
+        """A checkpoint is complete on disk and may be copied; a later one may replace it.
+
+        Args:
+            folder: the checkpoint's own folder.
+            step: environment steps so far.
+        """
+
+    @_spec
+    def run_finished(self, folder: Path, summary: Mapping[str, Any]) -> None:
+        """The run ended, also when it was interrupted or failed.
+
+        Args:
+            folder: the run's folder.
+            summary: what ``summary.json`` holds, JSON values only.
+        """
+
+    @_spec
+    def commands(self) -> list[tuple[str, typer.Typer]]:  # type: ignore[empty-body]
+        """Extra commands: asked when the command line starts, so import nothing heavy here.
+
+        Returns:
+            name and typer application of each, e.g. ``[("upload", app)]`` for ``nil upload``.
+        """
+
+
+class Hooks:
+    """The hooks of this process. A hook that raises is switched off with one warning."""
+
+    def __init__(self) -> None:
+        self._managers: dict[str, pluggy.PluginManager] = {}  # one a hook: what one raises cannot stop the next
+
+    @classmethod
+    def load(cls) -> Hooks:
+        """Every installed hook that can be imported and constructed; the others get their warning."""
+        hooks = cls()
+        for entry in entries(GROUP):
+            with hooks._guarding(str(entry)):
+                plugin = load(entry)
+                hooks.register(plugin() if isinstance(plugin, type) else plugin, str(entry))
+        return hooks
+
+    def register(self, plugin: object, name: str) -> None:
+        """Add a hook by hand, e.g. in a notebook; a second one of the same name replaces the first.
+
+        Args:
+            plugin: an object or module with marked functions.
+            name: how warnings call it.
+        """
+        with self._guarding(name):
+            manager = pluggy.PluginManager(PROJECT)
+            manager.add_hookspecs(HookSpecs)
+            manager.register(plugin, name)
+            manager.check_pending()  # a misspelt event would otherwise never be called, in silence
+            self._managers[name] = manager
+
+    def fire(self, event: str, **arguments: Any) -> list[Any]:
+        """Tell every hook, in the order of registration.
+
+        Args:
+            event: name of a method of :class:`HookSpecs`.
+            arguments: all of its arguments.
+
+        Returns:
+            what the hooks returned, without ``None``.
+        """
+        results: list[Any] = []
+        for name, manager in list(self._managers.items()):
+            caller = getattr(manager.hook, event)
+            with self._guarding(name):
+                results += caller(**arguments)
+        return results
+
+    @contextmanager
+    def _guarding(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            self._managers.pop(name, None)
+            _log.warning("%s is switched off: %s", name, reason(error))
