@@ -41,7 +41,7 @@ def choose_backend() -> None:
     if sys.platform == "linux":
         os.environ.setdefault("MUJOCO_GL", "egl")
     os.environ.setdefault("LP_NUM_THREADS", "0")
-    if os.environ.get("MUJOCO_GL") == "egl":
+    if _backend() == "egl":
         try:
             ctypes.CDLL("libEGL.so.1")
         except OSError as error:
@@ -97,14 +97,20 @@ def _free_all() -> None:
 
 
 def _create() -> Any:
-    backend = os.environ.get("MUJOCO_GL", "").lower()
     try:
         # Not mujoco.GLContext, which is another backend's if mujoco was imported before the choice.
-        context = importlib.import_module(_MODULES.get(backend, "mujoco.gl_context")).GLContext(64, 64)
+        context = importlib.import_module(_MODULES.get(_backend(), "mujoco.gl_context")).GLContext(64, 64)
         context.make_current()
     except Exception as error:  # of many types: PyOpenGL's, ctypes', or an AttributeError on a missing library
-        raise MachineError(f"OpenGL cannot draw here (MUJOCO_GL={backend or 'unset'}): {error}", INSTALL) from error
+        reason = " ".join(str(error).split())
+        raise MachineError(
+            f"OpenGL does not work here (MUJOCO_GL={_backend() or 'unset'}): {reason}", INSTALL
+        ) from error
     return context
+
+
+def _backend() -> str:
+    return os.environ.get("MUJOCO_GL", "").strip().lower()
 
 
 def _import_compiler_of_torch() -> None:

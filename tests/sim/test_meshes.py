@@ -1,0 +1,202 @@
+"""Decimated visuals: fewer triangles, the same silhouette, the same physics, and a cache that cannot harm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nil_core import registry
+from nil_core.sim import gl, meshes
+
+gl.choose_backend()
+
+import mujoco  # noqa: E402
+
+from nil_core.sim.renderer import Renderer  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("NIL_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "meshes"
+
+
+def potato(collider: bool = True) -> mujoco.MjSpec:
+    """A lumpy mesh of 5120 triangles, in mm and off centre, on a free body, as visual and as collider."""
+    mesh = trimesh.creation.icosphere(subdivisions=4, radius=80)
+    mesh.apply_transform(trimesh.transformations.scale_and_translate([1, 1.5, 2], [30, 20, 400]))
+    spec = mujoco.MjSpec()
+    spec.assets = {"potato.obj": trimesh.exchange.obj.export_obj(mesh, include_normals=False).encode()}
+    spec.add_mesh(
+        name="potato", file="potato.obj", scale=[0.001] * 3, refpos=[0.01, 0, 0], refquat=[0.9, 0.1, 0.3, 0.2]
+    )
+    body = spec.worldbody.add_body(name="trunk", pos=[0, 0, 1], quat=[0.7, 0.1, 0, 0.7])
+    body.add_freejoint()
+    kind = mujoco.mjtGeom.mjGEOM_MESH
+    body.add_geom(name="seen", type=kind, meshname="potato", group=2, contype=0, conaffinity=0, density=0)
+    if collider:
+        body.add_geom(name="felt", type=kind, meshname="potato", group=3)
+    else:
+        body.add_geom(name="felt", size=[0.1, 0, 0], group=3)
+    spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_PLANE, size=[0, 0, 0.1], group=1)
+    spec.worldbody.add_light(pos=[0, 0, 3])
+    return spec
+
+
+def fall(model: mujoco.MjModel) -> np.ndarray:
+    data = mujoco.MjData(model)
+    for joint in range(model.njnt):
+        if model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_FREE:
+            data.qpos[2] += 0.4
+    rows = []
+    for _ in range(400):
+        mujoco.mj_step(model, data)
+        rows.append(data.qpos.copy())
+    return np.array(rows)
+
+
+def faces_of(model: mujoco.MjModel, geom: str) -> int:
+    return int(model.mesh_facenum[model.geom_dataid[model.geom(geom).id]])
+
+
+def vertices_of(model: mujoco.MjModel, geom: str) -> np.ndarray:
+    """Vertices of a geom's mesh in the frame of its body."""
+    identity = model.geom(geom).id
+    mesh = model.geom_dataid[identity]
+    first, count = model.mesh_vertadr[mesh], model.mesh_vertnum[mesh]
+    rotation = np.empty(9)
+    mujoco.mju_quat2Mat(rotation, model.geom_quat[identity])
+    return model.mesh_vert[first : first + count] @ rotation.reshape(3, 3).T + model.geom_pos[identity]
+
+
+def test_the_visual_gets_fewer_triangles_in_the_same_place_and_the_collider_keeps_its_own():
+    raw, light = potato().compile(), potato()
+    meshes.decimate_visuals(light, ratio=0.1)
+    model = light.compile()
+    assert faces_of(raw, "seen") == 5120
+    assert faces_of(model, "seen") <= 600
+    assert faces_of(model, "felt") == 5120
+    before, after = vertices_of(raw, "seen"), vertices_of(model, "seen")
+    assert np.abs(before.min(0) - after.min(0)).max() < 0.004
+    assert np.abs(before.max(0) - after.max(0)).max() < 0.004
+
+
+def test_a_mesh_that_only_visuals_used_is_gone():
+    spec = potato(collider=False)
+    meshes.decimate_visuals(spec)
+    assert [mesh.name for mesh in spec.meshes] == ["potato_visual"]
+    assert spec.compile().nmesh == 1
+
+
+def test_a_spec_without_visual_meshes_is_left_alone():
+    spec = mujoco.MjSpec()
+    spec.worldbody.add_body().add_geom(size=[0.1, 0, 0], group=2)
+    meshes.decimate_visuals(spec)
+    assert spec.compile().ngeom == 1
+
+
+@pytest.mark.parametrize("name", ["potato", "a1"])
+def test_physics_is_the_same_to_the_bit(name: str):
+    def build() -> mujoco.MjSpec:
+        return potato() if name == "potato" else registry.build("robot", name, {}).build()
+
+    raw, spec = build().compile(), build()
+    meshes.decimate_visuals(spec)
+    light = spec.compile()
+    assert light.nmeshface != raw.nmeshface
+    assert (raw.body_mass == light.body_mass).all() and (raw.body_inertia == light.body_inertia).all()
+    assert (fall(raw) == fall(light)).all()
+
+
+def test_silhouette_of_a_walking_robot_is_kept():
+    robot = registry.build("robot", "a1", {})
+    raw, light = robot.build(), robot.build()
+    meshes.decimate_visuals(light)
+    masks = [walk_masks(robot.spec, spec.compile()) for spec in (raw, light)]
+    overlap = (masks[0] & masks[1]).sum((1, 2)) / (masks[0] | masks[1]).sum((1, 2))
+    assert masks[0].any((1, 2)).all()
+    assert overlap.mean() > 0.98 and overlap.min() > 0.96
+
+
+def walk_masks(spec, model: mujoco.MjModel) -> np.ndarray:
+    data, renderer = mujoco.MjData(model), Renderer(model, 128, spec.camera, spec.root)
+    masks, frame = np.zeros((4, 128, 128), np.bool_), np.zeros((128, 128, 3), np.uint8)
+    for i, mask in enumerate(masks):
+        data.qpos[2] = spec.standing_height
+        for name, angle in spec.standing_pose.items():
+            data.joint(name).qpos[0] = angle + 0.3 * np.sin(i + len(name) * ord(name[0]))
+        mujoco.mj_kinematics(model, data)
+        renderer.draw(data, frame, mask)
+    renderer.close()
+    return masks
+
+
+def test_the_second_time_comes_from_the_cache(monkeypatch, cache: Path):
+    first = potato()
+    meshes.decimate_visuals(first)
+    (entry,) = cache.iterdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(meshes, "decimate", None)
+        second = potato()
+        meshes.decimate_visuals(second)
+    assert (vertices_of(first.compile(), "seen") == vertices_of(second.compile(), "seen")).all()
+    meshes.decimate_visuals(potato(), ratio=0.5)
+    assert len(list(cache.iterdir())) == 2 and entry.exists()
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "flipped", "other"])
+def test_a_damaged_cache_entry_is_made_anew(cache: Path, damage: str):
+    sound = potato()
+    meshes.decimate_visuals(sound)
+    (entry,) = cache.iterdir()
+    content = entry.read_bytes()
+    if damage == "empty":
+        entry.write_bytes(b"")
+    elif damage == "cut":
+        entry.write_bytes(content[: len(content) // 2])
+    elif damage == "flipped":
+        middle = len(content) // 3
+        entry.write_bytes(content[:middle] + bytes([content[middle] ^ 255]) + content[middle + 1 :])
+    else:
+        np.savez(entry.open("wb"), something=np.zeros(3))
+    again = potato()
+    meshes.decimate_visuals(again)
+    assert (vertices_of(sound.compile(), "seen") == vertices_of(again.compile(), "seen")).all()
+    assert entry.read_bytes() == content
+    assert list(cache.iterdir()) == [entry]  # no temporary file stays
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(monkeypatch, tmp_path: Path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("NIL_CACHE", str(tmp_path / "file"))
+    spec = potato()
+    meshes.decimate_visuals(spec)
+    assert faces_of(spec.compile(), "seen") < 600
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(3, 80), st.integers(1, 300), st.sampled_from([1e-3, 0.01, 1.0]))
+def test_any_soup_of_triangles_gives_sound_triangles(seed: int, points: int, count: int, size: float):
+    random = np.random.default_rng(seed)
+    vertices = random.normal(0, size, (points, 3)).astype(np.float32)
+    triangles = random.integers(0, points, (count, 3)).astype(np.int32)
+    light_vertices, light = meshes.decimate(vertices, triangles, 0.1)
+    assert light_vertices.dtype == np.float32 and light.dtype == np.int32
+    assert np.isfinite(light_vertices).all()
+    assert len(light) <= count
+    assert light.min() >= 0 and light.max() < len(light_vertices)
+
+
+def test_loose_parts_are_merged_before_edges_collapse():
+    soup = trimesh.creation.icosphere(subdivisions=3, radius=0.1)
+    vertices = soup.vertices[soup.faces].reshape(-1, 3).astype(np.float32)  # every triangle has its own corners
+    triangles = np.arange(len(vertices), dtype=np.int32).reshape(-1, 3)
+    light_vertices, light = meshes.decimate(vertices, triangles, 0.2)
+    closed = trimesh.Trimesh(light_vertices, light)
+    assert closed.is_watertight and len(light) < 0.4 * len(triangles)
+    assert closed.volume == pytest.approx(soup.volume, rel=0.1)
