@@ -1,0 +1,77 @@
+"""The contract of an agent."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from nil_core.errors import RunError
+from nil_core.interfaces import Agent
+from nil_core.types import AgentSetting, Transitions
+
+PICKLES = {".pkl", ".pickle", ".pt", ".pth", ".bin", ".joblib"}
+
+
+def check_agent(make: Callable[[AgentSetting], Agent], rounds: int = 20) -> None:
+    """Whether an agent acts within bounds, repeats itself from its seed, and goes on exactly from what it saved.
+
+    Args:
+        make: constructs the agent; choose its options so that it learns within half of ``rounds``.
+        rounds: control steps of 4 environments.
+    """
+    setting = AgentSetting(observation_size=7, action_size=3, environments=4, horizon=10, total_steps=400, seed=3)
+    agent = make(setting)
+    assert isinstance(agent, Agent), "an agent has act, observe, update, save and load"
+    _check_actions(agent)
+    half = rounds // 2
+    unbroken, again = make(setting), make(setting)
+    first = _live(unbroken, range(half))
+    assert _live(again, range(half)) == first, "the same seed gives the same life"
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place, "saved")
+        folder.mkdir()
+        unbroken.save(folder)
+        pickles = sorted(path.name for path in folder.rglob("*") if path.suffix in PICKLES)
+        assert not pickles, f"nothing is pickled: {', '.join(pickles)}"
+        resumed = make(replace(setting, seed=setting.seed + 1))
+        resumed.load(folder)
+        expected, got = _live(unbroken, range(half, rounds)), _live(resumed, range(half, rounds))
+        assert got == expected, "an agent that was saved and loaded goes on as the unbroken one, to the byte"
+        _check_refusal(make(setting), Path(place, "nowhere"), "an empty folder")
+        _check_refusal(make(replace(setting, action_size=4)), folder, "an agent of another action size")
+
+
+def _check_actions(agent: Agent) -> None:
+    for count, explore in ((4, True), (4, False), (1, False)):
+        actions = agent.act(np.random.default_rng(0).normal(size=(count, 7)).astype(np.float32), explore)
+        assert actions.dtype == np.float32, f"actions are float32, not {actions.dtype}"
+        assert actions.shape == (count, 3), f"actions are (N, act) ({count}, 3), not {actions.shape}"
+        assert np.abs(actions).max() <= 1, "actions lie in [-1, 1]"
+
+
+def _live(agent: Agent, rounds: range) -> list[tuple[bytes, bytes, dict[str, float]]]:
+    """Some control steps in a world of noise; what the agent did and logged."""
+    diary = []
+    for i in rounds:
+        rng = np.random.default_rng(i)
+        observations, after = rng.normal(size=(2, 4, 7)).astype(np.float32)
+        actions = agent.act(observations, explore=True)
+        fell, late = np.full(4, i % 7 == 6), np.full(4, i % 10 == 9)
+        agent.observe(Transitions(observations, actions, -np.abs(actions).sum(1), after, fell, late))
+        logged = dict(agent.update(4))
+        assert all(np.isfinite(value) for value in logged.values()), f"update() logs finite numbers: {logged}"
+        diary.append((actions.tobytes(), agent.act(observations, explore=False).tobytes(), logged))
+    return diary
+
+
+def _check_refusal(agent: Agent, folder: Path, what: str) -> None:
+    folder.mkdir(exist_ok=True)
+    try:
+        agent.load(folder)
+    except RunError:
+        return
+    raise AssertionError(f"load() of {what} raises RunError")

@@ -1,0 +1,123 @@
+"""The contract checks over every installed component that works offline: a new plugin is covered by being there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from nil_core import registry
+from nil_core.api import AgentSetting, Capability, ComponentCard, Robot, write_video
+from nil_core.registry import Finding
+from nil_core.testing import (
+    ToyQuadruped,
+    check_agent,
+    check_card,
+    check_encoder,
+    check_generator,
+    check_light,
+    check_robot,
+    check_segmenter,
+    moving_blob,
+    toy_request,
+    toy_scene,
+)
+
+FOUND = list(registry.survey())
+SOUND = [finding for finding in FOUND if finding.card is not None]
+
+
+def a_video(folder: Path) -> str:
+    path = folder / "blob.mp4"
+    video = moving_blob()
+    write_video(path, video.frames, video.fps)
+    return str(path)
+
+
+SAMPLES: dict[tuple[str, str], Callable[[Path], dict[str, Any]]] = {
+    ("generator", "file"): lambda folder: {"path": a_video(folder)},
+    ("agent", "sac"): lambda folder: {"warmup": 16, "batch": 8, "hidden": [8]},
+}
+"""Options for those that do nothing with their defaults, or need one; others are tested as they come."""
+
+
+def ident(finding: Finding) -> str:
+    return f"{finding.kind}-{finding.entry.name}"
+
+
+def offline(kind: str) -> pytest.MarkDecorator:
+    """Parametrise over the installed components of a kind that need no network."""
+    chosen = [f for f in SOUND if f.kind == kind and f.card is not None and f.card.can(Capability.OFFLINE)]
+    return pytest.mark.parametrize("finding", chosen, ids=ident)
+
+
+def made(finding: Finding, folder: Path, *args: Any) -> Any:
+    """The component, with sample options where it needs some."""
+    values = SAMPLES.get((finding.kind, finding.entry.key), lambda _: {})(folder)
+    return registry.build(finding.kind, finding.entry.name, values, *args)
+
+
+def card_of(finding: Finding) -> ComponentCard:
+    assert finding.card is not None
+    return finding.card
+
+
+def robots() -> list[Robot]:
+    return [ToyQuadruped(), *(registry.build("robot", name, {}) for name in registry.names("robot"))]
+
+
+@pytest.mark.parametrize("finding", FOUND, ids=ident)
+def test_nothing_installed_is_broken(finding: Finding) -> None:
+    assert finding.error is None
+
+
+@pytest.mark.parametrize("finding", SOUND, ids=ident)
+def test_card(finding: Finding) -> None:
+    check_card(card_of(finding))
+
+
+@pytest.mark.parametrize("package", sorted({f.entry.value.partition(":")[0] for f in SOUND}))
+def test_importing_the_card_is_light(package: str) -> None:
+    check_light(package)
+
+
+@pytest.mark.parametrize("finding", SOUND, ids=ident)
+def test_defaults_are_valid_or_say_what_is_missing(finding: Finding) -> None:
+    config = card_of(finding).config
+    try:
+        config()
+    except ValidationError as error:
+        assert {each["type"] for each in error.errors()} == {"missing"}
+
+
+@offline("generator")
+def test_generator(finding: Finding, tmp_path: Path) -> None:
+    scenes = [toy_scene(robot) for robot in robots()] if card_of(finding).can(Capability.NEEDS_SCENE) else [toy_scene()]
+    for scene in scenes:
+        check_generator(made(finding, tmp_path), toy_request(scene))
+
+
+@offline("encoder")
+def test_encoder(finding: Finding, tmp_path: Path) -> None:
+    check_encoder(made(finding, tmp_path), card_of(finding))
+
+
+@offline("segmenter")
+def test_segmenter(finding: Finding, tmp_path: Path) -> None:
+    check_segmenter(made(finding, tmp_path))
+
+
+@offline("robot")
+def test_robot(finding: Finding, tmp_path: Path) -> None:
+    check_robot(made(finding, tmp_path))
+
+
+@offline("agent")
+def test_agent(finding: Finding, tmp_path: Path) -> None:
+    def make(setting: AgentSetting) -> Any:
+        return made(finding, tmp_path, setting)
+
+    check_agent(make)
