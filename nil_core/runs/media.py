@@ -102,7 +102,7 @@ def read_video(
     if len(frames) < 2:
         whole = start == 0 and seconds is None
         raise DataError(
-            f"{path}: {len(frames)} frames {'in all' if whole else 'between the cuts'}; a motion takes at least two",
+            f"{path} has fewer than two frames {'in all' if whole else 'between the cuts'}, so no motion",
             "choose a video, not a still image" if whole else f"the last frame seen is at {time:.2f} s: cut elsewhere",
         )
     return _evenly_spaced(np.stack(frames), np.array(times), fps or source.rate, path)

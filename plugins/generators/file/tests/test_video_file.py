@@ -1,0 +1,77 @@
+"""The generator file returns the user's video, cut as asked, with its provenance."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydantic import ValidationError
+
+from nil_core.api import ConfigError, DataError, GenerationRequest, no_progress, write_video
+from nil_generator_file import CARD, FileOptions
+from nil_generator_file.video_file import VideoFile
+
+REQUEST = GenerationRequest(
+    prompt="The Unitree A1 agent is walking, camera follows.",
+    skill="walking",
+    first_frame=np.zeros((16, 16, 3), np.uint8),
+    first_mask=np.ones((16, 16), bool),
+    fps=25,
+    seconds=2,
+    seed=0,
+)
+
+
+@pytest.fixture
+def walk(tmp_path: Path) -> Path:
+    frames = np.zeros((20, 32, 48, 3), np.uint8)
+    frames += (np.arange(20, dtype=np.uint8) * 10)[:, None, None, None]
+    frames[:, :, :24] //= 2
+    write_video(tmp_path / "walk.mp4", frames, 20)
+    return tmp_path / "walk.mp4"
+
+
+def test_cuts_crops_and_says_where_it_came_from(walk: Path) -> None:
+    options = FileOptions(path=walk, start=0.5, seconds=0.25, crop=(24, 2, 20, 30))
+    said: list[tuple[int, int, str]] = []
+    video = VideoFile(options).generate(REQUEST, lambda *progress: said.append(progress))
+    assert video.frames.shape == (5, 30, 20, 3) and video.fps == 20 and video.masks is None
+    assert np.abs(video.frames.mean((1, 2, 3)) - np.arange(100, 150, 10)).max() < 3
+    assert video.facts["source"] == "walk.mp4"
+    assert video.facts["sha256"] == hashlib.sha256(walk.read_bytes()).hexdigest()
+    assert json.loads(json.dumps(video.facts)) == video.facts
+    assert said[-1][:2] == (1, 1)
+
+
+def test_a_folder_of_images_needs_a_rate(tmp_path: Path) -> None:
+    for number in range(3):
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / f"{number}.png")
+    with pytest.raises(DataError, match="no frame rate") as refusal:
+        VideoFile(FileOptions(path=tmp_path)).generate(REQUEST, no_progress)
+    assert "generator.fps" in refusal.value.hint
+    generator = VideoFile(FileOptions(path=tmp_path, fps=10))
+    video = generator.generate(REQUEST, no_progress)
+    assert len(video.frames) == 3 and video.fps == 10
+    (tmp_path / "2.png").write_bytes((tmp_path / "1.png").read_bytes())
+    assert generator.generate(REQUEST, no_progress).facts["sha256"] != video.facts["sha256"]
+
+
+def test_too_short_a_cut_is_refused(walk: Path) -> None:
+    with pytest.raises(DataError, match="fewer than two frames between the cuts"):
+        VideoFile(FileOptions(path=walk, seconds=0.01)).generate(REQUEST, no_progress)
+
+
+def test_no_path_is_a_matter_of_configuration() -> None:
+    with pytest.raises(ConfigError) as refusal:
+        VideoFile(FileOptions())
+    assert "--set generator.path=" in refusal.value.hint
+
+
+@pytest.mark.parametrize("wrong", [{"start": -1}, {"seconds": 0}, {"crop": (0, 0, 0, 5)}, {"fps": 0}, {"file": "a"}])
+def test_values_that_make_no_sense(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        CARD.config(path="a.mp4", **wrong)
