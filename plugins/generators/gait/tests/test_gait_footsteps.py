@@ -52,8 +52,8 @@ def test_in_steady_state_the_foot_keeps_up_with_the_root(pace: Pace, phase: floa
     np.testing.assert_allclose(later, offset, atol=1e-6 * max(1, abs(pace.speed)) / pace.frequency)
     stance = foot_path(times, phase, pace)[1] < 1e-12
     half_stride = abs(pace.speed) * pace.duty / pace.frequency / 2
-    assert np.abs(offset[stance]).max() <= half_stride + 1e-6
-    assert abs(offset[stance].mean()) <= half_stride * 0.05 + 1e-6  # stance is symmetric about the standing pose
+    assert np.abs(offset[stance]).max() <= half_stride + 1e-4
+    assert abs(offset[stance].mean()) <= half_stride * 0.05 + 1e-4  # stance is symmetric about the standing pose
 
 
 @pytest.mark.parametrize(

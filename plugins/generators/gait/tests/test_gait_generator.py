@@ -262,6 +262,17 @@ def test_soles_stay_flat_and_arms_still(name: str) -> None:
         assert np.all(video.trajectory[:, arm] == made.standing_qpos[arm])
 
 
+def test_stiff_ankles_raise_the_heel_instead_of_missing_the_step() -> None:
+    made = scene("humanoid")
+    ankles = [made.model.joint(f"{side}_ankle").id for side in "LR"]
+    made.model.jnt_limited[ankles] = True
+    made.model.jnt_range[ankles] = [-0.5, 0.5]
+    trajectory = generate(made).trajectory
+    angles = trajectory[:, made.model.jnt_qposadr[ankles]]
+    assert angles.min() == pytest.approx(-0.5) and angles.max() <= 0.5
+    assert contact_heights(made, trajectory).min() > -1e-3
+
+
 def test_opposite_legs_alternate() -> None:
     heights = contact_heights(scene("quadruped"), generate(scene("quadruped"), fps=100).trajectory)
     fr, fl, rr, rl = (heights[50:] > 0.02).T

@@ -15,7 +15,7 @@ from nil_generator_gait.legs import Leg, find_legs
 from nil_generator_gait.skills import Skill, find_skill
 
 GRAVITY = 9.81  # m/s²
-GOOD_REACH = 1e-3  # m; feet this close to their targets need no deeper crouch
+GOOD_REACH = 5e-4  # m; feet this close to their targets need no deeper crouch
 WORST_REACH = 2e-2  # m; beyond, the video would show another gait than the one asked for
 CROUCHES = np.linspace(0, 0.25, 11)  # of the hip height
 
@@ -81,16 +81,19 @@ def plan_gait(
     pace = natural_pace(hip_height, skill, options)
 
     solver = FootSolver(scene.model, data, legs)
-    for crouch in CROUCHES * hip_height:
-        trajectory, error = _follow(scene, solver, legs, pace, times, crouch)
-        if error < GOOD_REACH:
+    least = math.inf
+    for depth in CROUCHES * hip_height:
+        attempt, attempt_error = _follow(scene, solver, legs, pace, times, depth)
+        if attempt_error < least:
+            trajectory, least, crouch = attempt, attempt_error, float(depth)
+        if least < GOOD_REACH:
             break
-    if error > WORST_REACH:
+    if least > WORST_REACH:
         raise ConfigError(
-            f"the feet of robot {scene.spec.name} miss their steps by {error * 100:.0f} cm at {pace.speed:.2g} m/s",
-            f"lower generator.speed or generator.lift, or raise generator.frequency, as in --set generator.frequency={pace.frequency * 1.5:.1f}",
+            f"the feet of robot {scene.spec.name} miss their steps by {least * 100:.0f} cm at {pace.speed:.2g} m/s",
+            "take slower or lower steps, for example --set generator.speed=0.3 --set generator.lift=0.03",
         )
-    return trajectory, {"skill": skill.name, **vars(pace), "crouch": float(crouch)}
+    return trajectory, {"skill": skill.name, **vars(pace), "crouch": crouch}
 
 
 def natural_pace(hip_height: float, skill: Skill, options: GaitOptions) -> Pace:

@@ -13,7 +13,7 @@ from nil_generator_gait.legs import Leg
 PRECISION = 1e-5  # m; below a thousandth of a pixel
 ITERATIONS = 30
 DAMPING = 1e-3  # m/rad; keeps a stretched leg from jumping, too small to slow the others
-SOLE = 0.05  # m/rad; a radian of tilt counts like this error in place
+SOLE = 0.02  # m/rad; small, so that at an ankle's limit the sole tilts rather than the foot misses its place
 LARGEST_STEP = 0.3  # rad per iteration
 
 
@@ -54,10 +54,13 @@ class FootSolver:
             errors, jacobian, distance = self._linearise(qpos, targets)
             if np.abs(errors).max() < PRECISION:
                 break
-            square = jacobian @ jacobian.T + DAMPING**2 * np.eye(len(errors))
-            step = jacobian.T @ np.linalg.solve(square, errors)
+            step = _damped_step(jacobian, errors)
+            angles = qpos[self.qpos_index]
+            at_limit = ((angles <= self.low) & (step < 0)) | ((angles >= self.high) & (step > 0))
+            if at_limit.any():  # let the other joints make up for those that cannot go on
+                step = _damped_step(jacobian * ~at_limit, errors)
             step *= LARGEST_STEP / max(LARGEST_STEP, np.abs(step).max())
-            qpos[self.qpos_index] = np.clip(qpos[self.qpos_index] + step, self.low, self.high)
+            qpos[self.qpos_index] = np.clip(angles + step, self.low, self.high)
         else:
             distance = self._linearise(qpos, targets)[2]
         return qpos, distance
@@ -88,6 +91,12 @@ class FootSolver:
     def _has_joints_to_spare(self, leg: Leg) -> bool:
         _, moving, _ = self._contact(leg)
         return len(leg.joints) > int(np.linalg.matrix_rank(moving, tol=1e-3))
+
+
+def _damped_step(jacobian: Doubles, errors: Doubles) -> Doubles:
+    square = jacobian @ jacobian.T + DAMPING**2 * np.eye(len(errors))
+    step: Doubles = jacobian.T @ np.linalg.solve(square, errors)
+    return step
 
 
 def _rotation_between(current: Doubles, wanted: Doubles) -> Doubles:

@@ -10,6 +10,8 @@ import numpy as np
 
 from nil_core.api import DataError, Doubles, Scene
 
+FLOOR_TILT = 0.02  # rad, rising ahead: more than soles are askew, too little to matter to round feet
+
 
 @dataclass(frozen=True)
 class Leg:
@@ -18,7 +20,7 @@ class Leg:
     Attributes:
         foot: body id.
         joints: ids of the driven hinges between root and foot, from the root outwards.
-        contact: (3,) m, the foot's lowest point in the standing pose, in the foot body's frame.
+        contact: (3,) m, where the foot touches the floor in the standing pose, in the foot body's frame.
         home: (3,) m, the same point in the world.
         phase: cycles, when the foot first lifts.
     """
@@ -50,7 +52,7 @@ def find_legs(scene: Scene, standing: mujoco.MjData) -> tuple[Leg, ...]:
 
     driven = {model.joint(actuator.joint).id for actuator in spec.actuators}
     root = model.body(spec.root).id
-    homes = np.array([_lowest_point(model, standing, geoms) for geoms in geoms_of.values()])
+    homes = np.array([_contact_point(model, standing, geoms) for geoms in geoms_of.values()])
     phases = step_phases((homes - standing.xpos[root]) @ standing.xmat[root].reshape(3, 3))
     legs = []
     for foot, home, phase in zip(geoms_of, homes, phases, strict=True):
@@ -88,12 +90,15 @@ def _joints_between(model: mujoco.MjModel, root: int, foot: int, driven: Iterabl
     return tuple(joints)
 
 
-def _lowest_point(model: mujoco.MjModel, data: mujoco.MjData, geoms: Iterable[int]) -> Doubles:
-    """World (3,) m: the point of the geoms that is nearest to, or deepest in, the floor."""
+def _contact_point(model: mujoco.MjModel, data: mujoco.MjData, geoms: Iterable[int]) -> Doubles:
+    """World (3,) m: the geoms' lowest point, the foremost one of a flat sole, on which a heel can rise."""
     floor = int(np.flatnonzero((model.geom_bodyid == 0) & (model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE))[0])
-    lowest = np.full(3, np.inf)
+    sine, cosine = np.sin(FLOOR_TILT), np.cos(FLOOR_TILT)
+    data.geom_xmat[floor] = [cosine, 0, -sine, 0, 1, 0, sine, 0, cosine]
+    nearest, point = np.inf, np.zeros(3)
     for geom in geoms:
         segment = np.zeros(6)
-        mujoco.mj_geomDistance(model, data, geom, floor, 100.0, segment)
-        lowest = min(lowest, segment[:3], key=lambda point: point[2])
-    return lowest
+        distance = mujoco.mj_geomDistance(model, data, geom, floor, 100.0, segment)
+        if distance < nearest:
+            nearest, point = distance, segment[:3]
+    return point
