@@ -22,6 +22,9 @@ class NilError(Exception):
         self.message = message
         self.hint = hint
 
+    def __reduce__(self) -> tuple[type[NilError], tuple[str, str]]:
+        return type(self), (self.message, self.hint)  # errors cross from worker processes
+
     def __str__(self) -> str:
         return f"{self.message}\n{self.hint}" if self.hint else self.message
 

@@ -1,1 +1,5 @@
+"""Simulation and rendering. Importing this package chooses the OpenGL backend, which MuJoCo reads when imported."""
 
+from nil_core.sim.gl import choose_backend
+
+choose_backend()

@@ -1,0 +1,78 @@
+"""The five components a config chooses: validated before anything heavy starts, built when needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nil_core import registry
+from nil_core.card import KINDS, Capability, ComponentCard, Kind, Options
+from nil_core.config import Component, RunConfig
+from nil_core.errors import ConfigError
+from nil_core.installed import canonical
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """One component, chosen and validated, not yet imported.
+
+    Attributes:
+        kind, name: which.
+        distribution, version: where it comes from.
+        card: what is known of it.
+        options: its validated options.
+    """
+
+    kind: Kind
+    name: str
+    distribution: str
+    version: str
+    card: ComponentCard
+    options: Options
+
+    def can(self, capability: Capability) -> bool:
+        """Whether its card names the capability."""
+        return self.card.can(capability)
+
+    def build(self, *args: Any) -> Any:
+        """Import and construct it, see :func:`nil_core.registry.build`."""
+        return registry.build(self.kind, self.name, self.options.model_dump(), *args)
+
+    def identity(self) -> dict[str, Any]:
+        """What its results depend on, as JSON values: the part of a hash or of a manifest."""
+        options = self.options.model_dump(mode="json")
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "distribution": self.distribution,
+            "version": self.version,
+            "options": options,
+        }
+
+
+Choice = Mapping[Kind, Chosen]
+
+
+def choose(config: RunConfig) -> Choice:
+    """Every component of a config, with its options checked.
+
+    Raises:
+        PluginError, ConfigError: see :func:`nil_core.registry.options`; or components that cannot work together.
+    """
+    choice = {kind: _chosen(kind, getattr(config, kind)) for kind in KINDS}
+    drawn = choice["generator"].can(Capability.NEEDS_SCENE)
+    if choice["segmenter"].can(Capability.NEEDS_DRAWN_MASKS) and not drawn:
+        raise ConfigError(
+            f"segmenter {choice['segmenter'].name} hands on masks that a simulator drew, and generator "
+            f"{choice['generator'].name} draws none",
+            "--segmenter chroma keys the robot against a plain background",
+        )
+    return choice
+
+
+def _chosen(kind: Kind, component: Component) -> Chosen:
+    card = registry.card(kind, component.name)
+    options = registry.options(kind, component.name, component.options)
+    entry = next(e for e in registry.entries(kind) if e.key == canonical(component.name))
+    return Chosen(kind, entry.name, entry.distribution, entry.version, card, options)

@@ -1,0 +1,332 @@
+"""What a run is made of: one validated tree, and where each of its values came from.
+
+Values are laid over each other: defaults < preset < TOML file < options < ``--set a.b=c``. Options of components
+(``[agent] gamma = 0.9``) pass through here unchecked; the registry checks them against the component's own class.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+
+from nil_core.card import KINDS
+from nil_core.errors import ConfigError
+from nil_core.types import ControlMode
+
+Tree = dict[str, Any]
+NonNegative = Field(ge=0)
+
+
+class Section(BaseModel):
+    """A table of the config: unknown keys are errors, values are fixed once validated."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Component(Section):
+    """One of N: the component's name, and its own options beside it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+
+    name: str = Field(description="the word on the command line; see `nil plugins list`")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_word(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @property
+    def options(self) -> Tree:
+        """The component's own options, as given."""
+        return dict(self.model_extra or {})
+
+
+class VideoSettings(Section):
+    """The reference video."""
+
+    seconds: PositiveFloat = Field(2.5, description="length asked of the generator, and so of an episode")
+    alignment: Literal["hold"] = Field("hold", description="how frames are laid on ticks: hold the last one (paper v1)")
+
+
+class ObservationSettings(Section):
+    """What the agent sees of the state; each part is a switch. The paper's agent sees the joints alone."""
+
+    joints: bool = Field(True, description="joint positions about the stand (rad) and velocities (rad/s, scaled)")
+    gravity: bool = Field(True, description="direction of gravity in the torso's frame")
+    angular_velocity: bool = Field(True, description="of the root in its own frame (rad/s, scaled)")
+    linear_velocity: bool = Field(True, description="of the root in its own frame (m/s)")
+    height: bool = Field(True, description="of the root above its stand (m, scaled)")
+    heading: bool = Field(True, description="sine and cosine of the root's yaw, and its sideways drift (m)")
+    last_action: bool = Field(True, description="the action before")
+    phase: bool = Field(True, description="time in the reference: fraction, and its sine and cosine")
+    preview: int = Field(2, ge=0, description="coming ticks of the reference that are shown; 0 for none")
+    preview_components: PositiveInt = Field(8, description="principal components per shown tick, of features and masks")
+
+
+class EnvironmentSettings(Section):
+    """Physics, control and time."""
+
+    control: ControlMode = Field("pd", description="pd: targets about the stand; torque: the paper's")
+    control_hz: PositiveFloat = Field(25.0, description="actions a second")
+    tick_hz: PositiveFloat = Field(25.0, description="rewards (and frames) a second; divides control_hz")
+    timestep: PositiveFloat = Field(0.004, description="physics step in seconds")
+    render_size: int = Field(128, ge=16, le=1024, description="side of the rendered frame in pixels")
+    reset_noise: float = Field(0.01, ge=0, description="rad of uniform noise on the joints at the start of an episode")
+    terminal_value: float = Field(0.0, description="added to the reward of the transition that falls")
+    observation: ObservationSettings = ObservationSettings()
+
+    @model_validator(mode="after")
+    def _rates_divide(self) -> EnvironmentSettings:
+        for label, ratio in {
+            "control_hz must be a multiple of tick_hz": self.control_hz / self.tick_hz,
+            "one control step must be a whole number of timesteps": 1.0 / (self.control_hz * self.timestep),
+        }.items():
+            if abs(ratio - round(ratio)) > 1e-6 or round(ratio) < 1:
+                raise ValueError(f"{label}, and the ratio is {ratio:g}")
+        return self
+
+    @property
+    def substeps(self) -> int:
+        """Physics steps in a control step."""
+        return round(1.0 / (self.control_hz * self.timestep))
+
+    @property
+    def control_steps_per_tick(self) -> int:
+        """The paper's k."""
+        return round(self.control_hz / self.tick_hz)
+
+
+class RewardSettings(Section):
+    """R = video * S_v + iou * S_M + regularization * P. A weight of zero means that the part is not computed."""
+
+    video: float = Field(1.0, ge=0, description="alpha: video similarity S_v")
+    iou: float = Field(1.0, ge=0, description="beta: mask similarity S_M")
+    regularization: float = Field(1.0, ge=0, description="gamma: all of P")
+    torque: float = Field(0.02, ge=0, description="P_J: mean squared share of the torque limits")
+    action: float = Field(0.02, ge=0, description="P_A: mean squared action difference")
+    velocity: float = Field(0.0002, ge=0, description="P_V: mean squared joint velocity, (rad/s)^2")
+    feet: float = Field(0.02, ge=0, description="P_F: slip of loaded feet (m/s), less air time (s)")
+    stability: float = Field(0.1, ge=0, description="P_S: squared tilt of the torso, rad^2")
+    similarity: Literal["cosine", "l2"] = Field("cosine", description="cosine (paper v2) or negative distance (v1)")
+    scale: Literal["calibrated", "raw"] = Field(
+        "calibrated", description="calibrated: 1 at a perfect match, 1/e where standing still scores; raw: as it comes"
+    )
+
+
+class SimulationSettings(Section):
+    """How much simulates at once."""
+
+    environments: PositiveInt = Field(2, description="environments that act at once")
+    workers: int = Field(1, ge=0, description="processes that simulate and render; 0: in this process")
+
+
+class TrainingSettings(Section):
+    """When the run looks at itself, and when it saves."""
+
+    log_every: PositiveInt = Field(500, description="environment steps between lines of metrics.jsonl")
+    eval_every: int = Field(5_000, ge=0, description="environment steps between evaluations of the mode; 0: never")
+    eval_episodes: PositiveInt = Field(2, description="episodes of such an evaluation")
+    checkpoint_every: PositiveInt = Field(5_000, description="environment steps between checkpoints")
+    keep: PositiveInt = Field(2, description="newest checkpoints to keep, beside the best")
+    encode_ticks: PositiveInt = Field(1, description="ticks whose frames are encoded in one batch")
+
+
+class EvaluationSettings(Section):
+    """The table at the end of a run."""
+
+    episodes: PositiveInt = Field(5, description="episodes for each of trained, zero and random")
+    target_speed: float | None = Field(None, description="m/s for the environment reward; default: what the video knows")
+
+
+class RunConfig(Section):
+    """Everything a run is determined by. ``RunConfig()`` is the default ``nil run``.
+
+    Component fields take a name or a table: ``RunConfig(robot="a1", agent={"name": "sac", "gamma": 0.95})``.
+    """
+
+    skill: str = Field("walking", min_length=1, description="what the robot shall do: the verb of the prompt")
+    prompt: str | None = Field(None, description="the whole sentence, instead of the paper's equation 1")
+    seed: int = Field(0, ge=0, description="seeds everything random")
+    steps: PositiveInt = Field(50_000, description="environment steps to learn for")
+    device: str = Field("auto", description="where torch works: auto, cpu, cuda, cuda:1 ...")
+    generator: Component = Component(name="gait")
+    encoder: Component = Component(name="hog")
+    segmenter: Component = Component(name="sim_mask")
+    robot: Component = Component(name="a1")
+    agent: Component = Component(name="sac")
+    video: VideoSettings = VideoSettings()
+    environment: EnvironmentSettings = EnvironmentSettings()
+    reward: RewardSettings = RewardSettings()
+    simulation: SimulationSettings = SimulationSettings()
+    training: TrainingSettings = TrainingSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+
+    def tree(self) -> Tree:
+        """As nested plain values; unset optionals are left out, so that it can be written as TOML."""
+        return self.model_dump(exclude_none=True)
+
+    def to_toml(self) -> str:
+        """The text of a ``--config`` file that gives this run again."""
+        return tomli_w.dumps(self.tree())
+
+
+PRESETS: dict[str, Tree] = {
+    "quickstart": {},  # the defaults are the quickstart
+    "smoke": {
+        "steps": 120,
+        "video": {"seconds": 0.4},
+        "environment": {"render_size": 64},
+        "training": {"log_every": 40, "eval_every": 60, "eval_episodes": 1, "checkpoint_every": 60},
+        "evaluation": {"episodes": 1},
+    },
+}
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A config, and for every dotted key that was set somewhere, where."""
+
+    config: RunConfig
+    origins: Mapping[str, str]
+
+    def origin(self, key: str) -> str:
+        """Where the value of a dotted key came from."""
+        return self.origins.get(key, "default")
+
+
+def resolve(
+    preset: str = "quickstart",
+    file: Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    sets: Iterable[str] = (),
+) -> Resolved:
+    """Lay the sources over each other and validate.
+
+    Args:
+        preset: a key of :data:`PRESETS`.
+        file: TOML, tables as in :class:`RunConfig`.
+        options: dotted key to value, as from command-line options; None values are skipped.
+        sets: ``a.b=c`` strings; the value is read as TOML, else as a plain string.
+
+    Raises:
+        ConfigError: an unknown preset, key or file, or a value that does not fit.
+    """
+    if preset not in PRESETS:
+        raise ConfigError(f"there is no preset {preset!r}", f"presets: {', '.join(PRESETS)}")
+    layers: list[tuple[str, Tree]] = [(f"preset {preset}", PRESETS[preset])]
+    if file is not None:
+        layers.append((str(file), _read_toml(file)))
+    given = {key: value for key, value in (options or {}).items() if value is not None}
+    layers.append(("option", _unflatten(given)))
+    layers.extend(("--set", _unflatten(dict([_parse_set(text)]))) for text in sets)
+    tree: Tree = {}
+    origins: dict[str, str] = {}
+    for origin, layer in layers:
+        _lay_over(tree, _spell_out(layer), origin, origins)
+    return Resolved(validate(tree), origins)
+
+
+def validate(tree: Mapping[str, Any]) -> RunConfig:
+    """A config from nested plain values.
+
+    Raises:
+        ConfigError: naming the key, what is wrong, and the nearest key that exists.
+    """
+    try:
+        return RunConfig.model_validate(tree)
+    except ValidationError as error:
+        raise explain(error, RunConfig) from None
+
+
+def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -> ConfigError:
+    """pydantic's first complaint as one line a person can act on."""
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    key = prefix + ".".join(path)
+    if first["type"] == "extra_forbidden":
+        known = list(_section_at(model, path[:-1]).model_fields)
+        near = difflib.get_close_matches(path[-1], known, n=1)
+        hint = f"did you mean {prefix}{'.'.join([*path[:-1], near[0]])}?" if near else f"keys: {', '.join(known)}"
+        return ConfigError(f"there is no config key {key!r}", hint)
+    message = first["msg"].removeprefix("Value error, ")
+    got = f", got {first['input']!r}" if not isinstance(first["input"], dict | BaseModel) else ""
+    return ConfigError(f"{key or 'config'}: {message[0].lower() + message[1:]}{got}", "see `nil config show`")
+
+
+def _section_at(model: type[BaseModel], path: list[str]) -> type[BaseModel]:
+    for part in path:
+        annotation = model.model_fields[part].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            break
+        model = annotation
+    return model
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested tables as dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat
+
+
+def _unflatten(flat: Mapping[str, Any]) -> Tree:
+    tree: Tree = {}
+    for dotted, value in flat.items():
+        *tables, key = dotted.split(".")
+        node = tree
+        for table in tables:
+            node = node.setdefault(table, {})
+        node[key] = value
+    return tree
+
+
+def _spell_out(layer: Tree) -> Tree:
+    """``robot = "a1"`` as the table it stands for."""
+    return {k: {"name": v} if k in KINDS and isinstance(v, str) else v for k, v in layer.items()}
+
+
+def _lay_over(tree: Tree, layer: Tree, origin: str, origins: dict[str, str], prefix: str = "") -> None:
+    for key, value in layer.items():
+        dotted = prefix + key
+        if not isinstance(value, Mapping):
+            tree[key] = value
+            origins[dotted] = origin
+            continue
+        below = tree.get(key)
+        if not isinstance(below, dict):
+            below = tree[key] = {}
+        if not prefix and key in KINDS and value.get("name", below.get("name")) != below.get("name"):
+            below.clear()  # options of another component say nothing about this one
+            for stale in [k for k in origins if k.startswith(dotted + ".")]:
+                del origins[stale]
+        if not prefix and key in KINDS and "name" not in value and "name" not in below:
+            below["name"] = RunConfig.model_fields[key].default.name
+        _lay_over(below, dict(value), origin, origins, dotted + ".")
+
+
+def _read_toml(file: Path) -> Tree:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the config {file}: {error.strerror or error}", "check the path") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not TOML: {error}", "`nil config show --toml` prints one to start from") from None
+
+
+def _parse_set(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    key = key.strip()
+    if not equals or not all(key.split(".")):
+        raise ConfigError(f"--set {text!r} is not of the form a.b=c", "for example: --set reward.iou=0")
+    try:
+        return key, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key, value.strip()

@@ -1,0 +1,313 @@
+"""What the command line does, as calls: generate a reference, run, resume, evaluate.
+
+From a script, guard the call with ``if __name__ == "__main__":``: simulation runs in processes that import the script.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nil_core.sim  # noqa: F401  chooses the OpenGL backend before anything imports mujoco
+from nil_core.components import Chosen, choose
+from nil_core.config import RunConfig
+from nil_core.errors import NilError, RunError
+from nil_core.evaluate.artefacts import write_comparison, write_curve
+from nil_core.evaluate.metrics import spread
+from nil_core.hooks import Hooks
+from nil_core.interfaces import Agent
+from nil_core.reference.builder import imagine, prepare
+from nil_core.reference.folder import load_imagined, load_reference, save_imagined, save_reference
+from nil_core.reference.imagined import Imagined
+from nil_core.reward.imitation import ImitationReward
+from nil_core.reward.regularization import TERMS
+from nil_core.runs import directory, log
+from nil_core.runs.atomic import write_json
+from nil_core.runs.directory import RunFolder
+from nil_core.runs.manifest import check_versions, manifest
+from nil_core.runs.reporting import Lines, Reporter
+from nil_core.sim.workers import Simulation
+from nil_core.train import checkpoint
+from nil_core.train.loop import Parts, TrainingLoop
+from nil_core.world import Examiner, World, build_embedder, build_scene, mode_of
+
+FLOORS = ("zero", "random")
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended.
+
+    Attributes:
+        folder: the run's folder.
+        finished: False after Ctrl-C: everything is saved, and :func:`resume` goes on.
+        summary: what ``summary.json`` holds; empty if not finished.
+    """
+
+    folder: Path
+    finished: bool
+    summary: Mapping[str, Any]
+
+
+def generate(config: RunConfig, out: Path | None = None, reporter: Reporter | None = None) -> Path:
+    """Stage 1 alone: a folder with the reference, which ``run(reference=...)`` takes.
+
+    Args:
+        config: what to generate.
+        out: folder to make; default ``references/<date>_<robot>-<skill>``.
+        reporter: who to tell.
+
+    Raises:
+        NilError: see the components; nothing half-written is left.
+    """
+    reporter = reporter or Lines()
+    choice = choose(config)
+    folder = out or directory.fresh_path(Path("references"), config)
+    directory.refuse_occupied(folder)
+    imagined = imagine(config, choice, build_scene(config, choice), reporter.progress)
+    save_imagined(folder, imagined)
+    (folder / "config.toml").write_text(config.to_toml(), encoding="utf-8")
+    reporter.say(_described(imagined))
+    return folder
+
+
+def run(
+    config: RunConfig | None = None,
+    out: Path | None = None,
+    reference: Path | None = None,
+    reporter: Reporter | None = None,
+    hooks: Hooks | None = None,
+) -> Result:
+    """Both stages: from a sentence to a policy, in a folder.
+
+    Args:
+        config: default is the default ``nil run``.
+        out: folder to make; default ``runs/<date>_<robot>-<skill>-s<seed>``.
+        reference: folder that :func:`generate`, or an earlier run, left; stage 1 is then skipped.
+        reporter: who to tell; plain lines by default.
+        hooks: default are the installed ones.
+
+    Raises:
+        NilError: anything a person can mend.
+    """
+    config = config or RunConfig()
+    reporter = reporter or Lines()
+    hooks = hooks or Hooks.load()
+    choice = choose(config)
+    path = out or directory.fresh_path(Path("runs"), config)
+    directory.refuse_occupied(path)
+    scene = build_scene(config, choice)
+    imagined = load_imagined(reference) if reference else imagine(config, choice, scene, reporter.progress)
+    reporter.say(_described(imagined))
+    embedder = build_embedder(config, choice)
+    ready = prepare(imagined, config, choice["encoder"], embedder)
+    world = World(config, choice, scene, ready, embedder)
+    folder = directory.create(path, config, manifest(config, choice))
+    save_imagined(folder.reference, imagined)
+    save_reference(folder.reference, ready)
+    hooks.fire("run_started", folder=folder.path, config=config.model_dump(mode="json"))
+    hooks.fire("reference_ready", folder=folder.path, reference=ready)
+    hooks.fire("video_written", path=folder.reference / "video.mp4", kind="reference")
+    return _learn(folder, world, reporter, hooks, resuming=False)
+
+
+def resume(
+    folder: Path, steps: int | None = None, reporter: Reporter | None = None, hooks: Hooks | None = None
+) -> Result:
+    """Go on exactly where the newest checkpoint of a run stands.
+
+    Args:
+        folder: of the run; nothing else is needed.
+        steps: a new goal, in environment steps from the run's beginning.
+        reporter, hooks: as in :func:`run`.
+
+    Raises:
+        RunError: no run, no checkpoint, or made by other plugin versions.
+    """
+    reporter = reporter or Lines()
+    hooks = hooks or Hooks.load()
+    opened, config = directory.open_run(folder)
+    if steps is not None:
+        config = config.model_copy(update={"steps": steps})
+    done = opened.read(opened.status).get("step", 0)
+    if opened.read(opened.summary) and done >= config.steps:
+        raise RunError(f"{folder} has learned for {done} steps already", f"nil run --resume {folder} --steps {2 * done}")
+    world = open_world(opened, config)
+    opened.write_config(config)
+    hooks.fire("run_started", folder=folder, config=config.model_dump(mode="json"))
+    hooks.fire("reference_ready", folder=folder, reference=world.reference)
+    return _learn(opened, world, reporter, hooks, resuming=True)
+
+
+def evaluate(
+    folder: Path, episodes: int | None = None, seed: int = 0, which: str = "newest", reporter: Reporter | None = None
+) -> dict[str, Any]:
+    """Score a run's policy beside the floors.
+
+    Args:
+        folder: of the run.
+        episodes: of each policy; default as in the run's config.
+        seed: of the start states.
+        which: ``newest`` or ``best`` checkpoint.
+        reporter: who to tell.
+
+    Returns:
+        policy name to row, see :data:`nil_core.evaluate.metrics.COLUMNS`.
+    """
+    reporter = reporter or Lines()
+    opened, config = directory.open_run(folder)
+    world = open_world(opened, config)
+    examiner = Examiner(world, episodes or config.evaluation.episodes, seed)
+    try:
+        agent = load_policy(opened, world, examiner.simulation, which)
+        rows = _examine(world, examiner, agent, reporter)[0]
+    finally:
+        examiner.close()
+    _show(rows, reporter)
+    return rows
+
+
+def open_world(folder: RunFolder, config: RunConfig) -> World:
+    """The world of an existing run, from its folder alone.
+
+    Raises:
+        RunError: made by other plugin versions, or damaged.
+    """
+    choice = choose(config)
+    check_versions(folder.read(folder.manifest), choice)
+    reference = load_reference(folder.reference)
+    return World(config, choice, build_scene(config, choice), reference, build_embedder(config, choice))
+
+
+def load_policy(folder: RunFolder, world: World, simulation: Simulation, which: str) -> Agent:
+    """A run's agent as it was at its ``newest`` or ``best`` checkpoint."""
+    best = folder.checkpoints / checkpoint.BEST
+    path = best if which == "best" and best.exists() else checkpoint.newest(folder.checkpoints)
+    agent = world.agent(world.choice["agent"], simulation)
+    agent.load(path / "agent")
+    return agent
+
+
+def _learn(folder: RunFolder, world: World, reporter: Reporter, hooks: Hooks, resuming: bool) -> Result:
+    config = world.config
+    simulation = world.simulation(config.simulation.environments, config.seed)
+    examiners: list[Examiner] = []
+    try:
+        agent = world.agent(world.choice["agent"], simulation)
+        source = world.reward(simulation)
+        _show_reward(world, source, reporter)
+
+        def evaluate_mode() -> Mapping[str, float]:
+            if not examiners:
+                examiners.append(Examiner(world, config.training.eval_episodes, config.seed))
+            return examiners[0].score(examiners[0].episodes(mode_of(agent)))
+
+        loop = TrainingLoop(folder, config, Parts(agent, simulation, source, evaluate_mode, hooks, reporter))
+        if resuming:
+            loop.resume()
+            reporter.say(f"going on from step {loop.step}")
+        else:
+            loop.start()
+        folder.write_status("learning", loop.step)
+        finished = loop.run()
+    except NilError:
+        hooks.fire("run_finished", folder=folder.path, summary={"finished": False})
+        raise
+    finally:
+        simulation.close()
+        for examiner in examiners:
+            examiner.close()
+    summary = _conclude(folder, world, agent, reporter, hooks) if finished else {}
+    hooks.fire("run_finished", folder=folder.path, summary=summary or {"finished": False})
+    if not finished:
+        reporter.say(f"saved at step {loop.step}; go on with: nil run --resume {folder.path}")
+    return Result(folder.path, finished, summary)
+
+
+def _conclude(folder: RunFolder, world: World, agent: Agent, reporter: Reporter, hooks: Hooks) -> dict[str, Any]:
+    """The table at the end, the video, the curve, ``summary.json``."""
+    began = time.perf_counter()
+    examiner = Examiner(world, world.config.evaluation.episodes, world.config.seed)
+    try:
+        rows, shown = _examine(world, examiner, agent, reporter)
+    finally:
+        examiner.close()
+    if len(shown.frames):
+        video = write_comparison(folder.videos, world.reference, shown)
+        hooks.fire("video_written", path=video, kind="comparison")
+    write_curve(folder.curve, log.read(folder.metrics), {name: rows[name] for name in FLOORS})
+    timings = log.read(folder.timing)
+    summary = {
+        "finished": True,
+        "steps": world.config.steps,
+        "policies": rows,
+        "return_over_zero": rows["trained"]["return"] / rows["zero"]["return"] - 1 if rows["zero"]["return"] else None,
+        "target_speed": world.target_speed,
+        "learning_seconds": sum(row["seconds"] for row in timings),
+        "evaluation_seconds": time.perf_counter() - began,
+    }
+    write_json(folder.summary, summary)
+    _show(rows, reporter)
+    gain = summary["return_over_zero"]
+    if gain is not None:
+        reporter.say(f"return {gain:+.0%} against standing still, after {world.config.steps} steps")
+    if len(shown.frames):
+        reporter.say(f"video: {video}")
+    reporter.say(f"curve: {folder.curve}")
+    return summary
+
+
+def _examine(world: World, examiner: Examiner, agent: Agent, reporter: Reporter) -> tuple[dict[str, Any], Any]:
+    """Rows of trained, zero and random, and the recorded first episode of the trained one."""
+    rows: dict[str, Any] = {}
+    policies = {"trained": agent} | {name: _floor(world, examiner.simulation, name) for name in FLOORS}
+    shown = None
+    for number, (name, policy) in enumerate(policies.items()):
+        reporter.progress(number, len(policies), "policies evaluated")
+        episodes = examiner.episodes(mode_of(policy), record=name == "trained")
+        shown = shown or episodes[0]
+        rows[name] = {**examiner.score(episodes), "return_std": spread(episodes, world.plan.ticks)}
+    reporter.progress(len(policies), len(policies), "policies evaluated")
+    return rows, shown
+
+
+def _floor(world: World, simulation: Simulation, name: str) -> Agent:
+    floor: Chosen = choose(world.config.model_copy(update={"agent": type(world.config.agent)(name=name)}))["agent"]
+    return world.agent(floor, simulation)
+
+
+def _show(rows: Mapping[str, Mapping[str, float]], reporter: Reporter) -> None:
+    names = [c for c in next(iter(rows.values())) if c != "return_std"]
+    heading = {"speed": "speed m/s", "environment_reward": "env reward", "similarity": "S_v", "iou": "IoU"}
+    table = []
+    for policy, row in rows.items():
+        cells = [f"{row[n]:.0f}" if n in ("falls", "episodes") else f"{row[n]:.3f}" for n in names]
+        table.append([policy, *cells])
+    reporter.table("Evaluation", ["policy", *(heading.get(n, n) for n in names)], table)
+
+
+def _show_reward(world: World, source: ImitationReward, reporter: Reporter) -> None:
+    """Every weight of the reward, before anything is learned from it."""
+    reward = world.config.reward
+    rows = []
+    if reward.video > 0:
+        scale = f"{reward.similarity}, {reward.scale}; standing scores {source.video_scale.stand:.3f}"
+        rows.append(["S_v", "video similarity", f"{reward.video:g}", scale])
+    if reward.iou > 0:
+        scale = f"IoU, {reward.scale}; standing scores {source.iou_scale.stand:.3f}"
+        rows.append(["S_M", "mask similarity", f"{reward.iou:g}", scale])
+    for term in TERMS:
+        weight = reward.regularization * getattr(reward, term.name)
+        if weight > 0:
+            rows.append([term.symbol, term.name, f"{weight:g}", term.unit])
+    reporter.table("Reward", ["term", "what", "weight", "unit or scale"], rows)
+
+
+def _described(imagined: Imagined) -> str:
+    video = imagined.video
+    height, width = video.frames.shape[1:3]
+    origin = " (from cache)" if imagined.provenance["video"]["from_cache"] else ""
+    return f"reference: {len(video.frames)} frames of {width}x{height} at {video.fps:g} fps{origin}: {imagined.provenance['prompt']}"

@@ -1,0 +1,168 @@
+"""Stage 1: from a robot and a sentence to a reference (NIL, section 3.1)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mujoco
+import numpy as np
+
+from nil_core.card import Capability
+from nil_core.components import Choice, Chosen
+from nil_core.config import RunConfig
+from nil_core.errors import DataError
+from nil_core.interfaces import Segmenter, VideoGenerator
+from nil_core.reference.alignment import hold
+from nil_core.reference.framing import fit_mask, to_square
+from nil_core.reference.imagined import Imagined, pack, unpack
+from nil_core.reference.prompt import prompt
+from nil_core.reward.windows import ClipEmbedder
+from nil_core.runs.cache import Arrays, fingerprint, remember
+from nil_core.sim.scene import RobotScene
+from nil_core.types import Frames, GenerationRequest, Masks, Progress, Reference, Video
+
+FLOODED = 0.9
+
+
+def imagine(config: RunConfig, choice: Choice, scene: RobotScene, progress: Progress) -> Imagined:
+    """Draw the first frame, have the video generated, and find the robot in it. Nothing is made twice.
+
+    Args:
+        config: skill, prompt, seed, length and tick rate.
+        choice: generator and segmenter are used.
+        scene: the robot, standing.
+        progress: told about every long part.
+
+    Raises:
+        DataError: an unusable video or mask.
+        NilError: what the components have to say.
+    """
+    frames, masks = scene.render(scene.standing_qpos[None])
+    drawer, segmenter = choice["generator"], choice["segmenter"]
+    needs_scene = drawer.can(Capability.NEEDS_SCENE)
+    request = GenerationRequest(
+        prompt=config.prompt or prompt(scene.spec.prompt_name, config.skill),
+        skill=config.skill,
+        first_frame=frames[0],
+        first_mask=masks[0],
+        fps=config.environment.tick_hz,
+        seconds=config.video.seconds,
+        seed=config.seed,
+        scene=scene if needs_scene else None,
+    )
+    generator: VideoGenerator = drawer.build()
+    asked = {"prompt": request.prompt, "skill": request.skill, "fps": request.fps, "seconds": request.seconds}
+    key = fingerprint(
+        drawer.identity(),
+        asked | {"seed": request.seed},
+        request.first_frame,
+        request.first_mask,
+        scene_fingerprint(scene) if needs_scene else "",
+        _source_fingerprint(drawer),
+    )
+    stored, found = remember("videos", key, lambda: pack(generator.generate(request, progress)))
+    video = unpack(stored)
+    mask_key = fingerprint(key, segmenter.identity())
+    found_masks, _ = remember("masks", mask_key, lambda: {"masks": _segment(segmenter, video, request.first_mask)})
+    provenance = {
+        **asked,
+        "seed": request.seed,
+        "generator": drawer.identity(),
+        "segmenter": segmenter.identity(),
+        "robot": choice["robot"].identity(),
+        "video": {
+            "key": key,
+            "from_cache": found,
+            "frames": len(video.frames),
+            "size": list(video.frames.shape[1:3]),
+            "fps": video.fps,
+            "facts": dict(video.facts),
+        },
+    }
+    check_masks(found_masks["masks"])
+    return Imagined(video, found_masks["masks"], request.first_frame, request.first_mask, provenance)
+
+
+def prepare(imagined: Imagined, config: RunConfig, encoder: Chosen, embedder: ClipEmbedder | None) -> Reference:
+    """Align, frame and encode: what the reward compares with.
+
+    Args:
+        imagined: from :func:`imagine`, or from an earlier run's folder.
+        config: tick rate, render size, length.
+        encoder: whose embeddings they are, for the cache.
+        embedder: None where the video weight is zero: embeddings and features are then empty.
+    """
+    video, environment = imagined.video, config.environment
+    rows = hold(len(video.frames), video.fps, environment.tick_hz)
+    rows = rows[: round(config.video.seconds * environment.tick_hz) + 1]
+    frames, masks = to_square(video.frames[rows], imagined.masks[rows], environment.render_size)
+    check_masks(masks)
+    if embedder is None:
+        seen: Arrays = {name: np.empty((len(rows), 0), np.float32) for name in ("embeddings", "features")}
+    else:
+        key = fingerprint(frames, encoder.identity())
+        seen, _ = remember("embeddings", key, lambda: _embed(embedder, frames))
+    speed = imagined.video.facts.get("speed")
+    return Reference(
+        frames=frames,
+        masks=masks,
+        embeddings=seen["embeddings"],
+        features=seen["features"],
+        tick_hz=environment.tick_hz,
+        target_speed=float(speed) if speed is not None else None,
+        trajectory=None if video.trajectory is None else video.trajectory[rows],
+        provenance=imagined.provenance,
+    )
+
+
+def check_masks(masks: Masks) -> None:
+    """Refuse masks that show no robot, or nothing else.
+
+    Raises:
+        DataError: naming the frame.
+    """
+    area = masks.mean(axis=(1, 2))
+    for wrong, what in ((area == 0.0, "is empty"), (area > FLOODED, f"fills more than {FLOODED:.0%} of the frame")):
+        if wrong.any():
+            raise DataError(
+                f"the robot's mask {what} in frame {int(wrong.argmax())} ({int(wrong.sum())} of {len(masks)} frames)",
+                "try another segmenter or its threshold, or trim the video to where the robot is seen",
+            )
+
+
+def scene_fingerprint(scene: RobotScene) -> str:
+    """Hash of the compiled model, the stand and the camera."""
+    buffer = np.empty(mujoco.mj_sizeModel(scene.model), np.uint8)
+    mujoco.mj_saveModel(scene.model, None, buffer)
+    return fingerprint(buffer, scene.standing_qpos, repr(scene.spec), scene.render_size)
+
+
+def _source_fingerprint(drawer: Chosen) -> str:
+    """Options that name a file stand for what is in it: its time and size tell when that changed."""
+    path = getattr(drawer.options, "path", None)
+    if path is None:
+        return ""
+    source = Path(path).expanduser()
+    files = sorted(source.iterdir()) if source.is_dir() else [source]
+    return fingerprint([[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files if f.is_file()])
+
+
+def _segment(segmenter: Chosen, video: Video, first_mask: Masks) -> Masks:
+    tool: Segmenter = segmenter.build()
+    height, width = video.frames.shape[1:3]
+    masks = tool.segment(video, fit_mask(first_mask, height, width))
+    if masks.shape != video.frames.shape[:3] or masks.dtype != np.bool_:
+        raise DataError(
+            f"segmenter {segmenter.name} gave {masks.dtype} {masks.shape}, not bool {video.frames.shape[:3]}",
+            f"report it to the author of {segmenter.distribution}",
+        )
+    check_masks(masks)
+    return masks
+
+
+def _embed(embedder: ClipEmbedder, frames: Frames) -> Arrays:
+    embeddings, features = embedder.embed_video(frames)
+    if not np.isfinite(embeddings).all():
+        raise DataError("the encoder gave NaN for the reference", "report it to the encoder's author")
+    return {"embeddings": embeddings, "features": features}
+

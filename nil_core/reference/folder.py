@@ -1,0 +1,93 @@
+"""The folder of a reference: what ``nil generate`` leaves, and what every run keeps of its own."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from nil_core.errors import RunError
+from nil_core.reference.imagined import Imagined, pack, unpack
+from nil_core.runs.atomic import read_arrays, write_arrays, write_json, write_text
+from nil_core.runs.media import write_png, write_video
+from nil_core.types import Reference
+
+SOURCE, ALIGNED, PROVENANCE = "source.npz", "aligned.npz", "provenance.json"
+
+
+def save_imagined(folder: Path, imagined: Imagined) -> None:
+    """Video and masks to watch (mp4) and exactly (npz), first frame, prompt, provenance."""
+    video = imagined.video
+    folder.mkdir(parents=True, exist_ok=True)
+    write_png(folder / "first_frame.png", imagined.first_frame)
+    write_png(folder / "first_mask.png", imagined.first_mask)
+    write_text(folder / "prompt.txt", f"{imagined.provenance['prompt']}\n")
+    write_video(folder / "video.mp4", video.frames, video.fps)
+    write_video(folder / "masks.mp4", _grey(imagined.masks), video.fps)
+    first = {"first_frame": imagined.first_frame, "first_mask": imagined.first_mask}
+    write_arrays(folder / SOURCE, {**pack(video), "robot": imagined.masks, **first})
+    write_json(folder / PROVENANCE, imagined.provenance)
+
+
+def load_imagined(folder: Path) -> Imagined:
+    """Back from :func:`save_imagined`; takes a run folder too.
+
+    Raises:
+        RunError: the folder holds no reference.
+    """
+    inner = folder / "reference"
+    folder = inner if (inner / SOURCE).exists() else folder
+    try:
+        arrays = read_arrays(folder / SOURCE)
+        provenance = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
+        masks, first_frame, first_mask = (arrays[k] for k in ("robot", "first_frame", "first_mask"))
+        video = unpack(arrays)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        reason = f"{folder / SOURCE}: {error}" if folder.exists() else "it does not exist"
+        raise RunError(f"{folder} is no reference folder ({reason})", "`nil generate` makes one") from None
+    return Imagined(video, masks, first_frame, first_mask, provenance)
+
+
+def save_reference(folder: Path, reference: Reference) -> None:
+    """What the reward compares with, exactly."""
+    arrays = {
+        "frames": reference.frames,
+        "masks": reference.masks,
+        "embeddings": reference.embeddings,
+        "features": reference.features,
+        "tick_hz": np.array(reference.tick_hz),
+    }
+    if reference.target_speed is not None:
+        arrays["target_speed"] = np.array(reference.target_speed)
+    if reference.trajectory is not None:
+        arrays["trajectory"] = reference.trajectory
+    write_arrays(folder / ALIGNED, arrays)
+
+
+def load_reference(folder: Path) -> Reference:
+    """Back from :func:`save_reference`.
+
+    Raises:
+        RunError: missing or damaged.
+    """
+    try:
+        arrays = read_arrays(folder / ALIGNED)
+        provenance = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
+        return Reference(
+            frames=arrays["frames"],
+            masks=arrays["masks"],
+            embeddings=arrays["embeddings"],
+            features=arrays["features"],
+            tick_hz=float(arrays["tick_hz"]),
+            target_speed=float(arrays["target_speed"]) if "target_speed" in arrays else None,
+            trajectory=arrays.get("trajectory"),
+            provenance=provenance,
+        )
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise RunError(f"the reference in {folder} cannot be read: {error}", "start a new run") from None
+
+
+def _grey(masks: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    return np.repeat(masks[..., None].astype(np.uint8) * 255, 3, axis=-1)

@@ -1,0 +1,47 @@
+"""What the observation shows of the reference: each moment as a few principal components of its look and its mask.
+
+The whole reference is known before training, so this is no privileged information; it lets all cycles of a gait share
+their experience.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nil_core.types import Doubles, Floats, Masks, Reference
+
+MASK_SIDE = 16
+
+
+def preview(reference: Reference, components: int) -> Floats:
+    """Principal components of features and of 16 x 16 masks, each of unit variance over the reference.
+
+    Args:
+        reference: T moments; features may be empty (T, 0).
+        components: most components of either.
+
+    Returns:
+        float32 (T, P), P at most twice ``components``.
+    """
+    looks = _principal(reference.features.astype(np.float64), components)
+    shapes = _principal(shrink(reference.masks, MASK_SIDE).reshape(len(reference.masks), -1), components)
+    return np.concatenate([looks, shapes], axis=1).astype(np.float32)
+
+
+def shrink(masks: Masks, side: int) -> Doubles:
+    """Share of robot (T, side, side) in each cell of masks (T, S, S), S at least ``side``."""
+    size = masks.shape[1]
+    cell = np.arange(size) * side // size
+    pool = (cell == np.arange(side)[:, None]).astype(np.float64)
+    pool /= pool.sum(axis=1, keepdims=True)
+    return np.einsum("ay,tyx,bx->tab", pool, masks.astype(np.float64), pool, optimize=True)
+
+
+def _principal(rows: Doubles, components: int) -> Doubles:
+    centred = rows - rows.mean(axis=0)
+    if not centred.any():
+        return np.zeros((len(rows), 0))
+    directions, strengths, _ = np.linalg.svd(centred, full_matrices=False)
+    kept = min(components, int((strengths > 1e-6 * strengths[0]).sum()))
+    signs = np.sign(directions[np.abs(directions).argmax(axis=0), np.arange(directions.shape[1])])
+    return (directions * signs)[:, :kept] * np.sqrt(len(rows))

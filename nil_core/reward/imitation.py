@@ -1,0 +1,201 @@
+"""The reward of NIL: R = alpha * S_v + beta * S_M + gamma * P, one value per tick (sections 3.2 and 3.3).
+
+The training loop knows it only as a :class:`RewardSource`. Frames are taken in as they come and encoded in one batch
+when somebody asks for rewards: nobody needs them before the transitions are replayed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from nil_core.config import RewardSettings
+from nil_core.reward.regularization import weighted_terms, weights
+from nil_core.reward.similarity import SIMILARITIES, Scale, iou
+from nil_core.reward.windows import ClipEmbedder, RollingWindows, window
+from nil_core.sim.environment import Measurements
+from nil_core.sim.workers import Slots
+from nil_core.types import Floats, Reference
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class TickRewards:
+    """Rewards of B finished ticks in the order they finished, and what they consist of.
+
+    Attributes:
+        total: float32 (B,).
+        parts: name to float32 (B,): ``similarity`` and ``iou`` unscaled, the regularisers weighted.
+    """
+
+    total: Floats
+    parts: dict[str, Floats]
+
+
+class RewardSource(Protocol):
+    """What the training loop asks of a reward. Video imitation is one; adversarial rewards can be others."""
+
+    def reset(self, slots: Slots) -> None:
+        """All episodes begin: look at the start frames."""
+        ...
+
+    def observe(self, slots: Slots) -> None:
+        """A control step is over: remember what is needed (slots are valid only now)."""
+        ...
+
+    @property
+    def waiting(self) -> int:
+        """Ticks observed whose rewards have not been asked for."""
+        ...
+
+    def rewards(self) -> TickRewards:
+        """Of every waiting tick, by environment within a step, steps in order."""
+        ...
+
+    def state(self) -> Arrays:
+        """Everything that must survive a checkpoint, as arrays."""
+        ...
+
+    def restore(self, state: Arrays) -> None:
+        """Back to a saved :meth:`state`."""
+        ...
+
+
+class ImitationReward:
+    """The video imitation reward of N environments against one reference.
+
+    Args:
+        reference: at the tick rate and render size.
+        settings: weights and scales; parts of weight 0 are not computed.
+        embedder: needed unless the video weight is 0.
+        environments: N.
+        actions, feet: sizes of the packed measurements.
+    """
+
+    def __init__(
+        self,
+        reference: Reference,
+        settings: RewardSettings,
+        embedder: ClipEmbedder | None,
+        environments: int,
+        actions: int,
+        feet: int,
+    ) -> None:
+        self._settings = settings
+        self._reference = reference
+        self._sizes = actions, feet
+        self._weights = weights(settings)
+        self._windows: RollingWindows | None = None
+        if settings.video > 0:
+            assert embedder is not None
+            self._windows = RollingWindows(embedder, environments)
+            self._similarity, best = SIMILARITIES[settings.similarity]
+            still = np.broadcast_to(_standing_embedding(reference, embedder), reference.embeddings.shape)
+            at_rest = self._similarity(reference.embeddings[1:], still[1:])
+            self.video_scale = Scale(settings.scale, best, float(at_rest.mean()))
+        if settings.iou > 0:
+            first = np.broadcast_to(reference.masks[0], reference.masks.shape)
+            self.iou_scale = Scale(settings.scale, 1.0, float(iou(reference.masks[1:], first[1:]).mean()))
+        self._penalty = np.zeros((environments, len(self._weights)))
+        self._steps = np.zeros(environments, np.int64)
+        self._clear()
+
+    def _clear(self) -> None:
+        self._environments: list[int] = []
+        self._ticks: list[int] = []
+        self._frames: list[npt.NDArray[np.uint8]] = []
+        self._masks: list[npt.NDArray[np.bool_]] = []
+        self._penalties: list[npt.NDArray[np.float64]] = []
+
+    def reset(self, slots: Slots) -> None:
+        """All episodes begin."""
+        self._clear()
+        self._penalty[:] = 0.0
+        self._steps[:] = 0
+        for i in range(len(slots.tick)):
+            self._begin(i, slots)
+
+    def observe(self, slots: Slots) -> None:
+        """Add up the regularisers; where a tick ended, keep its frame and mask."""
+        if self._weights:
+            m = Measurements.unpack(slots.measurements, *self._sizes)
+            self._penalty += weighted_terms(m, self._weights)
+        self._steps += 1
+        for i in np.flatnonzero(slots.ticked):
+            self._environments.append(int(i))
+            self._ticks.append(int(slots.tick[i]))
+            if self._windows is not None:
+                self._frames.append(slots.frames[i].copy())
+            if self._settings.iou > 0:
+                self._masks.append(slots.masks[i].copy())
+            self._penalties.append(self._penalty[i] / self._steps[i])
+            self._penalty[i], self._steps[i] = 0.0, 0
+            if slots.ended[i]:
+                self._begin(int(i), slots)
+
+    def _begin(self, i: int, slots: Slots) -> None:
+        if self._windows is not None:
+            self._environments.append(i)
+            self._ticks.append(0)
+            self._frames.append(slots.start_frames[i].copy())
+
+    @property
+    def waiting(self) -> int:
+        """Ticks observed whose rewards have not been asked for."""
+        return len(self._penalties)
+
+    def rewards(self) -> TickRewards:
+        """Encode what waits in one batch, and score it."""
+        total = np.zeros(self.waiting, np.float32)
+        parts: dict[str, Floats] = {}
+        ticks = np.array([t for t in self._ticks if t > 0], np.int64)
+        if self._windows is not None and self._frames:
+            embeddings = self._windows.embed(self._environments, self._ticks, np.stack(self._frames))
+            if len(ticks):
+                parts["similarity"] = self._similarity(embeddings, self._reference.embeddings[ticks])
+                total += self._settings.video * self.video_scale(parts["similarity"])
+        if self._settings.iou > 0 and len(ticks):
+            parts["iou"] = iou(np.stack(self._masks), self._reference.masks[ticks])
+            total += self._settings.iou * self.iou_scale(parts["iou"])
+        if self._weights and len(ticks):
+            penalties = np.stack(self._penalties).astype(np.float32)
+            parts |= {name: penalties[:, j] for j, name in enumerate(self._weights)}
+            total += penalties.sum(axis=1)
+        self._clear()
+        return TickRewards(total, parts)
+
+    def state(self) -> Arrays:
+        """Windows, sums of the open ticks, and frames that wait."""
+        arrays: Arrays = {
+            "penalty": self._penalty,
+            "steps": self._steps,
+            "environments": np.array(self._environments, np.int64),
+            "ticks": np.array(self._ticks, np.int64),
+        }
+        waiting = {"frames": self._frames, "masks": self._masks, "penalties": self._penalties}
+        arrays |= {name: np.stack(rows) for name, rows in waiting.items() if rows}
+        if self._windows is not None:
+            arrays |= {f"window.{key}": value for key, value in self._windows.state().items()}
+        return arrays
+
+    def restore(self, state: Arrays) -> None:
+        """Back to a saved :meth:`state`."""
+        self._penalty, self._steps = state["penalty"].copy(), state["steps"].copy()
+        self._environments = [int(i) for i in state["environments"]]
+        self._ticks = [int(t) for t in state["ticks"]]
+        self._frames = list(state.get("frames", ()))
+        self._masks = list(state.get("masks", ()))
+        self._penalties = list(state.get("penalties", ()))
+        if self._windows is not None:
+            prefix = "window."
+            self._windows.restore({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+
+
+def _standing_embedding(reference: Reference, embedder: ClipEmbedder) -> Floats:
+    """(D,): the clip of a robot that stands as in the first frame; at t = 0 the window is just that."""
+    assert (window(0, embedder.length) == 0).all()
+    return reference.embeddings[0]

@@ -1,0 +1,67 @@
+"""How alike two moments are: embeddings (S_v of the paper), masks (S_M), and the scale both are read on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from nil_core.errors import DataError
+from nil_core.types import Floats, Masks
+
+
+def cosine(a: Floats, b: Floats) -> Floats:
+    """Cosine similarity (B,) of rows (B, D), in [-1, 1] (paper v2). Two zero vectors are alike: 1."""
+    norms = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
+    dots = np.einsum("bd,bd->b", a, b)
+    return np.where(norms > 0, dots / np.maximum(norms, 1e-12), (a == b).all(axis=-1)).astype(np.float32)
+
+
+def negative_l2(a: Floats, b: Floats) -> Floats:
+    """Minus the Euclidean distance (B,) of rows (B, D), at most 0 (paper v1)."""
+    return -np.linalg.norm(a - b, axis=-1).astype(np.float32)
+
+
+SIMILARITIES = {"cosine": (cosine, 1.0), "l2": (negative_l2, 0.0)}
+"""Name to function and to its value at a perfect match."""
+
+
+def iou(a: Masks, b: Masks) -> Floats:
+    """Intersection over union (B,) of masks (B, H, W); 1 where both are empty (S_M)."""
+    flat_a, flat_b = a.reshape(len(a), -1), b.reshape(len(b), -1)
+    both = np.count_nonzero(flat_a & flat_b, axis=1)
+    either = np.count_nonzero(flat_a | flat_b, axis=1)
+    return np.where(either > 0, both / np.maximum(either, 1), 1.0).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Reads a similarity as a reward.
+
+    Raw values of pixel-aligned scores differ by a few per cent between standing still and a perfect match. Calibrated
+    to what standing still scores on the reference, ``exp(-(best - s) / (best - s_stand))`` is 1 at a perfect match,
+    1/e at the stand, and positive, so that falling early never pays.
+
+    Attributes:
+        kind: ``calibrated`` or ``raw``.
+        best: the similarity at a perfect match.
+        stand: the mean similarity of the standing pose to the reference.
+    """
+
+    kind: Literal["calibrated", "raw"]
+    best: float
+    stand: float
+
+    def __call__(self, similarity: Floats) -> Floats:
+        """Reward of a similarity, elementwise."""
+        if self.kind == "raw":
+            return similarity
+        return np.exp((similarity - self.best) / (self.best - self.stand)).astype(np.float32)
+
+    def __post_init__(self) -> None:
+        if self.kind == "calibrated" and self.best - self.stand < 1e-4:
+            raise DataError(
+                "the reference never leaves the standing pose: there is nothing to imitate",
+                "look at reference/video.mp4 in the run folder; choose another video, or --set reward.scale=raw",
+            )

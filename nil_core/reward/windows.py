@@ -1,0 +1,119 @@
+"""The paper's clip windows, over a whole video and over running episodes.
+
+The clip of time t is frames t - L + 1 ... t once there are that many; before, it is frame 0 repeated L - 1 times
+followed by frame t (NIL, section 3.2, with L = 8).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nil_core.interfaces import FrameWiseEncoder, VideoEncoder
+from nil_core.types import Floats, Frames
+
+VIDEO_BATCH = 32
+
+
+def window(t: int, length: int) -> npt.NDArray[np.int64]:
+    """Frame indices (length,) of the clip of time t."""
+    if t < length - 1:
+        return np.array([0] * (length - 1) + [t])
+    return np.arange(t - length + 1, t + 1)
+
+
+def resize(frames: Frames, size: int) -> Frames:
+    """Square frames (..., S, S, 3) to (..., size, size, 3): exact means when shrinking by a whole factor, else bilinear."""
+    side = frames.shape[-2]
+    if side == size:
+        return frames
+    if side % size == 0:
+        f = side // size
+        blocks = frames.reshape(*frames.shape[:-3], size, f, size, f, 3)
+        return np.rint(blocks.mean(axis=(-4, -2), dtype=np.float32)).astype(np.uint8)
+    at = np.clip((np.arange(size) + 0.5) * side / size - 0.5, 0, side - 1)
+    low = np.minimum(at.astype(np.int64), side - 2)
+    share = (at - low).astype(np.float32)
+    rows = frames[..., low, :, :] * (1 - share)[:, None, None] + frames[..., low + 1, :, :] * share[:, None, None]
+    both = rows[..., low, :] * (1 - share)[:, None] + rows[..., low + 1, :] * share[:, None]
+    return np.rint(both).astype(np.uint8)
+
+
+class ClipEmbedder:
+    """An encoder, asked for whole videos or for windows of running episodes.
+
+    Args:
+        encoder: any encoder.
+        frame_wise: the card's capability: windows then reuse the features of their frames.
+    """
+
+    def __init__(self, encoder: VideoEncoder, frame_wise: bool) -> None:
+        self.length = encoder.clip_length
+        self._encoder = encoder
+        self._frame_wise: FrameWiseEncoder | None = encoder if frame_wise else None  # type: ignore[assignment]
+
+    def units(self, frames: Frames) -> npt.NDArray[Any]:
+        """What windows are made of: features (B, F) of a frame-wise encoder, else the resized frames themselves."""
+        frames = resize(frames, self._encoder.frame_size)
+        return frames if self._frame_wise is None else self._frame_wise.encode_frames(frames)
+
+    def embed(self, windows: list[list[npt.NDArray[Any]]]) -> Floats:
+        """Embeddings (B, D) of B windows of L units each."""
+        if self._frame_wise is not None:
+            return np.stack([np.concatenate(units) for units in windows])
+        return self._encoder.encode(np.stack([np.stack(units) for units in windows]))
+
+    def embed_video(self, frames: Frames) -> tuple[Floats, Floats]:
+        """Of a whole video (T, S, S, 3): embeddings (T, D) and features of single moments (T, F)."""
+        units = np.concatenate([self.units(frames[i : i + VIDEO_BATCH]) for i in range(0, len(frames), VIDEO_BATCH)])
+        clips = [[units[j] for j in window(t, self.length)] for t in range(len(frames))]
+        embeddings = np.concatenate([self.embed(clips[i : i + VIDEO_BATCH]) for i in range(0, len(clips), VIDEO_BATCH)])
+        return embeddings, units if self._frame_wise is not None else embeddings
+
+
+class RollingWindows:
+    """The windows of N running episodes."""
+
+    def __init__(self, embedder: ClipEmbedder, environments: int) -> None:
+        self._embedder = embedder
+        self._history: list[list[npt.NDArray[Any]]] = [[] for _ in range(environments)]
+
+    def embed(self, environments: list[int], ticks: list[int], frames: Frames) -> Floats:
+        """Take in new moments in the order they happened and embed the windows that end at them.
+
+        Args:
+            environments: B environment indices.
+            ticks: B ticks, one more than the environment's last; 0 starts an episode.
+            frames: uint8 (B, S, S, 3).
+
+        Returns:
+            float32 (number of ticks that are not 0, D), in order.
+        """
+        windows = []
+        for i, t, unit in zip(environments, ticks, self._embedder.units(frames), strict=True):
+            windows += self._advance(i, t, unit)
+        return self._embedder.embed(windows) if windows else np.empty((0, 0), np.float32)
+
+    def _advance(self, i: int, t: int, unit: npt.NDArray[Any]) -> list[list[npt.NDArray[Any]]]:
+        if t == 0:
+            self._history[i] = [unit]
+            return []
+        history, length = self._history[i], self._embedder.length
+        history.append(unit)
+        if len(history) > length:
+            del history[: len(history) - length]
+        whole = t >= length - 1
+        return [list(history[-length:]) if whole else [self._first(i)] * (length - 1) + [unit]]
+
+    def _first(self, i: int) -> npt.NDArray[Any]:
+        return self._history[i][0]  # still there: nothing is dropped before t = length
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """As arrays, one per environment that has begun."""
+        return {str(i): np.stack(units) for i, units in enumerate(self._history) if units}
+
+    def restore(self, state: dict[str, npt.NDArray[Any]]) -> None:
+        """Back to a saved :meth:`state`."""
+        self._history = [list(state[str(i)]) if str(i) in state else [] for i in range(len(self._history))]

@@ -1,0 +1,70 @@
+"""Things made once: results stored by the hash of everything that determined them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import platformdirs
+
+from nil_core.runs.atomic import read_arrays, write_arrays
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+def cache_root() -> Path:
+    """``NIL_CACHE``, else the user's cache folder."""
+    return Path(os.environ.get("NIL_CACHE") or platformdirs.user_cache_dir("nil", appauthor=False))
+
+
+def fingerprint(*parts: Any) -> str:
+    """Hex digest (32 characters) of arrays, bytes and JSON values, in order."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            digest.update(f"{part.dtype.str}{part.shape}".encode())
+            digest.update(np.ascontiguousarray(part).tobytes())
+        elif isinstance(part, bytes):
+            digest.update(part)
+        else:
+            digest.update(json.dumps(part, sort_keys=True, default=str).encode())
+        digest.update(b"\0")
+    return digest.hexdigest()[:32]
+
+
+def remember(what: str, key: str, make: Callable[[], Arrays]) -> tuple[Arrays, bool]:
+    """The arrays made from what ``key`` stands for: made now, or found from an earlier time.
+
+    Args:
+        what: sort of thing, a folder of the cache (``videos``, ``masks``, ``embeddings``).
+        key: a :func:`fingerprint`.
+        make: called when nothing is stored; a damaged entry counts as nothing.
+
+    Returns:
+        the arrays, and whether they were found.
+    """
+    path = cache_root() / what / f"{key}.npz"
+    try:
+        return read_arrays(path), True
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+        arrays = make()
+        write_arrays(path, arrays)
+        return arrays, False
+
+
+def text_array(value: Mapping[str, Any]) -> npt.NDArray[Any]:
+    """JSON values as an array that npz can hold without pickle."""
+    return np.frombuffer(json.dumps(dict(value), default=str).encode(), np.uint8)
+
+
+def array_text(array: npt.NDArray[Any]) -> dict[str, Any]:
+    """Back from :func:`text_array`."""
+    value: dict[str, Any] = json.loads(array.tobytes().decode())
+    return value

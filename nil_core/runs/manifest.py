@@ -1,0 +1,78 @@
+"""What made a run: versions, seeds, hardware. And whether this installation can continue it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from nil_core.components import Choice
+from nil_core.config import RunConfig
+from nil_core.errors import RunError
+
+LIBRARIES = ("numpy", "mujoco", "dm-control", "torch", "transformers", "diffusers", "av")
+
+
+def manifest(config: RunConfig, choice: Choice) -> dict[str, Any]:
+    """JSON values for ``manifest.json``."""
+    return {
+        "created": time.strftime("%Y-%m-%d %H:%M:%S"),
+        "command": [os.path.basename(sys.argv[0]), *sys.argv[1:]],
+        "versions": versions(choice),
+        "libraries": {name: found for name in LIBRARIES if (found := _version(name))},
+        "python": platform.python_version(),
+        "seed": config.seed,
+        "hardware": hardware(),
+        "components": {kind: chosen.identity() for kind, chosen in choice.items()},
+    }
+
+
+def versions(choice: Choice) -> dict[str, str]:
+    """Of the core and of every plugin used, by distribution."""
+    return {"nil-core": _version("nil-core") or "unknown"} | {c.distribution: c.version for c in choice.values()}
+
+
+def hardware() -> dict[str, Any]:
+    """Processor, cores, memory, GPU; imports nothing heavy."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
+    return {
+        "system": f"{platform.system()} {platform.release()}",
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gib": round(memory / 2**30, 1),
+        "gl": os.environ.get("MUJOCO_GL", ""),
+    }
+
+
+def check_versions(saved: Mapping[str, Any], choice: Choice) -> None:
+    """Refuse to continue what other plugin versions began: it would not be the same run.
+
+    Raises:
+        RunError: naming the first difference and the line that installs the old version.
+    """
+    for distribution, now in versions(choice).items():
+        then = saved.get("versions", {}).get(distribution)
+        if then != now:
+            raise RunError(
+                f"the run was made with {distribution} {then or '(not installed)'}, installed is {now}",
+                f"pip install {distribution}=={then}" if then else "start a new run",
+            )
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,278 @@
+"""The world the agent acts in: ``dm_env`` semantics on ``dm_control``.
+
+An episode starts at rest in the standing pose, where the reference starts, and ends with the reference (a time limit:
+discount 1) or with a fall (discount 0). The environment's own reward is LocoMuJoCo's ``exp(-(v - v_ref)^2)`` of the
+forward speed: a metric. The reward that is learned from needs pixels and is computed elsewhere (``nil_core.reward``).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import dm_env
+import mujoco
+import numpy as np
+from dm_control import mujoco as dm_mujoco
+from dm_control.mujoco import wrapper
+from dm_control.rl import control
+from dm_env import specs
+
+from nil_core.config import EnvironmentSettings
+from nil_core.sim.observation import Observer
+from nil_core.sim.scene import FLOOR, RobotScene
+from nil_core.types import Doubles, FallLimits, Floats
+
+
+@dataclass(frozen=True)
+class EnvironmentPlan:
+    """Everything that determines an environment but its random state; plain data, so that it can cross to a worker.
+
+    Attributes:
+        scene: the compiled scene.
+        settings: rates, noise, observation.
+        ticks: ticks in a full episode.
+        preview: float32 (ticks + 1, P), for the observation.
+        target_speed: m/s, v_ref of the environment reward; None where nobody knows it (the reward is then 0).
+    """
+
+    scene: RobotScene
+    settings: EnvironmentSettings
+    ticks: int
+    preview: Floats
+    target_speed: float | None
+
+    @property
+    def control_steps(self) -> int:
+        """Control steps in a full episode."""
+        return self.ticks * self.settings.control_steps_per_tick
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What the regularisers of the reward are functions of, after one control step. Leading axes are free.
+
+    Attributes:
+        torque: (..., nu) share of the torque limit, in [-1, 1].
+        action: (..., nu) the action.
+        last_action: (..., nu) the action before.
+        joint_velocity: (..., nu) rad/s.
+        foot_speed: (..., F) m/s, horizontal, of the feet that carry load; 0 for the others.
+        air_time: (..., F) s that a foot spent in the air, at its touch-down; 0 otherwise.
+        tilt: (..., 1) rad between the torso's and the world's vertical.
+    """
+
+    torque: Floats
+    action: Floats
+    last_action: Floats
+    joint_velocity: Floats
+    foot_speed: Floats
+    air_time: Floats
+    tilt: Floats
+
+    @staticmethod
+    def size(actions: int, feet: int) -> int:
+        """Numbers in one packed row."""
+        return 4 * actions + 2 * feet + 1
+
+    @classmethod
+    def unpack(cls, rows: Floats, actions: int, feet: int) -> Measurements:
+        """From packed rows (..., size), as views."""
+        bounds = np.cumsum([actions, actions, actions, actions, feet, feet])
+        return cls(*np.split(rows, bounds, axis=-1))
+
+    def pack_into(self, row: Floats) -> None:
+        """Into one packed row (size,)."""
+        np.concatenate(
+            [
+                self.torque,
+                self.action,
+                self.last_action,
+                self.joint_velocity,
+                self.foot_speed,
+                self.air_time,
+                self.tilt,
+            ],
+            out=row,
+            casting="same_kind",
+        )
+
+
+class ImitationTask(control.Task):
+    """Start, actions, observations and endings of an episode (the ``dm_control`` task)."""
+
+    def __init__(self, plan: EnvironmentPlan, random: np.random.Generator) -> None:
+        scene = plan.scene
+        self.plan = plan
+        self.random = random
+        self.observer = Observer(scene, plan.settings.observation, plan.ticks, plan.control_steps, plan.preview)
+        self.step_count = 0
+        self.last_action = np.zeros(scene.model.nu)
+        self.action = np.zeros(scene.model.nu)
+        self.feet = Feet(scene)
+
+    def action_spec(self, physics: Any) -> specs.BoundedArray:
+        """Every action lies in [-1, 1]."""
+        size = self.plan.scene.model.nu
+        return specs.BoundedArray((size,), np.float32, minimum=-np.ones(size), maximum=np.ones(size), name="action")
+
+    def initialize_episode(self, physics: Any) -> None:
+        """The standing pose at rest, with a little noise on the joints."""
+        scene, noise = self.plan.scene, self.plan.settings.reset_noise
+        self.step_count = 0
+        self.last_action[:] = 0.0
+        self.action[:] = 0.0
+        self.feet.reset()
+        data = physics.data.ptr
+        data.qpos[:] = scene.standing_qpos
+        data.qpos[self.observer.qpos_addresses] += self.random.uniform(-noise, noise, scene.model.nu)
+        data.ctrl[:] = scene.standing_ctrl
+
+    def before_step(self, action: Floats, physics: Any) -> None:
+        """Action to control."""
+        self.last_action[:] = self.action
+        np.clip(action, -1.0, 1.0, out=self.action)
+        scene = self.plan.scene
+        physics.data.ptr.ctrl[:] = scene.standing_ctrl + scene.action_scale * self.action
+
+    def after_step(self, physics: Any) -> None:
+        """Count the step."""
+        self.step_count += 1
+
+    def get_observation(self, physics: Any) -> OrderedDict[str, Floats]:
+        """One flat vector."""
+        row = self.observer.observe(physics.data.ptr, self.action, self.step_count)
+        return OrderedDict(observation=row)
+
+    def get_reward(self, physics: Any) -> float:
+        """LocoMuJoCo's reward of the forward speed, as a metric (0 without a target)."""
+        target = self.plan.target_speed
+        return 0.0 if target is None else float(np.exp(-((physics.data.ptr.qvel[0] - target) ** 2)))
+
+    def get_termination(self, physics: Any) -> float | None:
+        """0 at a fall, 1 at the end of the reference, None in between."""
+        if fallen(physics.data.ptr, self.observer.root, self.plan.scene.spec.fall):
+            return 0.0
+        return 1.0 if self.step_count >= self.plan.control_steps else None
+
+    def measure(self, data: mujoco.MjData) -> Measurements:
+        """What the regularisers need, after a step. Feet are watched over time: call it once per control step."""
+        scene = self.plan.scene
+        limits = np.array([a.torque_limit for a in scene.spec.actuators])
+        speed, air = self.feet.watch(data, 1.0 / self.plan.settings.control_hz)
+        upright = data.xmat[self.observer.torso][8]
+        return Measurements(
+            torque=data.actuator_force / limits,
+            action=self.action,
+            last_action=self.last_action,
+            joint_velocity=data.qvel[self.observer.qvel_addresses],
+            foot_speed=speed,
+            air_time=air,
+            tilt=np.array([np.arccos(np.clip(upright, -1.0, 1.0))]),
+        )
+
+
+class Feet:
+    """Watches which feet carry load, how fast those slip, and how long the others were in the air."""
+
+    def __init__(self, scene: RobotScene) -> None:
+        model = scene.model
+        geoms = [model.geom(name).id for name in scene.spec.feet]
+        bodies = list(dict.fromkeys(int(model.geom_bodyid[g]) for g in geoms))
+        self.count = len(bodies)
+        self._geoms = [next(g for g in geoms if model.geom_bodyid[g] == body) for body in bodies]
+        self._floor = model.geom(FLOOR).id
+        self._foot_of_geom = np.full(model.ngeom, -1)
+        for geom in geoms:
+            self._foot_of_geom[geom] = bodies.index(int(model.geom_bodyid[geom]))
+        self._model = model
+        self.airborne = np.zeros(self.count)
+        self._velocity = np.zeros(6)
+
+    def reset(self) -> None:
+        """All feet on the ground."""
+        self.airborne[:] = 0.0
+
+    def loaded(self, data: mujoco.MjData) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """bool (F,): which feet touch the floor."""
+        loaded = np.zeros(self.count, np.bool_)
+        pairs = data.contact.geom[data.contact.dist < 0.0] if data.ncon else np.empty((0, 2), np.int32)
+        touching = self._foot_of_geom[pairs[(pairs == self._floor).any(axis=1)]].ravel()
+        loaded[touching[touching >= 0]] = True
+        return loaded
+
+    def watch(self, data: mujoco.MjData, seconds: float) -> tuple[Doubles, Doubles]:
+        """Slip speed (F,) in m/s of loaded feet, and the air time (F,) in s of those that touched down just now."""
+        loaded = self.loaded(data)
+        speed = np.zeros(self.count)
+        for foot in np.flatnonzero(loaded):
+            geom = mujoco.mjtObj.mjOBJ_GEOM
+            mujoco.mj_objectVelocity(self._model, data, geom, self._geoms[foot], self._velocity, 0)
+            speed[foot] = np.hypot(self._velocity[3], self._velocity[4])
+        air = np.where(loaded, self.airborne, 0.0)
+        self.airborne = np.where(loaded, 0.0, self.airborne + seconds)
+        return speed, air
+
+
+class ImitationEnvironment(control.Environment):
+    """A ``dm_env`` environment that can also be saved and restored exactly.
+
+    Args:
+        plan: scene, rates, observation.
+        seed: of the start noise.
+    """
+
+    def __init__(self, plan: EnvironmentPlan, seed: int | np.random.SeedSequence) -> None:
+        self.task_: ImitationTask = ImitationTask(plan, np.random.default_rng(seed))
+        physics = dm_mujoco.Physics.from_model(wrapper.MjModel(plan.scene.model))
+        super().__init__(physics, self.task_, n_sub_steps=plan.settings.substeps)
+        self.plan = plan
+
+    @property
+    def data(self) -> mujoco.MjData:
+        """The simulator's state."""
+        data: mujoco.MjData = self._physics.data.ptr
+        return data
+
+    def observe(self, step: dm_env.TimeStep) -> Floats:
+        """The flat observation of a time step."""
+        observation: Floats = step.observation["observation"]
+        return observation
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a later :meth:`restore` needs to go on exactly: arrays, and JSON values."""
+        model, task = self.plan.scene.model, self.task_
+        physics = np.empty(mujoco.mj_stateSize(model, mujoco.mjtState.mjSTATE_INTEGRATION))
+        mujoco.mj_getState(model, self.data, physics, mujoco.mjtState.mjSTATE_INTEGRATION)
+        return {
+            "physics": physics,
+            "action": task.action.copy(),
+            "last_action": task.last_action.copy(),
+            "airborne": task.feet.airborne.copy(),
+            "step_count": task.step_count,
+            "reset_next_step": bool(self._reset_next_step),
+            "random": task.random.bit_generator.state,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Back to a saved :meth:`state`."""
+        model, task = self.plan.scene.model, self.task_
+        mujoco.mj_setState(model, self.data, np.asarray(state["physics"]), mujoco.mjtState.mjSTATE_INTEGRATION)
+        # dm_control leaves a step with positions and velocities worked out; mj_forward would also move the warm start
+        mujoco.mj_step1(model, self.data)
+        task.action[:] = state["action"]
+        task.last_action[:] = state["last_action"]
+        task.feet.airborne = np.array(state["airborne"], dtype=float)
+        task.step_count = int(state["step_count"])
+        task.random.bit_generator.state = state["random"]
+        self._reset_next_step = bool(state["reset_next_step"])
+
+
+def fallen(data: mujoco.MjData, root: int, limits: FallLimits) -> bool:
+    """Whether the root is too low or leans too far; roll and pitch in the order yaw, pitch, roll."""
+    rotation = data.xmat[root]
+    pitch = np.arcsin(np.clip(-rotation[6], -1.0, 1.0))
+    roll = np.arctan2(rotation[7], rotation[8])
+    low = data.xpos[root][2] < limits.min_height
+    return bool(low or abs(roll) > limits.max_roll or abs(pitch) > limits.max_pitch)

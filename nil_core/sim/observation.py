@@ -1,0 +1,90 @@
+"""What the agent sees, part by part. Every part is a switch of ``environment.observation``."""
+
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+
+from nil_core.config import ObservationSettings
+from nil_core.sim.scene import RobotScene
+from nil_core.types import Doubles, Floats
+
+VELOCITY_SCALE = 0.1  # rad/s of walking robots come to about 1
+HEIGHT_SCALE = 10.0  # and so do centimetres
+
+
+class Observer:
+    """Writes observations of one kind for any number of environments over one scene.
+
+    Args:
+        scene: the scene whose data it will read.
+        settings: which parts are on.
+        ticks: ticks in a full episode.
+        control_steps: control steps in a full episode.
+        preview: float32 (ticks + 1, P), what each moment of the reference looks like; (ticks + 1, 0) for none.
+    """
+
+    def __init__(
+        self, scene: RobotScene, settings: ObservationSettings, ticks: int, control_steps: int, preview: Floats
+    ) -> None:
+        model, spec = scene.model, scene.spec
+        joints = [model.joint(a.joint).id for a in spec.actuators]
+        self.qpos_addresses = np.array([model.jnt_qposadr[j] for j in joints])
+        self.qvel_addresses = np.array([model.jnt_dofadr[j] for j in joints])
+        self.root, self.torso = model.body(spec.root).id, model.body(spec.torso).id
+        self._home = scene.standing_qpos[self.qpos_addresses]
+        self._height = scene.standing_qpos[2]
+        self._settings = settings
+        self._control_steps = control_steps
+        self._coming = _coming_rows(preview, settings.preview, ticks)
+        self._ticks = ticks
+        probe = self.observe(_at_rest(scene), np.zeros(model.nu), 0)
+        self.size = len(probe)
+
+    def observe(self, data: mujoco.MjData, last_action: Doubles, control_step: int) -> Floats:
+        """One observation, float32 (size,).
+
+        Args:
+            data: with up-to-date positions and velocities.
+            last_action: (nu,), zeros at the start of an episode.
+            control_step: control steps since the start of the episode.
+        """
+        s = self._settings
+        rotation = data.xmat[self.root].reshape(3, 3)
+        parts: list[Doubles] = []
+        if s.joints:
+            parts += [data.qpos[self.qpos_addresses] - self._home, data.qvel[self.qvel_addresses] * VELOCITY_SCALE]
+        if s.gravity:
+            parts.append(-data.xmat[self.torso].reshape(3, 3)[2])
+        if s.angular_velocity:
+            parts.append(data.qvel[3:6] * (2.5 * VELOCITY_SCALE))
+        if s.linear_velocity:
+            parts.append(rotation.T @ data.qvel[:3])
+        if s.height:
+            parts.append((data.qpos[2:3] - self._height) * HEIGHT_SCALE)
+        if s.heading:
+            yaw = np.arctan2(rotation[1, 0], rotation[0, 0])
+            parts.append(np.array([np.sin(yaw), np.cos(yaw), data.qpos[1]]))
+        if s.last_action:
+            parts.append(last_action)
+        if s.phase:
+            fraction = control_step / self._control_steps
+            parts.append(np.array([fraction, np.sin(np.pi * fraction), np.cos(np.pi * fraction)]))
+        if self._coming.shape[1]:
+            parts.append(self._coming[control_step * self._ticks // self._control_steps])
+        return np.concatenate(parts).astype(np.float32)
+
+
+def _coming_rows(preview: Floats, ahead: int, ticks: int) -> Doubles:
+    """Row t: the preview's rows t + 1 ... t + ahead side by side, the last row held at the end."""
+    if not ahead:
+        return np.zeros((ticks + 1, 0))
+    rows = np.minimum(np.arange(ticks + 1)[:, None] + 1 + np.arange(ahead), ticks)
+    return preview[rows].reshape(ticks + 1, -1).astype(np.float64)
+
+
+def _at_rest(scene: RobotScene) -> mujoco.MjData:
+    data = mujoco.MjData(scene.model)
+    data.qpos[:] = scene.standing_qpos
+    mujoco.mj_forward(scene.model, data)
+    return data

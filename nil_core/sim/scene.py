@@ -1,0 +1,194 @@
+"""The one place where a scene is put together: a robot, a floor, a light, its actuators, and the pose it stands in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+
+from nil_core.errors import DataError
+from nil_core.interfaces import Robot
+from nil_core.sim.meshes import decimate_visuals
+from nil_core.sim.renderer import Renderer
+from nil_core.types import ControlMode, Doubles, Frames, Masks, Progress, RobotSpec, no_progress
+
+FLOOR = "floor"
+FLOOR_GROUP = 1
+SETTLE_ROUNDS = 6
+SETTLE_SECONDS = 0.6
+
+
+@dataclass(frozen=True)
+class RobotScene:
+    """A compiled scene, ready to simulate and to draw (implements :class:`nil_core.types.Scene`).
+
+    Attributes:
+        spec: the robot as data.
+        model: the compiled model; actuator i drives ``spec.actuators[i]``.
+        standing_qpos: float64 (nq,), settled under the robot's own weight, at x = y = 0.
+        standing_ctrl: float64 (nu,), the control of action 0: PD targets (rad) that carry the robot's weight, so that it
+            keeps standing, or zero torque.
+        action_scale: float64 (nu,), what an action of 1 adds: rad of target, or N m.
+        render_size: side of frames in pixels.
+    """
+
+    spec: RobotSpec
+    model: mujoco.MjModel
+    standing_qpos: Doubles
+    standing_ctrl: Doubles
+    action_scale: Doubles
+    render_size: int
+
+    def render(self, qpos: Doubles, progress: Progress = no_progress) -> tuple[Frames, Masks]:
+        """Draw poses with the follow camera, robot only on black: frames (T, S, S, 3) and masks (T, S, S)."""
+        data = mujoco.MjData(self.model)
+        size = self.render_size
+        frames = np.empty((len(qpos), size, size, 3), np.uint8)
+        masks = np.empty((len(qpos), size, size), np.bool_)
+        renderer = Renderer(self.model, size, self.spec.camera, self.spec.root)
+        try:
+            for i, pose in enumerate(qpos):
+                data.qpos[:] = pose
+                mujoco.mj_kinematics(self.model, data)
+                mujoco.mj_camlight(self.model, data)
+                renderer.draw(data, frames[i], masks[i])
+                progress(i + 1, len(qpos), "frames drawn")
+        finally:
+            renderer.close()
+        return frames, masks
+
+
+def compose(robot: Robot, control: ControlMode, timestep: float, render_size: int, simplify: bool = True) -> RobotScene:
+    """Build the robot's model into a scene and let it settle into its standing pose.
+
+    Args:
+        robot: the embodiment.
+        control: ``pd`` (position targets about the stand) or ``torque``.
+        timestep: physics step in seconds.
+        render_size: side of rendered frames.
+        simplify: decimate visual meshes, colliders excepted (they are drawn thousands of times an hour).
+
+    Raises:
+        DataError: the model does not match its spec, or the robot cannot hold its standing pose.
+    """
+    spec = robot.spec
+    draft = robot.build()
+    _check_names(draft, spec)
+    if simplify:
+        decimate_visuals(draft)
+    _add_surroundings(draft, timestep, render_size)
+    _add_actuators(draft, spec, "pd")
+    model = draft.compile()
+    qpos, targets = settle(model, spec)
+    limits = np.array([a.torque_limit for a in spec.actuators])
+    if control == "pd":
+        ranges = np.array([a.action_range for a in spec.actuators])
+        return RobotScene(spec, model, qpos, targets, ranges, render_size)
+    _add_actuators(draft, spec, "torque")
+    return RobotScene(spec, draft.compile(), qpos, np.zeros(len(limits)), limits, render_size)
+
+
+def settle(model: mujoco.MjModel, spec: RobotSpec) -> tuple[Doubles, Doubles]:
+    """Where the robot comes to rest, and the PD targets that carry its weight there.
+
+    Simulates the stand and moves each target by the sag of its joint, until the joints hold the standing pose.
+
+    Returns:
+        settled qpos (nq,) at x = y = 0, and targets (nu,) in rad.
+
+    Raises:
+        DataError: it falls.
+    """
+    data = mujoco.MjData(model)
+    joints = [model.joint(a.joint) for a in spec.actuators]
+    addresses = np.array([model.jnt_qposadr[j.id] for j in joints])
+    for name, angle in spec.standing_pose.items():
+        data.qpos[model.jnt_qposadr[model.joint(name).id]] = angle
+    data.qpos[2] = spec.standing_height
+    home = data.qpos[addresses].copy()
+    targets = home.copy()
+    for _ in range(SETTLE_ROUNDS):
+        data.ctrl[:] = targets
+        mujoco.mj_step(model, data, round(SETTLE_SECONDS / model.opt.timestep))
+        targets += home - data.qpos[addresses]
+    root = model.body(spec.root).id
+    height, upright = data.xpos[root][2], data.xmat[root].reshape(3, 3)[2, 2]
+    if not (height > spec.fall.min_height and upright > 0.9):
+        raise DataError(
+            f"{spec.name} does not hold its standing pose: its root sank to {height:.2f} m",
+            "check standing_pose, standing_height and the PD gains of its spec",
+        )
+    qpos = data.qpos.copy()
+    qpos[:2] = 0.0
+    return qpos, targets - (home - data.qpos[addresses])
+
+
+def _check_names(draft: mujoco.MjSpec, spec: RobotSpec) -> None:
+    present = {
+        "body": {b.name for b in draft.bodies},
+        "joint": {j.name for j in draft.joints},
+        "geom": {g.name for g in draft.geoms},
+    }
+    wanted = {
+        "body": {spec.root, spec.torso},
+        "joint": {a.joint for a in spec.actuators} | set(spec.standing_pose),
+        "geom": set(spec.feet),
+    }
+    for kind, names in wanted.items():
+        if missing := sorted(names - present[kind]):
+            raise DataError(
+                f"the model of {spec.name} has no {kind} named {', '.join(missing)}",
+                f"its spec must use the model's names: {', '.join(sorted(n for n in present[kind] if n)[:40])}",
+            )
+
+
+def _add_surroundings(draft: mujoco.MjSpec, timestep: float, render_size: int) -> None:
+    draft.option.timestep = timestep
+    draft.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
+    checker = draft.add_texture(
+        name="floor",
+        type=mujoco.mjtTexture.mjTEXTURE_2D,
+        builtin=mujoco.mjtBuiltin.mjBUILTIN_CHECKER,
+        rgb1=[0.22, 0.28, 0.34],
+        rgb2=[0.16, 0.21, 0.26],
+        width=256,
+        height=256,
+    )
+    tiles = draft.add_material(name="floor", texrepeat=[2, 2], texuniform=True, reflectance=0.05)
+    tiles.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = checker.name
+    draft.worldbody.add_geom(
+        name=FLOOR,
+        type=mujoco.mjtGeom.mjGEOM_PLANE,
+        size=[0, 0, 0.05],
+        material=tiles.name,
+        group=FLOOR_GROUP,
+        contype=1,
+        conaffinity=1,
+        friction=[1.0, 0.005, 0.0001],
+    )
+    for light in list(draft.lights):
+        draft.delete(light)
+    draft.worldbody.add_light(
+        name="sun", type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, pos=[1, -1, 4], dir=[-0.2, 0.4, -1.0]
+    )
+    draft.visual.headlight.ambient = [0.3, 0.3, 0.3]
+    draft.visual.headlight.diffuse = [0.6, 0.6, 0.6]
+    draft.visual.headlight.specular = [0.0, 0.0, 0.0]
+    draft.visual.global_.offwidth = draft.visual.global_.offheight = render_size
+    draft.visual.quality.offsamples = 0
+
+
+def _add_actuators(draft: mujoco.MjSpec, spec: RobotSpec, control: ControlMode) -> None:
+    for old in list(draft.actuators):
+        draft.delete(old)
+    for a in spec.actuators:
+        actuator = draft.add_actuator(name=a.joint, trntype=mujoco.mjtTrn.mjTRN_JOINT, target=a.joint)
+        if control == "pd":
+            actuator.set_to_position(kp=a.kp, kv=a.kd)
+        else:
+            actuator.set_to_motor()
+            actuator.ctrllimited = True
+            actuator.ctrlrange = [-a.torque_limit, a.torque_limit]
+        actuator.forcelimited = True
+        actuator.forcerange = [-a.torque_limit, a.torque_limit]

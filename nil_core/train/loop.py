@@ -1,0 +1,240 @@
+"""The training loop: act, simulate, score, learn, log, evaluate, save.
+
+While worker processes simulate a step, this process encodes and scores the step before it and lets the agent learn. What
+happens in which order depends on step counts alone, never on the clock, so equal runs give equal numbers.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from nil_core.config import RunConfig
+from nil_core.errors import NumericalError
+from nil_core.hooks import Hooks
+from nil_core.interfaces import Agent
+from nil_core.reward.imitation import RewardSource, TickRewards
+from nil_core.runs import log
+from nil_core.runs.directory import RunFolder
+from nil_core.runs.reporting import Reporter
+from nil_core.sim.workers import Simulation, Slots
+from nil_core.train import checkpoint
+from nil_core.train.checkpoint import LoopState, join_states, prefixed, split_states, under
+from nil_core.train.pending import PendingTransitions
+from nil_core.train.stopwatch import Stopwatch
+from nil_core.train.tally import Tally
+from nil_core.types import Floats
+
+REPORT_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a loop works with.
+
+    Attributes:
+        evaluate: scores the agent's mode, gives the row for ``metrics.jsonl``.
+    """
+
+    agent: Agent
+    simulation: Simulation
+    source: RewardSource
+    evaluate: Callable[[], Mapping[str, float]]
+    hooks: Hooks
+    reporter: Reporter
+
+
+class TrainingLoop:
+    """One agent learning in one simulation; the state between two steps can be saved and restored exactly.
+
+    Args:
+        folder: of the run.
+        config: of the run.
+        parts: agent, simulation, reward source, evaluation, hooks, reporter.
+    """
+
+    def __init__(self, folder: RunFolder, config: RunConfig, parts: Parts) -> None:
+        self.folder = folder
+        self.config = config
+        self.step = 0
+        self._parts = parts
+        self._pending = PendingTransitions()
+        self._tally = Tally(parts.simulation.environments)
+        self._best = -np.inf
+        self._watch = Stopwatch()
+        self._observations: Floats = np.empty((0, 0), np.float32)
+        self._shown: dict[str, float] = {}
+        self._last_report = (time.perf_counter(), 0)
+        self._stopping = False
+
+    def start(self) -> None:
+        """Begin the first episodes."""
+        slots = self._parts.simulation.reset()
+        self._parts.source.reset(slots)
+        self._observations = slots.observations.copy()
+
+    def resume(self) -> None:
+        """Go on from the newest checkpoint."""
+        path = checkpoint.newest(self.folder.checkpoints)
+        state = checkpoint.load(path, self._parts.agent)
+        self.step = state.step
+        self._best = state.values["best"]
+        self._tally.restore(state.values["tally"])
+        self._parts.simulation.restore(join_states(state.values["environments"], under("environment", state.arrays)))
+        self._parts.source.restore(under("reward", state.arrays))
+        self._pending.restore(under("pending", state.arrays))
+        self._observations = state.arrays["observations"].astype(np.float32)
+        log.cut_back(self.folder.metrics, self.step)
+        log.cut_back(self.folder.timing, self.step)
+
+    def run(self) -> bool:
+        """Learn until ``config.steps``, or until Ctrl-C.
+
+        Returns:
+            whether it got to the end; if not, everything is saved.
+
+        Raises:
+            NumericalError: NaN in a reward or loss; the state that led to it is saved.
+        """
+        self._last_report = (time.perf_counter(), self.step)
+        with _noticing_interrupts(self._stop):
+            try:
+                while self.step < self.config.steps and not self._stopping:
+                    self._one_step()
+                    self._look_around()
+            except NumericalError as error:
+                path = self._save("failed")
+                raise NumericalError(error.message, f"the state that led to it is in {path}") from None
+        finished = self.step >= self.config.steps
+        self._save("finished" if finished else "interrupted")
+        return finished
+
+    def _stop(self) -> None:
+        self._stopping = True
+
+    def _one_step(self) -> None:
+        parts, watch = self._parts, self._watch
+        with watch.timing("act"):
+            actions = parts.agent.act(self._observations, explore=True)
+        parts.simulation.send(actions)
+        self._learn()
+        with watch.timing("wait"):
+            slots = parts.simulation.receive()
+        self._take_in(actions, slots)
+
+    def _learn(self) -> None:
+        """Score what waits, and learn from it: in the shadow of the running simulation."""
+        parts, config = self._parts, self.config
+        enough = config.training.encode_ticks * parts.simulation.environments
+        if parts.source.waiting < enough:
+            return
+        with self._watch.timing("encode"):
+            scored = parts.source.rewards()
+        _refuse_nan(scored)
+        self._tally.add_rewards(scored)
+        transitions = self._pending.settle(scored.total, config.environment.terminal_value)
+        if transitions is None:
+            return
+        with self._watch.timing("update"):
+            parts.agent.observe(transitions)
+            losses = parts.agent.update(len(transitions))
+        self._tally.add_losses(losses)
+
+    def _take_in(self, actions: Floats, slots: Slots) -> None:
+        self._pending.add(self._observations, np.asarray(actions, np.float32).copy(), slots)
+        self._parts.source.observe(slots)
+        self._tally.add_step(slots)
+        self._observations = slots.observations.copy()
+        self.step += len(actions)
+        physics, render = slots.busy.sum(axis=0)
+        self._watch.add("physics", physics)
+        self._watch.add("render", render)
+
+    def _look_around(self) -> None:
+        training = self.config.training
+        self._report()
+        if self._due(training.log_every):
+            self._log()
+        if self._due(training.eval_every):
+            self._evaluate()
+        if self._due(training.checkpoint_every) and self.step < self.config.steps:
+            self._save("learning")
+
+    def _due(self, every: int) -> bool:
+        before = self.step - self._parts.simulation.environments
+        return every > 0 and self.step // every > before // every
+
+    def _log(self) -> None:
+        values = self._tally.take()
+        log.append(self.folder.metrics, {"step": self.step, "kind": "train", **values})
+        self._parts.hooks.fire("metrics", step=self.step, values=values)
+        self._shown = values
+        seconds, parts = self._watch.look()
+        log.append(self.folder.timing, {"step": self.step, "seconds": seconds, **parts})
+
+    def _evaluate(self) -> None:
+        began = time.perf_counter()
+        values = dict(self._parts.evaluate())
+        log.append(self.folder.metrics, {"step": self.step, "kind": "eval", **values})
+        self._parts.hooks.fire("metrics", step=self.step, values={f"eval/{k}": v for k, v in values.items()})
+        if values["return"] > self._best:
+            self._best = values["return"]
+            checkpoint.save_policy(self.folder.checkpoints, self._parts.agent)
+        self._watch.add("evaluate", time.perf_counter() - began)
+
+    def _save(self, state: str) -> Path:
+        environments, arrays = split_states(self._parts.simulation.state())
+        values = {"best": self._best, "tally": self._tally.state(), "environments": environments}
+        arrays = prefixed("environment", arrays)
+        arrays |= prefixed("reward", self._parts.source.state()) | prefixed("pending", self._pending.state())
+        arrays["observations"] = self._observations
+        loop = LoopState(self.step, values, arrays)
+        path = checkpoint.save(self.folder.checkpoints, self._parts.agent, loop, self.config.training.keep)
+        self.folder.write_status(state, self.step)
+        self._parts.hooks.fire("checkpoint_saved", folder=path, step=self.step)
+        return path
+
+    def _report(self) -> None:
+        (then, before), now = self._last_report, time.perf_counter()
+        if now - then < REPORT_SECONDS and self.step < self.config.steps:
+            return
+        rate = (self.step - before) / max(now - then, 1e-9)
+        rates = {"steps_per_second": rate, "seconds_left": (self.config.steps - self.step) / max(rate, 1e-9)}
+        self._parts.reporter.learning(self.step, self.config.steps, self._shown, rates)
+        self._last_report = (now, self.step)
+
+
+def _refuse_nan(scored: TickRewards) -> None:
+    if not np.isfinite(scored.total).all():
+        bad = [name for name, values in scored.parts.items() if not np.isfinite(values).all()]
+        raise NumericalError(f"the reward is not a number ({', '.join(bad) or 'total'})")
+
+
+@contextmanager
+def _noticing_interrupts(stop: Callable[[], None]) -> Iterator[None]:
+    """The first Ctrl-C (or SIGTERM) asks politely, between two steps; the second is Python's own."""
+
+    def notice(number: int, frame: FrameType | None) -> None:
+        stop()
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+    before: dict[signal.Signals, Any] = {}
+    try:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            before[each] = signal.signal(each, notice)
+    except ValueError:  # not the main thread, which alone may set handlers
+        before.clear()
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
