@@ -1,0 +1,43 @@
+# make run               install what the default run needs into .venv, then: nil run
+# make run ARGS="..."    the same with options, e.g. ARGS="--skill trotting --steps 100000"
+# make test              install everything into .venv, then run the tests
+
+PYTHON ?= python3
+# The version the project is tested with; any torch>=2.5 serves: make run TORCH=torch
+TORCH ?= torch==2.13.0
+ARGS ?=
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+RUN_PLUGINS := agents/sac encoders/hog generators/gait robots/a1 segmenters/sim_mask
+PROJECTS := pyproject.toml requirements.txt $(wildcard plugins/*/*/pyproject.toml)
+
+.PHONY: run test install
+
+run: .venv/run.stamp
+	$(BIN)/nil run $(ARGS)
+
+test: .venv/all.stamp
+	$(BIN)/python -m pytest -n 2
+
+install: .venv/all.stamp
+
+# torch comes first, so that everything after it finds its version settled.
+.venv/run.stamp: $(BIN)/python $(PROJECTS)
+	$(PIP) install "$(TORCH)"
+	$(PIP) install -e ".[learning]" $(RUN_PLUGINS:%=-e ./plugins/%)
+	$(BIN)/python .ci/check_gl.py
+	@touch $@
+
+.venv/all.stamp: $(BIN)/python $(PROJECTS)
+	$(PIP) install "$(TORCH)"
+	$(PIP) install -r requirements.txt -e ".[dev]"
+	$(BIN)/python .ci/check_gl.py
+	@touch $@ .venv/run.stamp
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "nil needs Python 3.11 or newer, $(PYTHON) is not: make PYTHON=/path/to/python3.11 ..." >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' || \
+		{ echo "$(PYTHON) cannot make environments. Debian, Ubuntu: apt-get install python3-venv" >&2; exit 2; }
+	$(PYTHON) -m venv .venv

@@ -1,0 +1,119 @@
+"""``nil plugins``: what is installed, what a component offers, and whether everything works."""
+
+from __future__ import annotations
+
+from collections import Counter
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from nil_core import registry
+from nil_core.card import KINDS, ComponentCard, Kind
+from nil_core.errors import PluginError
+from nil_core.installed import canonical
+
+app = typer.Typer(help="What is installed, what it offers, whether it works.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_plugins() -> None:
+    """Name everything installed; imports no plugin."""
+    table = _table("kind", "name", "distribution", "version", "")
+    for kind in KINDS:
+        claims = Counter(entry.key for entry in registry.entries(kind))
+        for entry in registry.entries(kind):
+            note = "claimed twice: broken" if claims[entry.key] > 1 else ""
+            table.add_row(kind, entry.name, entry.distribution, entry.version, note)
+    _console().print(table)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="As on the command line: a1, gait, sac ... or kind.name.")],
+) -> None:
+    """Show what a component does and every option it has."""
+    console = _console()
+    for kind, each in _named(name):
+        _show(console, kind, each, registry.card(kind, each))
+
+
+@app.command()
+def check() -> None:
+    """Import everything installed and say what is broken; exit code 2 if anything is."""
+    table = _table("kind", "name", "distribution", "version", "")
+    broken = []
+    for finding in registry.survey(targets=True):
+        entry, state = finding.entry, "broken" if finding.error else "works"
+        table.add_row(finding.kind, entry.name, entry.distribution, entry.version, state)
+        if finding.error:
+            broken.append(finding.error)
+    console = _console()
+    console.print(table)
+    for error in broken:
+        console.print(f"{error.message}\n    {error.hint}", soft_wrap=True)
+    if broken:
+        raise typer.Exit(PluginError.exit_code)
+
+
+def _named(name: str) -> list[tuple[Kind, str]]:
+    """Every kind that has a component of this name; ``kind.name`` asks for one."""
+    wanted, _, short = name.rpartition(".")
+    kinds = [kind for kind in KINDS if wanted in ("", kind, f"{kind}s")]
+    found = [(kind, each) for kind in kinds for each in registry.names(kind) if canonical(each) == canonical(short)]
+    if not found:
+        known = {canonical(each): each for kind in KINDS for each in registry.names(kind)}
+        likely = registry.nearest(short, known)
+        question = f": did you mean {likely!r}?" if likely else ""
+        raise PluginError(f"nothing installed is called {name!r}{question}", "nil plugins list shows what is installed")
+    return found
+
+
+def _show(console: Console, kind: Kind, name: str, card: ComponentCard) -> None:
+    console.print(f"{kind} {name}", style="bold")
+    console.print(card.summary)
+    if card.capabilities:
+        console.print(f"capabilities: {', '.join(sorted(card.capabilities))}")
+    if card.licence:
+        console.print(f"licence of weights and data: {card.licence}")
+    for requirement in card.requires:
+        console.print(f"needs {requirement.module}: {requirement.install}", soft_wrap=True)
+    fields = card.config.model_fields
+    if not fields:
+        console.print("no options\n")
+        return
+    table = _table("option", "type", "default", "meaning")
+    for key, field in fields.items():
+        default = "required" if field.is_required() else repr(field.get_default(call_default_factory=True))
+        table.add_row(f"{kind}.{key}", _type_name(field.annotation), default, field.description)
+    console.print(table)
+    console.print(f"nil run --{kind} {name} --set {kind}.{next(iter(fields))}=...\n", soft_wrap=True)
+
+
+def _type_name(annotation: Any) -> str:
+    """``int | None`` as one would write it; constraints left out."""
+    arguments = get_args(annotation)
+    match get_origin(annotation):
+        case None:
+            return "..." if annotation is Ellipsis else str(getattr(annotation, "__name__", annotation))
+        case origin if origin is Annotated:
+            return _type_name(arguments[0])
+        case origin if origin is Literal:
+            return " | ".join(map(repr, arguments))
+        case origin if origin in (Union, UnionType):
+            return " | ".join(map(_type_name, arguments)).replace("NoneType", "None")
+        case origin:
+            return f"{origin.__name__}[{', '.join(map(_type_name, arguments))}]"
+
+
+def _console() -> Console:
+    return Console(markup=False, highlight=False)  # a plugin's words are shown as they are
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        table.add_column(column, no_wrap=column in ("kind", "name", "option", "type"))
+    return table

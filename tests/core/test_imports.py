@@ -1,0 +1,65 @@
+"""What may import what: the light stays light, and every plugin is known to the tools that watch it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from nil_core.testing import HEAVY, check_light
+
+ROOT = Path(__file__).parents[2]
+PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/*/pyproject.toml"))
+PACKAGES = [path.name for plugin in PLUGINS for path in (plugin / "src").glob("nil_*") if path.suffix == ""]
+
+
+def table(path: Path) -> dict:
+    return tomllib.loads(path.read_text())
+
+
+@pytest.mark.parametrize(
+    "module", ["nil_core", "nil_core.api", "nil_core.registry", "nil_core.hooks", "nil_core.floors"]
+)
+def test_the_face_of_the_core_is_light(module: str) -> None:
+    check_light(module)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["plugins", "list"]], ids=" ".join)
+def test_the_command_line_starts_light(arguments: list[str]) -> None:
+    code = (
+        f"import sys; sys.argv = ['nil', *{arguments!r}]\n"
+        "from nil_core.cli.main import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        f"loaded = [m for m in sys.modules if m in {HEAVY!r} or m in {PACKAGES!r}]\n"
+        "assert not loaded, f'imported: {loaded}'"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.strip()
+
+
+@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda path: "/".join(path.parts[-2:]))
+def test_a_plugin_is_named_for_its_place_and_known_to_the_workspace(plugin: Path) -> None:
+    kind, name = plugin.parent.name.removesuffix("s"), plugin.name
+    project = table(plugin / "pyproject.toml")["project"]
+    package = f"nil_{kind}_{name}"
+    assert project["name"].replace("-", "_") == package
+    assert set(project["entry-points"]) == {f"nil.{kind}s"}
+    assert (plugin / "README.md").is_file()
+    assert project["requires-python"] == ">=3.11"
+    assert project["license"] == "Apache-2.0"
+    assert not [line for line in project["dependencies"] if "<" in line or "==" in line], "lower bounds only"
+    assert f"-e ./plugins/{kind}s/{name}" in (ROOT / "requirements.txt").read_text().splitlines()
+    linter = table(ROOT / "pyproject.toml")["tool"]["importlinter"]
+    assert package in linter["root_packages"]
+    watched = [contract.get(key, []) for contract in linter["contracts"] for key in ("source_modules", "modules")]
+    assert sum(package in modules for modules in watched) == 2, "one contract on other plugins, one on the core's doors"
+
+
+def test_the_tools_watch_no_plugin_that_is_gone() -> None:
+    linter = table(ROOT / "pyproject.toml")["tool"]["importlinter"]
+    assert sorted(linter["root_packages"]) == sorted(["nil_core", *PACKAGES])
