@@ -41,8 +41,8 @@ def humanoid_leg(name: str, y: float) -> str:
     <body><joint name="{name}_hip" axis="0 1 0"/><geom size=".02"/>
     <body pos="0 0 -.4"><joint name="{name}_knee" axis="0 1 0" range="0 2.5"/><geom size=".02"/>
     <body name="{name}_sole" pos="0 0 -.4"><joint name="{name}_ankle" axis="0 1 0"/>
-    <geom name="{name}_heel" type="box" size=".04 .03 .02" pos="-.04 0 -.05"/>
-    <geom name="{name}_toe" type="box" size=".06 .03 .02" pos=".1 0 -.05"/></body></body></body></body></body>"""
+    <geom name="{name}_toe" type="box" size=".06 .03 .02" pos=".1 0 -.05"/>
+    <geom name="{name}_heel" type="box" size=".04 .03 .02" pos="-.04 0 -.05"/></body></body></body></body></body>"""
 
 
 def planar_leg(name: str, y: float) -> str:
