@@ -66,9 +66,13 @@ class Renderer:
             mask_out: bool (S, S) to write to, true where the robot is; None, and always None if ``pretty``, draws none.
         """
         gl.make_current()
-        self._camera.lookat[:2] = data.xpos[self._root, :2]
+        position = data.xpos[self._root, :2]
+        self._camera.lookat[:2] = position
         everything = mujoco.mjtCatBit.mjCAT_ALL
         mujoco.mjv_updateScene(self._model, data, self._option, None, self._camera, everything, self._scene)
+        for light in self._scene.lights[: self._scene.nlight]:
+            if light.type == mujoco.mjtLightType.mjLIGHT_DIRECTIONAL:
+                light.pos[:2] += position  # it shines alike from everywhere, but its shadows end a few metres away
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
         mujoco.mjr_render(self._rectangle, self._scene, self._context)
         mujoco.mjr_readPixels(self._pixels, self._depth, self._rectangle, self._context)
@@ -96,4 +100,5 @@ def _set_visuals(model: mujoco.MjModel, size: int, pretty: bool) -> None:
     model.stat.extent = 1
     visual.map.znear, visual.map.zfar = 0.05, 50
     visual.quality.offsamples = 4 if pretty else 0
-    visual.quality.shadowsize = 2048 if pretty else 0
+    visual.quality.shadowsize = 4096 if pretty else 0
+    visual.map.shadowclip = 3

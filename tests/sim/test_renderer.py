@@ -156,6 +156,16 @@ def test_one_model_drawn_plain_and_pretty_at_once():
         pretty.draw(data, video_frame, np.zeros((2 * size, 2 * size), np.bool_))
 
 
+def test_pretty_shadows_follow_the_robot():
+    size, frames = 96, np.zeros((2, 96, 96, 3), np.uint8)
+    for frame, x in zip(frames, (0, 40), strict=True):
+        model = ball(f"{x} 0 .5")
+        data = mujoco.MjData(model)
+        mujoco.mj_forward(model, data)
+        Renderer(model, size, SIDE, "trunk", pretty=True).draw(data, frame)
+    assert np.abs(frames[0].astype(int) - frames[1]).max() < 10
+
+
 def test_many_renderers_can_come_and_go():
     model = ball("0 0 .5")
     for _ in range(30):
