@@ -1,0 +1,29 @@
+"""Keys the robot against a plain background, for videos made outside the simulator."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from nil_core.api import Capability, ComponentCard, Options, Requirement
+
+
+class ChromaOptions(Options):
+    """Options of the segmenter ``chroma``."""
+
+    threshold: Annotated[float, Field(gt=0)] | None = Field(
+        None,
+        description="Colour difference from the background (CIE 1976 delta E; 2.3 is just noticeable, 100 is black to "
+        "white) from which a pixel is the robot's. Found for each video when not given.",
+    )
+
+
+CARD = ComponentCard(
+    kind="segmenter",
+    summary="Keys the robot against a plain background; for videos made outside.",
+    target="nil_segmenter_chroma.chroma_key:ChromaKey",
+    config=ChromaOptions,
+    requires=(Requirement("cv2", "pip install opencv-python-headless"),),
+    capabilities=frozenset({Capability.OFFLINE}),
+)

@@ -1,0 +1,113 @@
+"""The segmenter chroma finds shapes that move over plain backgrounds, through noise and compression."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from nil_core.api import DataError, Video, read_video, write_video
+from nil_segmenter_chroma import ChromaOptions
+from nil_segmenter_chroma.chroma_key import ChromaKey
+
+Colour = tuple[int, int, int]
+
+
+def walker(
+    background: Colour, robot: Colour, size: int = 160, length: int = 12, sigma: float = 4.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """A body on two swinging legs, its lower half darker, over noise: frames and true masks."""
+    random = np.random.default_rng(0)
+    frames, masks = [], []
+    unit = size / 160
+    for number in range(length):
+        mask = np.zeros((size, size), np.uint8)
+        at = np.array([50 + 2 * number, 60]) * unit
+        cv2.rectangle(mask, at.astype(int).tolist(), (at + np.array([60, 30]) * unit).astype(int).tolist(), 1, -1)
+        for hip, phase in ((8, 0.0), (52, np.pi)):
+            top = at + np.array([hip, 25]) * unit
+            foot = top + np.array([18 * np.sin(phase + number), 45]) * unit
+            cv2.line(mask, top.astype(int).tolist(), foot.astype(int).tolist(), 1, max(4, round(6 * unit)))
+        image = np.where(mask[..., None] > 0, np.array(robot, float), np.array(background, float))
+        image[size // 2 :][mask[size // 2 :] > 0] *= 0.7
+        image += number / length * 6 - 3  # generated videos drift in brightness
+        frames.append(np.clip(image + random.normal(0, sigma, image.shape), 0, 255).astype(np.uint8))
+        masks.append(mask > 0)
+    return np.stack(frames), np.stack(masks)
+
+
+def overlap(a: np.ndarray, b: np.ndarray) -> float:
+    return float(((a & b).sum((1, 2)) / (a | b).sum((1, 2))).min())
+
+
+@pytest.mark.parametrize(
+    ("background", "robot"),
+    [
+        ((0, 0, 0), (150, 150, 155)),
+        ((255, 255, 255), (60, 60, 70)),
+        ((40, 170, 60), (170, 160, 60)),
+        ((120, 120, 125), (200, 190, 150)),
+        ((200, 205, 210), (230, 120, 40)),
+    ],
+)
+@pytest.mark.parametrize("size", [128, 320])
+def test_finds_the_robot_in_a_compressed_file(tmp_path: Path, background: Colour, robot: Colour, size: int) -> None:
+    frames, masks = walker(background, robot, size)
+    write_video(tmp_path / "a.mp4", frames, 25)
+    found = ChromaKey(ChromaOptions()).segment(read_video(tmp_path / "a.mp4"), masks[0])
+    assert found.dtype == np.bool_ and overlap(found, masks) > 0.9
+
+
+def test_a_rendering_that_stands_elsewhere_does_not_mislead() -> None:
+    frames, masks = walker((255, 255, 255), (60, 60, 70))
+    found = ChromaKey(ChromaOptions()).segment(Video(frames, 25), np.roll(masks[0], 40, axis=0))
+    assert overlap(found, masks) > 0.9
+
+
+def test_a_caption_is_no_robot() -> None:
+    frames, masks = walker((255, 255, 255), (60, 60, 70))
+    frames[:, 10:22, 12:40] = (20, 20, 20)
+    assert overlap(ChromaKey(ChromaOptions()).segment(Video(frames, 25), masks[0]), masks) > 0.9
+
+
+def test_the_threshold_is_the_users_to_set() -> None:
+    frames, masks = walker((0, 0, 0), (200, 200, 200), sigma=0)
+    frames[:, 100:150, 70:150][~masks[:, 100:150, 70:150]] = 50  # a patch of haze, 20 delta E from black
+    video = Video(frames, 25)
+    low = ChromaKey(ChromaOptions(threshold=12)).segment(video, masks[0])
+    high = ChromaKey(ChromaOptions(threshold=32)).segment(video, masks[0])
+    assert low[:, 140, 100].all() and not high[:, 140, 100].any() and overlap(high, masks) > 0.9
+    with pytest.raises(ValidationError):
+        ChromaOptions(threshold=0)
+
+
+def test_a_background_with_a_floor_is_refused() -> None:
+    frames, masks = walker((230, 230, 230), (60, 60, 70))
+    frames[:, 130:][~masks[:, 130:]] = (90, 60, 30)
+    with pytest.raises(DataError, match="not plain") as refusal:
+        ChromaKey(ChromaOptions()).segment(Video(frames, 25), masks[0])
+    assert "crop" in refusal.value.hint and "sam2" in refusal.value.hint
+
+
+@pytest.mark.parametrize("sigma", [0.0, 5.0])
+def test_an_empty_scene_is_refused(sigma: float) -> None:
+    noise = np.random.default_rng(0).normal(120, sigma, (6, 80, 80, 3)).astype(np.uint8)
+    with pytest.raises(DataError, match="no robot stands out"):
+        ChromaKey(ChromaOptions()).segment(Video(noise, 25), np.ones((80, 80), bool))
+
+
+def test_a_robot_that_leaves_is_missed() -> None:
+    frames, masks = walker((255, 255, 255), (60, 60, 70))
+    frames[7:] = 255
+    with pytest.raises(DataError, match="frame 7"):
+        ChromaKey(ChromaOptions()).segment(Video(frames, 25), masks[0])
+
+
+def test_a_robot_that_fills_the_picture_is_refused() -> None:
+    frames = np.full((3, 100, 100, 3), 255, np.uint8)
+    frames[:, 4:-4, 4:-4] = 30
+    with pytest.raises(DataError, match="fill"):
+        ChromaKey(ChromaOptions()).segment(Video(frames, 25), np.ones((100, 100), bool))
