@@ -13,9 +13,10 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+from skimage.feature import hog as skimage_hog
+
 from nil_encoder_hog import HogOptions
 from nil_encoder_hog.hog_encoder import HogEncoder
-from skimage.feature import hog as skimage_hog
 
 FRAMES, ROUNDS = 64, 15
 

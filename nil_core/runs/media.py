@@ -269,7 +269,7 @@ def _upright(frame: VideoFrame) -> Frames:
 
 def _on_black(rgba: Image.Image) -> Frames:
     black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
-    return np.asarray(Image.alpha_composite(black, rgba).convert("RGB"))
+    return np.array(Image.alpha_composite(black, rgba).convert("RGB"))
 
 
 def _cropped(frame: Frames, crop: tuple[int, int, int, int] | None, path: Path) -> Frames:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nil_encoder_hog import CARD, HogOptions
-from nil_encoder_hog.hog_encoder import NORM_FLOOR, HogEncoder
 from pydantic import ValidationError
 
 from nil_core.api import DataError
+from nil_encoder_hog import CARD, HogOptions
+from nil_encoder_hog.hog_encoder import NORM_FLOOR, HogEncoder
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:
@@ -77,12 +77,21 @@ def test_plain_frames_have_no_features(level: int) -> None:
     assert not features.any()
 
 
-def test_brightness_and_contrast_do_not_matter() -> None:
-    encoder = HogEncoder(HogOptions(frame_size=64))
-    dim = noise(1, 64, 64, 3) // 4
+def test_brightness_does_not_matter_and_contrast_hardly() -> None:
+    encoder = HogEncoder(HogOptions())
+    dim = noise(1, 128, 128, 3) // 2
     features = encoder.encode_frames(dim)
-    np.testing.assert_allclose(encoder.encode_frames(dim * 4), features, atol=1e-4)
-    np.testing.assert_allclose(encoder.encode_frames(dim + np.uint8(100)), features, atol=1e-4)
+    np.testing.assert_allclose(encoder.encode_frames(dim + np.uint8(100)), features, atol=1e-6)
+    np.testing.assert_allclose(encoder.encode_frames(dim * 2), features, rtol=0.05)
+
+
+def test_a_block_fades_in() -> None:
+    """One bright pixel is no unit vector, a long edge nearly is."""
+    frames = np.zeros((2, 128, 128, 3), np.uint8)
+    frames[0, 40, 40] = 255
+    frames[1, :, 40:] = 255
+    pixel, edge = np.linalg.norm(HogEncoder(HogOptions()).encode_frames(frames).reshape(2, 49, 36), axis=-1).max(1)
+    assert 0 < pixel < 0.3 and 0.95 < edge < 1
 
 
 def test_mirroring_mirrors_cells_and_bins() -> None:

@@ -15,8 +15,12 @@ from nil_encoder_hog import HogOptions
 LUMA = np.array([77, 150, 29], np.float32) / 256
 """Rec. 601 weights in 1/256: every luma is exact in float32, so equal colours have gradients of exactly zero."""
 
-NORM_FLOOR = 1.0
-"""Added in quadrature to a block's norm, in luma levels summed over pixels: below any real edge, above rounding."""
+NORM_FLOOR = 2000.0
+"""Added in quadrature to a block's norm, in luma levels summed over pixels: ten pixels of an edge of 100 levels.
+
+A foot that enters a block thus fades in instead of making a whole unit vector of its first pixel. Measured on a walking
+A1, the cosine lost to joint noise of 0.05 rad is then 0.18 of that lost by standing still, 0.28 without.
+"""
 
 
 class HogEncoder:
@@ -25,7 +29,7 @@ class HogEncoder:
     A frame becomes ``cells`` x ``cells`` histograms of unsigned gradient orientation, weighted by gradient magnitude
     and shared linearly between the two nearest bins. Without the sharing a vertical edge, the commonest on a standing
     robot, would lie exactly on the border of the first and the last bin, where rounding decides. Every 2 x 2 cells
-    make a block, normalised to unit length; the frame's features are its blocks, row by row.
+    make a block, normalised to unit length unless it is nearly empty; the frame's features are its blocks, row by row.
     Norms are plain L2: Dalal and Triggs found the clipped L2-Hys no better, and it takes two more passes.
 
     Attributes:
@@ -100,7 +104,7 @@ class HogEncoder:
 
 
 def _blocks(cells: Doubles) -> Doubles:
-    """Overlapping blocks of 2 x 2 cells with unit length: (B, C, C, bins) to (B, C - 1, C - 1, 4 * bins)."""
+    """Overlapping blocks of 2 x 2 cells of at most unit length: (B, C, C, bins) to (B, C - 1, C - 1, 4 * bins)."""
     corners = (cells[:, :-1, :-1], cells[:, :-1, 1:], cells[:, 1:, :-1], cells[:, 1:, 1:])
     blocks = np.concatenate(corners, axis=-1)
     energy = np.einsum("...i,...i->...", blocks, blocks)[..., None]
