@@ -1,1 +1,24 @@
+"""What torch agents share: replay, squashed Gaussians, ensembles, exact saving. Needs ``nil-core[learning]``."""
 
+# torch imports its compiler lazily, when the first optimiser is made. Loaded after an OpenGL context of Mesa's
+# llvmpipe exists, it crashes the process (two copies of LLVM); so it is loaded here, before any context.
+import torch._dynamo  # noqa: F401
+
+from nil_core.learning.ensemble import EnsembleLayerNorm, EnsembleLinear
+from nil_core.learning.gaussian import SquashedGaussian, bounded_log_std
+from nil_core.learning.replay import Batch, ReplayBuffer
+from nil_core.learning.state import Part, load_state, save_state
+from nil_core.learning.threads import cpu_threads
+
+__all__ = [
+    "Batch",
+    "EnsembleLayerNorm",
+    "EnsembleLinear",
+    "Part",
+    "ReplayBuffer",
+    "SquashedGaussian",
+    "bounded_log_std",
+    "cpu_threads",
+    "load_state",
+    "save_state",
+]

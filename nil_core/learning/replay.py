@@ -1,0 +1,125 @@
+"""A replay buffer in which a transition is one row, so that a batch is one gather."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from nil_core.errors import RunError
+from nil_core.learning.state import read_tensors
+from nil_core.types import Transitions
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B transitions: views of the columns of one float32 tensor.
+
+    Attributes:
+        observations: (B, obs).
+        actions: (B, act).
+        observations_actions: (B, obs + act), the two side by side: what a critic reads, without copying.
+        next_observations: (B, obs).
+        rewards: (B,).
+        continuations: (B,), 0 where the episode terminated, so that nothing beyond counts, else 1: a time limit
+            (truncation) is bootstrapped.
+    """
+
+    observations: Tensor
+    actions: Tensor
+    observations_actions: Tensor
+    next_observations: Tensor
+    rewards: Tensor
+    continuations: Tensor
+
+
+class ReplayBuffer:
+    """The last ``capacity`` transitions, oldest overwritten first.
+
+    Memory is claimed from the system as rows are first written, so a large capacity costs nothing until it is used.
+
+    Args:
+        capacity: transitions kept.
+        observation_size: obs.
+        action_size: act.
+        device: where the rows live, and so the batches.
+    """
+
+    def __init__(self, capacity: int, observation_size: int, action_size: int, device: torch.device | str) -> None:
+        self._sizes = (capacity, observation_size, action_size)
+        self._widths = [observation_size, action_size, observation_size, 1, 1]
+        self._rows = torch.empty(capacity, sum(self._widths), device=device)
+        self._position = 0
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def add(self, transitions: Transitions) -> None:
+        """Remember transitions, in their order; of more than ``capacity`` only the last."""
+        columns = (
+            transitions.observations,
+            transitions.actions,
+            transitions.next_observations,
+            transitions.rewards[:, None],
+            ~transitions.terminations[:, None],
+        )
+        capacity = self._sizes[0]
+        rows = torch.from_numpy(np.concatenate(columns, axis=1, dtype=np.float32)[-capacity:])
+        slots = (self._position + torch.arange(len(rows))) % capacity
+        self._rows[slots.to(self._rows.device)] = rows.to(self._rows.device)
+        self._position = (self._position + len(rows)) % capacity
+        self._size = min(self._size + len(rows), capacity)
+
+    def sample(self, batches: int, batch_size: int, generator: torch.Generator) -> list[Batch]:
+        """Draw ``batches`` batches, uniformly and with replacement, in one gather.
+
+        Args:
+            batches: how many.
+            batch_size: B of each.
+            generator: source of the draw, on the buffer's device.
+        """
+        indices = torch.randint(self._size, (batches * batch_size,), generator=generator, device=self._rows.device)
+        rows = self._rows.index_select(0, indices)
+        return [self._batch(part) for part in torch.split(rows, batch_size)]
+
+    def _batch(self, rows: Tensor) -> Batch:
+        observations, actions, next_observations, rewards, continuations = torch.split(rows, self._widths, dim=1)
+        return Batch(
+            observations=observations,
+            actions=actions,
+            observations_actions=rows[:, : self._widths[0] + self._widths[1]],
+            next_observations=next_observations,
+            rewards=rewards.squeeze(1),
+            continuations=continuations.squeeze(1),
+        )
+
+    def save(self, path: Path) -> None:
+        """Write the filled part and the position to a safetensors file."""
+        filled = {
+            "rows": self._rows[: self._size],
+            "position": torch.tensor(self._position),
+            "sizes": torch.tensor(self._sizes),
+        }
+        save_file(filled, path)
+
+    def load(self, path: Path) -> None:
+        """Restore what :meth:`save` wrote; adding and sampling then go on exactly.
+
+        Raises:
+            RunError: no such file, or a buffer of other sizes or another capacity.
+        """
+        filled = read_tensors(path, {"rows", "position", "sizes"})
+        if filled["sizes"].tolist() != list(self._sizes):
+            raise RunError(
+                f"{path} has capacity, observation and action sizes {filled['sizes'].tolist()}, "
+                f"this run {list(self._sizes)}",
+                "Resume with the options, robot and environment of the saved run.",
+            )
+        self._size = len(filled["rows"])
+        self._position = int(filled["position"])
+        self._rows[: self._size] = filled["rows"]

@@ -1,0 +1,117 @@
+"""Exact saving of a learner: networks, optimisers and random state to safetensors and JSON; nothing pickled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from nil_core.errors import RunError
+
+Part = nn.Module | Optimizer | torch.Generator
+"""What has a state: a module its parameters and buffers, an optimiser its moments, a generator its position."""
+
+_TENSORS, _NUMBERS = "state.safetensors", "state.json"
+_HINT = "Resume with the options, robot and environment of the saved run."
+
+
+def save_state(folder: Path, parts: Mapping[str, Part], numbers: Mapping[str, Any]) -> None:
+    """Write ``state.safetensors`` and ``state.json``.
+
+    An optimiser's settings (learning rate ...) are not written: they come from the options of whoever loads.
+
+    Args:
+        folder: exists.
+        parts: by a name of your choice; give the same names to :func:`load_state`.
+        numbers: counters and the like, JSON values.
+    """
+    tensors = {f"{name}/{key}": value for name, part in parts.items() for key, value in _tensors(part).items()}
+    save_file(tensors, folder / _TENSORS)
+    (folder / _NUMBERS).write_text(json.dumps(dict(numbers), indent=2) + "\n")
+
+
+def load_state(folder: Path, parts: Mapping[str, Part]) -> dict[str, Any]:
+    """Restore, in place and to the bit, what :func:`save_state` wrote.
+
+    Everything is checked before anything is changed.
+
+    Returns:
+        the numbers.
+
+    Raises:
+        RunError: files missing or damaged, parts missing, or tensors of other names or shapes.
+    """
+    tensors = read_tensors(folder / _TENSORS)
+    try:
+        numbers = json.loads((folder / _NUMBERS).read_text())
+    except (OSError, ValueError) as error:
+        raise RunError(f"{folder / _NUMBERS} cannot be read: {error}", _HINT) from error
+    saved: dict[str, dict[str, Tensor]] = {name: {} for name in parts}
+    for key, value in tensors.items():
+        name, _, rest = key.partition("/")
+        if name not in saved:
+            raise RunError(f"{folder} holds a part {name!r} this agent does not have", _HINT)
+        saved[name][rest] = value
+    for name, part in parts.items():
+        _check(part, saved[name], f"{folder}: {name}")
+    for name, part in parts.items():
+        _restore(part, saved[name])
+    return dict(numbers)
+
+
+def read_tensors(path: Path, names: set[str] | None = None) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, on the CPU.
+
+    Raises:
+        RunError: missing, damaged, or without exactly ``names``.
+    """
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"{path} cannot be read: {error}", _HINT) from error
+    if names is not None and tensors.keys() != names:
+        raise RunError(f"{path} holds {sorted(tensors)}, expected {sorted(names)}", _HINT)
+    return tensors
+
+
+def _tensors(part: Part) -> dict[str, Tensor]:
+    if isinstance(part, nn.Module):
+        return part.state_dict()
+    if isinstance(part, torch.Generator):
+        return {"state": part.get_state()}
+    moments: dict[int, dict[str, Tensor]] = part.state_dict()["state"]
+    return {f"{index}/{key}": value for index, values in moments.items() for key, value in values.items()}
+
+
+def _check(part: Part, saved: Mapping[str, Tensor], where: str) -> None:
+    shapes = {key: value.shape for key, value in saved.items()}
+    if isinstance(part, Optimizer):
+        parameters = [parameter for group in part.param_groups for parameter in group["params"]]
+        indices = {int(key.partition("/")[0]) for key in saved}
+        fits = indices in (set(), set(range(len(parameters)))) and all(
+            shape in ((), parameters[int(key.partition("/")[0])].shape) for key, shape in shapes.items()
+        )
+    else:
+        fits = shapes == {key: value.shape for key, value in _tensors(part).items()}
+    if not fits:
+        raise RunError(f"{where} has other sizes than this run's", _HINT)
+
+
+def _restore(part: Part, saved: Mapping[str, Tensor]) -> None:
+    if isinstance(part, nn.Module):
+        part.load_state_dict(dict(saved))
+    elif isinstance(part, torch.Generator):
+        part.set_state(saved["state"])
+    else:
+        moments: dict[int, dict[str, Tensor]] = {}
+        for key, value in saved.items():
+            index, _, name = key.partition("/")
+            moments.setdefault(int(index), {})[name] = value
+        part.load_state_dict({"state": moments, "param_groups": part.state_dict()["param_groups"]})

@@ -1,0 +1,52 @@
+"""Soft actor-critic with automatic temperature (Haarnoja et al. 2018)."""
+
+from __future__ import annotations
+
+from pydantic import Field, PositiveInt, model_validator
+
+from nil_core.api import Capability, ComponentCard, Options, Requirement
+
+
+class SacOptions(Options):
+    """Options of ``sac``; the defaults are those of the preset ``quickstart``."""
+
+    hidden: tuple[PositiveInt, ...] = Field(
+        (128, 128), min_length=1, description="Widths of the hidden layers of the actor and of each critic."
+    )
+    critics: int = Field(2, ge=2, description="Critics; the target and the actor use the least of them.")
+    discount: float = Field(0.9, ge=0, lt=1, description="Discount per control step (gamma).")
+    learning_rate: float = Field(1e-3, gt=0, description="Adam's step for actor, critics and temperature.")
+    batch: int = Field(128, ge=1, description="Transitions in a gradient step.")
+    replay_ratio: float = Field(1.0, gt=0, description="Gradient steps per environment step; fractions are kept.")
+    warmup: int = Field(
+        1000, ge=0, description="Environment steps of uniformly random actions, before which nothing is learned."
+    )
+    capacity: int = Field(200_000, ge=1, description="Transitions remembered.")
+    target_rate: float = Field(
+        0.005, gt=0, le=1, description="Part of the critics the targets take over per step (tau)."
+    )
+    target_entropy: float = Field(-0.3, description="Entropy the temperature aims at, nats per action entry.")
+    initial_temperature: float = Field(0.02, gt=0, description="Weight of the entropy at the start (alpha).")
+    initial_std: float = Field(
+        0.37, gt=0.01, lt=7, description="Standard deviation of the policy at the start, before the tanh."
+    )
+    threads: int = Field(1, ge=1, description="CPU threads for acting and learning.")
+
+    @model_validator(mode="after")
+    def _room_to_start(self) -> SacOptions:
+        if self.capacity < max(self.warmup, self.batch):
+            raise ValueError("capacity must hold the warm-up and a batch, or nothing is ever learned")
+        return self
+
+
+CARD = ComponentCard(
+    kind="agent",
+    summary="Soft actor-critic: entropy-regularised, automatic temperature.",
+    target="nil_agent_sac.soft_actor_critic:SoftActorCritic",
+    config=SacOptions,
+    requires=(
+        Requirement("torch", 'pip install "nil-core[learning]"'),
+        Requirement("safetensors", 'pip install "nil-core[learning]"'),
+    ),
+    capabilities=frozenset({Capability.OFFLINE, Capability.LEARNS}),
+)

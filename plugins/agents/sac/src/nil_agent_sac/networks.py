@@ -1,0 +1,67 @@
+"""The policy and the critics: perceptrons with layer normalisation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from nil_core.learning import EnsembleLayerNorm, EnsembleLinear, SquashedGaussian, bounded_log_std
+
+# Below e^-5 the log-probability's gradient is all noise, above e^2 the tanh leaves only -1 and 1.
+LOG_STD_BOUNDS = (-5.0, 2.0)
+
+
+class Actor(nn.Module):
+    """Observations (B, obs) to the distribution of actions (B, act).
+
+    It starts at actions near 0 (the standing pose, under position control) with a standard deviation of
+    ``initial_std`` before the tanh, whatever the observation.
+    """
+
+    def __init__(self, observation_size: int, action_size: int, hidden: Sequence[int], initial_std: float) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for inputs, outputs in pairwise((observation_size, *hidden)):
+            layers += [nn.Linear(inputs, outputs), nn.LayerNorm(outputs), nn.ReLU()]
+        head = nn.Linear(hidden[-1], 2 * action_size)
+        low, high = LOG_STD_BOUNDS
+        with torch.no_grad():
+            head.weight.mul_(0.01)
+            head.bias.zero_()
+            head.bias[action_size:] = math.atanh(2 * (math.log(initial_std) - low) / (high - low) - 1)
+        self.layers = nn.Sequential(*layers, head)
+
+    def forward(self, observations: Tensor) -> SquashedGaussian:
+        mean, spread = self.layers(observations).chunk(2, dim=-1)
+        return SquashedGaussian(mean, bounded_log_std(spread, *LOG_STD_BOUNDS))
+
+
+class Critics(nn.Module):
+    """Observations and actions side by side (B, obs + act) to one value per critic (E, B)."""
+
+    def __init__(self, critics: int, observation_size: int, action_size: int, hidden: Sequence[int]) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for inputs, outputs in pairwise((observation_size + action_size, *hidden)):
+            layers += [EnsembleLinear(critics, inputs, outputs), EnsembleLayerNorm(critics, outputs), nn.ReLU()]
+        self.layers = nn.Sequential(*layers, EnsembleLinear(critics, hidden[-1], 1))
+
+    def forward(self, observations_actions: Tensor) -> Tensor:
+        values: Tensor = self.layers(observations_actions)
+        return values.squeeze(-1)
+
+
+class Temperature(nn.Module):
+    """The weight of the entropy, learned by its logarithm so that it stays positive."""
+
+    def __init__(self, initial: float) -> None:
+        super().__init__()
+        self.log = nn.Parameter(torch.tensor(math.log(initial)))
+
+    def forward(self) -> Tensor:
+        """Scalar."""
+        return self.log.exp()

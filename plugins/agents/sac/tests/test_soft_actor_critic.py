@@ -1,0 +1,313 @@
+"""Soft actor-critic: its losses against an independent transcription, its exactness, and that it learns."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from nil_agent_sac import SacOptions
+from nil_agent_sac.soft_actor_critic import SoftActorCritic
+from nil_core.api import Agent, AgentSetting, NumericalError, RunError, Transitions
+
+OBSERVATION, ACTION = 5, 2
+
+
+def setting(**changes: Any) -> AgentSetting:
+    sizes = {"observation_size": OBSERVATION, "action_size": ACTION, "environments": 3, "horizon": 10}
+    return AgentSetting(**{**sizes, "total_steps": 1000, "seed": 3, **changes})
+
+
+def agent(seed: int = 3, **options: Any) -> SoftActorCritic:
+    small = {"hidden": (16, 16), "batch": 8, "warmup": 0, "capacity": 500}
+    return SoftActorCritic(SacOptions(**{**small, **options}), setting(seed=seed))
+
+
+def transitions(count: int, seed: int = 0) -> Transitions:
+    rng = np.random.default_rng(seed)
+    return Transitions(
+        observations=rng.standard_normal((count, OBSERVATION), np.float32),
+        actions=rng.uniform(-1, 1, (count, ACTION)).astype(np.float32),
+        rewards=rng.standard_normal(count, np.float32),
+        next_observations=rng.standard_normal((count, OBSERVATION), np.float32),
+        terminations=rng.random(count) < 0.3,
+        truncations=rng.random(count) < 0.3,
+    )
+
+
+def live(learner: SoftActorCritic, steps: int) -> list[np.ndarray]:
+    """Act, observe and update as the training loop does, in a world made of noise that the actions shift."""
+    acted = []
+    for _ in range(steps):
+        world = transitions(3, seed=learner.acted)
+        actions = learner.act(world.observations, explore=True)
+        learner.observe(Transitions(**{**vars(world), "actions": actions, "rewards": world.rewards + actions[:, 0]}))
+        learner.update(3)
+        acted.append(actions)
+    return acted
+
+
+def weights(learner: SoftActorCritic) -> list[torch.Tensor]:
+    modules = learner.actor, learner.critics, learner.targets, learner.temperature
+    return [parameter for module in modules for parameter in module.parameters()]
+
+
+# --- An independent transcription in numpy, float64, from the paper's equations.
+
+
+def numpy_perceptron(layers: list[np.ndarray], x: np.ndarray) -> np.ndarray:
+    """``layers``: weight (I, O), bias, scale and shift of each hidden layer, then weight and bias of the head."""
+    *hidden, weight, bias = layers
+    for w, b, scale, shift in zip(*(hidden[i::4] for i in range(4)), strict=True):
+        x = x @ w + b
+        x = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5)
+        x = np.maximum(x * scale + shift, 0)
+    return x @ weight + bias
+
+
+def numpy_policy(
+    learner: SoftActorCritic, observations: np.ndarray, noise: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    layers = [p.detach().double().numpy().T for p in learner.actor.parameters()]
+    mean, spread = np.split(numpy_perceptron(layers, observations), 2, axis=-1)
+    log_std = -5 + 3.5 * (1 + np.tanh(spread))
+    u = mean + np.exp(log_std) * noise
+    density = np.exp(-(noise**2) / 2) / np.sqrt(2 * np.pi) / np.exp(log_std) / (1 - np.tanh(u) ** 2)
+    return np.tanh(u), np.log(density).sum(-1)
+
+
+def numpy_values(critics: torch.nn.Module, observations: np.ndarray, actions: np.ndarray) -> np.ndarray:
+    parameters = [p.detach().double().numpy() for p in critics.parameters()]
+    inputs = np.concatenate((observations, actions), -1)
+    members = range(len(parameters[0]))
+    return np.stack([numpy_perceptron([p[member] for p in parameters], inputs)[:, 0] for member in members])
+
+
+def test_losses_are_the_papers_equations() -> None:
+    learner = agent(critics=3)
+    live(learner, 40)
+    batch = learner.replay.sample(1, 64, learner.generator)[0]
+    assert set(batch.continuations.tolist()) == {0.0, 1.0}
+    noise = torch.randn(64, ACTION, generator=learner.generator)
+    columns = batch.observations, batch.actions, batch.next_observations, batch.rewards, batch.continuations
+    observations, actions, next_observations, rewards, continuations = (c.double().numpy() for c in columns)
+    temperature, eps = learner.temperature().item(), noise.double().numpy()
+
+    next_actions, next_log_prob = numpy_policy(learner, next_observations, eps)
+    next_values = numpy_values(learner.targets, next_observations, next_actions).min(0) - temperature * next_log_prob
+    goal = rewards + 0.9 * continuations * next_values
+    values = numpy_values(learner.critics, observations, actions)
+    expected_critic_loss = sum(0.5 * np.mean((value - goal) ** 2) for value in values)
+    critic_loss, q_mean = learner._step_critics(batch, noise)
+    assert critic_loss.item() == pytest.approx(expected_critic_loss, rel=1e-4)
+    assert q_mean.item() == pytest.approx(values.mean(), rel=1e-4, abs=1e-5)
+
+    new_actions, log_prob = numpy_policy(learner, observations, eps)
+    values = numpy_values(learner.critics, observations, new_actions).min(0)
+    critics = [parameter.clone() for parameter in learner.critics.parameters()]
+    actor_loss, entropy, held = learner._step_policy(batch, noise)
+    assert actor_loss.item() == pytest.approx(np.mean(temperature * log_prob - values), rel=1e-4, abs=1e-5)
+    assert entropy.item() == pytest.approx(-log_prob.mean(), rel=1e-4)
+    assert held.item() == pytest.approx(temperature)
+    # Entropy above its target: the temperature must fall, by Adam's step of about the learning rate; and back.
+    falls = learner.temperature().item() < temperature
+    assert falls == (entropy.item() > -0.3 * ACTION)
+    assert all(map(torch.equal, critics, learner.critics.parameters())), "the policy's step moved the critics"
+
+
+def test_policy_gradient_is_that_of_the_loss() -> None:
+    learner = agent()
+    live(learner, 20)
+    batch, noise = learner.replay.sample(1, 8, learner.generator)[0], torch.randn(8, ACTION)
+    observations, eps = batch.observations.double().numpy(), noise.double().numpy()
+    temperature = learner.temperature().item()
+    bias = list(learner.actor.parameters())[-1]
+
+    def loss() -> float:
+        actions, log_prob = numpy_policy(learner, observations, eps)
+        return float(np.mean(temperature * log_prob - numpy_values(learner.critics, observations, actions).min(0)))
+
+    expected = []
+    for entry in range(len(bias)):
+        pair = []
+        for shift in (1e-3, -1e-3):
+            with torch.no_grad():
+                bias[entry] += shift
+                pair.append(loss())
+                bias[entry] -= shift
+        expected.append((pair[0] - pair[1]) / 2e-3)
+    learner._step_policy(batch, noise)
+    assert bias.grad is not None
+    np.testing.assert_allclose(bias.grad.numpy(), expected, rtol=0.02, atol=2e-4)
+
+
+def test_targets_follow_by_the_moving_average() -> None:
+    learner = agent(target_rate=0.25)
+    learner.observe(transitions(50))
+    before = [target.clone() for target in learner.targets.parameters()]
+    learner.update(1)
+    for old, new, critic in zip(before, learner.targets.parameters(), learner.critics.parameters(), strict=True):
+        torch.testing.assert_close(new, 0.75 * old + 0.25 * critic.detach())
+        assert not new.requires_grad
+
+
+def test_what_follows_a_termination_does_not_matter() -> None:
+    world = transitions(50)
+
+    def after_update(terminated: bool, shift: float) -> list[torch.Tensor]:
+        learner = agent()
+        ends = np.full(50, terminated)
+        beyond = world.next_observations + np.float32(shift)
+        learner.observe(
+            Transitions(**{**vars(world), "terminations": ends, "truncations": ~ends, "next_observations": beyond})
+        )
+        learner.update(1)
+        return [parameter.clone() for parameter in learner.critics.parameters()]
+
+    assert all(map(torch.equal, after_update(True, 0), after_update(True, 1)))
+    assert not all(map(torch.equal, after_update(False, 0), after_update(False, 1)))
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_learns_a_one_step_task(seed: int) -> None:
+    learner = agent(seed, batch=64, hidden=(32, 32), warmup=200, learning_rate=3e-3)
+    rng, zeros = np.random.default_rng(seed), np.zeros((20, OBSERVATION), np.float32)
+    best = np.array([0.5, -0.3])
+
+    def shortfall() -> float:
+        return float(np.abs(learner.act(zeros[:1], explore=False) - best).max())
+
+    assert shortfall() > 0.2
+    for _ in range(40):
+        actions = learner.act(zeros, explore=True)
+        rewards = -np.square(actions - best).sum(-1) + 0.1 * rng.standard_normal(20)
+        ends = np.ones(20, np.bool_)
+        learner.observe(Transitions(zeros, actions, rewards.astype(np.float32), zeros, ends, ~ends))
+        learner.update(20)
+    assert shortfall() < 0.1
+
+
+def test_same_seed_same_life_and_no_global_randomness() -> None:
+    torch.manual_seed(0)
+    first = agent()
+    acted = live(first, 20)
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    second = agent()
+    np.testing.assert_array_equal(acted, live(second, 20))
+    assert all(map(torch.equal, weights(first), weights(second)))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert not np.array_equal(acted, live(agent(seed=4), 20))
+
+
+@pytest.mark.parametrize("options", [{}, {"warmup": 100, "replay_ratio": 0.4, "capacity": 120}])
+def test_goes_on_to_the_bit_after_loading(tmp_path: Path, options: dict[str, Any]) -> None:
+    unbroken, killed, resumed = agent(**options), agent(**options), agent(seed=9, **options)
+    acted = live(unbroken, 60)
+    live(killed, 30)
+    killed.save(tmp_path)
+    resumed.load(tmp_path)
+    np.testing.assert_array_equal(acted[30:], live(resumed, 30))
+    assert all(map(torch.equal, weights(unbroken), weights(resumed)))
+
+
+@pytest.mark.parametrize("changes", [{"hidden": (16,)}, {"hidden": (16, 8)}, {"critics": 3}, {"capacity": 400}])
+def test_refuses_another_agents_folder(tmp_path: Path, changes: dict[str, Any]) -> None:
+    saved = agent()
+    live(saved, 5)
+    saved.save(tmp_path)
+    with pytest.raises(RunError):
+        agent(**changes).load(tmp_path)
+
+
+def test_refuses_an_empty_folder(tmp_path: Path) -> None:
+    with pytest.raises(RunError):
+        agent().load(tmp_path)
+
+
+@settings(deadline=None, max_examples=20)
+@given(ratio=st.sampled_from([0.1, 0.3, 1 / 3, 0.75, 1.0, 2.5]), calls=st.lists(st.integers(0, 7), max_size=8))
+def test_replay_ratio_is_kept_exactly(ratio: float, calls: list[int]) -> None:
+    learner, updates = agent(replay_ratio=ratio), 0
+    learner.observe(transitions(50))
+
+    def count(steps: int) -> list[torch.Tensor]:
+        nonlocal updates
+        updates += steps
+        return [torch.zeros(())] * (5 * steps)
+
+    learner._gradient_steps = count  # type: ignore[method-assign,assignment]
+    for steps in calls:
+        learner.update(steps)
+    assert updates == int(sum(calls) * Fraction(str(ratio)))
+
+
+def test_learns_nothing_before_the_warm_up_is_remembered() -> None:
+    learner = agent(warmup=30)
+    learner.observe(transitions(29))
+    assert learner.update(100) == {}
+    learner.observe(transitions(1))
+    assert set(learner.update(1)) == {"critic_loss", "actor_loss", "temperature", "entropy", "q_mean"}
+    assert learner.update(0) == {}
+
+
+def test_acts_uniformly_in_the_warm_up_only() -> None:
+    learner = agent(warmup=3000, capacity=3000, initial_std=0.02)
+    zeros = np.zeros((1500, OBSERVATION), np.float32)
+    learner.act(zeros, explore=False)
+    warm = np.concatenate([learner.act(zeros, explore=True) for _ in range(2)])
+    assert warm.shape == (3000, ACTION) and warm.dtype == np.float32
+    assert np.abs(np.quantile(warm, [0, 0.25, 0.5, 0.75, 1]) - [-1, -0.5, 0, 0.5, 1]).max() < 0.05
+    assert learner.act(zeros, explore=True).std() == pytest.approx(0.02, rel=0.1)
+
+
+def test_starts_near_zero_with_the_initial_spread() -> None:
+    learner = agent(initial_std=0.37)
+    observations = transitions(2000).observations
+    mode, sample = learner.act(observations, explore=False), learner.act(observations, explore=True)
+    assert np.abs(mode).max() < 0.05
+    assert np.arctanh(sample).std() == pytest.approx(0.37, rel=0.05)
+    np.testing.assert_array_equal(mode, learner.act(observations, explore=False))
+
+
+def test_divergence_is_an_error_that_names_the_loss() -> None:
+    learner = agent()
+    world = transitions(50)
+    learner.observe(Transitions(**{**vars(world), "rewards": np.full(50, np.nan, np.float32)}))
+    with pytest.raises(NumericalError, match="critic_loss nan"):
+        learner.update(1)
+
+
+def test_the_thread_count_of_the_process_is_left_alone() -> None:
+    former = torch.get_num_threads()
+    live(agent(threads=former + 1), 3)
+    assert torch.get_num_threads() == former
+
+
+def test_options_that_could_never_learn_are_refused() -> None:
+    with pytest.raises(ValidationError, match="capacity"):
+        SacOptions(capacity=999)
+
+
+def test_is_an_agent() -> None:
+    assert isinstance(agent(), Agent)
+
+
+def test_the_card_imports_no_torch_and_the_agent_loads_its_compiler_at_once() -> None:
+    code = """
+import sys
+import nil_agent_sac
+assert not {"torch", "safetensors"} & set(sys.modules)
+import nil_agent_sac.soft_actor_critic
+assert "torch._dynamo" in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,16 @@
+"""A thread count of one's own, given back afterwards."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from nil_core.learning import cpu_threads
+
+
+def test_the_former_count_returns_even_after_an_error() -> None:
+    former = torch.get_num_threads()
+    with pytest.raises(KeyError), cpu_threads(former + 1):
+        assert torch.get_num_threads() == former + 1
+        raise KeyError
+    assert torch.get_num_threads() == former

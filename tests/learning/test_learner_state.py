@@ -1,0 +1,77 @@
+"""Saving and restoring networks, optimisers and random state."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from nil_core.errors import RunError
+from nil_core.learning import Part, load_state, save_state
+
+
+class Learner:
+    """Fits noise: every step uses each kind of part."""
+
+    def __init__(self, width: int = 4) -> None:
+        self.network = nn.Linear(3, width)
+        self.optimiser = torch.optim.Adam(self.network.parameters(), 1e-2, fused=True)
+        self.generator = torch.Generator().manual_seed(1)
+
+    def step(self) -> None:
+        loss = self.network(torch.randn(5, 3, generator=self.generator)).square().mean()
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+
+    def parts(self) -> dict[str, Part]:
+        return {"network": self.network, "optimiser": self.optimiser, "generator": self.generator}
+
+
+@pytest.mark.parametrize("steps", [0, 7])
+def test_goes_on_to_the_bit(tmp_path: Path, steps: int) -> None:
+    learner, restored = Learner(), Learner()
+    for _ in range(steps):
+        learner.step()
+    save_state(tmp_path, learner.parts(), {"steps": steps, "owed": "1/3"})
+    assert load_state(tmp_path, restored.parts()) == {"steps": steps, "owed": "1/3"}
+    for each in (learner, restored):
+        for _ in range(5):
+            each.step()
+    assert torch.equal(learner.network.weight, restored.network.weight)
+    assert torch.equal(learner.generator.get_state(), restored.generator.get_state())
+
+
+def test_other_sizes_are_refused_and_nothing_is_changed(tmp_path: Path) -> None:
+    learner, wider = Learner(), Learner(width=5)
+    learner.step()
+    save_state(tmp_path, learner.parts(), {})
+    before = wider.network.weight.clone()
+    with pytest.raises(RunError, match="network has other sizes"):
+        load_state(tmp_path, wider.parts())
+    with pytest.raises(RunError, match="optimiser has other sizes"):
+        load_state(tmp_path, {"optimiser": wider.optimiser, "network": learner.network, "generator": learner.generator})
+    assert torch.equal(wider.network.weight, before)
+
+
+def test_other_parts_are_refused(tmp_path: Path) -> None:
+    learner = Learner()
+    save_state(tmp_path, learner.parts(), {})
+    with pytest.raises(RunError, match="generator"):
+        load_state(tmp_path, {"network": learner.network, "optimiser": learner.optimiser})
+    with pytest.raises(RunError, match="critic has other sizes"):
+        load_state(tmp_path, {**learner.parts(), "critic": nn.Linear(1, 1)})
+
+
+@pytest.mark.parametrize("damage", ["state.safetensors", "state.json"])
+def test_missing_and_damaged_files_are_refused(tmp_path: Path, damage: str) -> None:
+    learner = Learner()
+    save_state(tmp_path, learner.parts(), {})
+    (tmp_path / damage).write_bytes(b"{")
+    with pytest.raises(RunError, match="cannot be read"):
+        load_state(tmp_path, learner.parts())
+    (tmp_path / damage).unlink()
+    with pytest.raises(RunError, match="cannot be read"):
+        load_state(tmp_path, learner.parts())

@@ -1,0 +1,81 @@
+"""The replay buffer against a plain list of transitions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nil_core.errors import RunError
+from nil_core.learning import ReplayBuffer
+from nil_core.types import Transitions
+
+
+def transitions(first: int, count: int) -> Transitions:
+    """Transition i: every entry tells i; every third terminates, every second is truncated."""
+    number = np.arange(first, first + count, dtype=np.float32)
+    return Transitions(
+        observations=np.stack([number, number + 0.1, number + 0.2], 1),
+        actions=np.stack([number + 0.3, number + 0.4], 1),
+        rewards=number + 0.5,
+        next_observations=np.stack([number + 0.6, number + 0.7, number + 0.8], 1),
+        terminations=number % 3 == 0,
+        truncations=number % 2 == 0,
+    )
+
+
+def remembered(buffer: ReplayBuffer) -> set[int]:
+    batches = buffer.sample(4, 500, torch.Generator().manual_seed(0))
+    return {int(number) for batch in batches for number in batch.observations[:, 0]}
+
+
+@given(capacity=st.integers(1, 12), counts=st.lists(st.integers(0, 20), min_size=1, max_size=6).filter(any))
+def test_keeps_the_last_of_any_sequence(capacity: int, counts: list[int]) -> None:
+    buffer, total = ReplayBuffer(capacity, 3, 2, "cpu"), 0
+    for count in counts:
+        buffer.add(transitions(total, count))
+        total += count
+    assert len(buffer) == min(total, capacity)
+    assert remembered(buffer) == set(range(max(0, total - capacity), total))
+
+
+def test_a_batch_has_every_column_in_its_place() -> None:
+    buffer = ReplayBuffer(20, 3, 2, "cpu")
+    buffer.add(transitions(0, 20))
+    batches = buffer.sample(3, 5, torch.Generator().manual_seed(1))
+    assert len(batches) == 3
+    for batch in batches:
+        number = batch.observations[:, :1]
+        torch.testing.assert_close(batch.observations, number + torch.tensor([0, 0.1, 0.2]))
+        torch.testing.assert_close(batch.actions, number + torch.tensor([0.3, 0.4]))
+        torch.testing.assert_close(batch.observations_actions, torch.cat((batch.observations, batch.actions), 1))
+        torch.testing.assert_close(batch.next_observations, number + torch.tensor([0.6, 0.7, 0.8]))
+        torch.testing.assert_close(batch.rewards, number[:, 0] + 0.5)
+        # Truncations (even numbers) are bootstrapped, terminations (multiples of 3) are not.
+        torch.testing.assert_close(batch.continuations, (number[:, 0] % 3 != 0).float())
+    assert len({tuple(batch.rewards.tolist()) for batch in batches}) == 3
+
+
+def test_goes_on_exactly_after_loading(tmp_path: Path) -> None:
+    buffer, copy = ReplayBuffer(10, 3, 2, "cpu"), ReplayBuffer(10, 3, 2, "cpu")
+    buffer.add(transitions(0, 13))
+    buffer.save(tmp_path / "replay.safetensors")
+    copy.load(tmp_path / "replay.safetensors")
+    for each in (buffer, copy):
+        each.add(transitions(13, 4))
+    expected, restored = (each.sample(1, 50, torch.Generator().manual_seed(2))[0] for each in (buffer, copy))
+    assert torch.equal(expected.rewards, restored.rewards)
+    assert remembered(copy) == set(range(7, 17))
+
+
+@pytest.mark.parametrize("sizes", [(11, 3, 2), (10, 2, 4), (10, 3, 3)])
+def test_refuses_a_buffer_of_other_sizes(tmp_path: Path, sizes: tuple[int, int, int]) -> None:
+    buffer = ReplayBuffer(10, 3, 2, "cpu")
+    buffer.add(transitions(0, 4))
+    buffer.save(tmp_path / "replay.safetensors")
+    with pytest.raises(RunError, match=r"10, 3, 2"):
+        ReplayBuffer(*sizes, "cpu").load(tmp_path / "replay.safetensors")
