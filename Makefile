@@ -22,16 +22,17 @@ test: .venv/all.stamp
 
 install: .venv/all.stamp
 
-# torch comes first, so that everything after it finds its version settled.
+# torch comes first, so that everything after it finds its version settled; and setuptools, so that one build
+# environment serves all projects.
 .venv/run.stamp: $(BIN)/python $(PROJECTS)
-	$(PIP) install "$(TORCH)"
-	$(PIP) install -e ".[learning]" $(RUN_PLUGINS:%=-e ./plugins/%)
+	$(PIP) install "$(TORCH)" "setuptools>=77"
+	$(PIP) install --no-build-isolation -e ".[learning]" $(RUN_PLUGINS:%=-e ./plugins/%)
 	$(BIN)/python .ci/check_gl.py
 	@touch $@
 
 .venv/all.stamp: $(BIN)/python $(PROJECTS)
-	$(PIP) install "$(TORCH)"
-	$(PIP) install -r requirements.txt -e ".[dev]"
+	$(PIP) install "$(TORCH)" "setuptools>=77"
+	$(PIP) install --no-build-isolation -r requirements.txt -e ".[dev]"
 	$(BIN)/python .ci/check_gl.py
 	@touch $@ .venv/run.stamp
 
