@@ -1,1 +1,38 @@
-"""nil: a sentence becomes a motor skill."""
+"""nil: a sentence becomes a motor skill.
+
+::
+
+    from nil_core import RunConfig, run
+
+    if __name__ == "__main__":
+        result = run(RunConfig(robot="a1", skill="walking", steps=50_000))
+        print(result.folder, result.summary["policies"]["trained"])
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nil_core.config import RunConfig
+    from nil_core.pipeline import Result, evaluate, generate, resume, run
+
+_HOMES = {
+    "RunConfig": "nil_core.config",
+    "Result": "nil_core.pipeline",
+    "evaluate": "nil_core.pipeline",
+    "generate": "nil_core.pipeline",
+    "resume": "nil_core.pipeline",
+    "run": "nil_core.pipeline",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"nil_core has no {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+__all__ = ["Result", "RunConfig", "evaluate", "generate", "resume", "run"]

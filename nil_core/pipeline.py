@@ -134,7 +134,9 @@ def resume(
         config = config.model_copy(update={"steps": steps})
     done = opened.read(opened.status).get("step", 0)
     if opened.read(opened.summary) and done >= config.steps:
-        raise RunError(f"{folder} has learned for {done} steps already", f"nil run --resume {folder} --steps {2 * done}")
+        raise RunError(
+            f"{folder} has learned for {done} steps already", f"nil run --resume {folder} --steps {2 * done}"
+        )
     world = open_world(opened, config)
     opened.write_config(config)
     hooks.fire("run_started", folder=folder, config=config.model_dump(mode="json"))

@@ -64,9 +64,7 @@ class World:
             if observation.preview
             else np.zeros((len(self.reference.frames), 0), np.float32)
         )
-        return EnvironmentPlan(
-            self.scene, self.config.environment, self.reference.ticks, shown, self.target_speed
-        )
+        return EnvironmentPlan(self.scene, self.config.environment, self.reference.ticks, shown, self.target_speed)
 
     def simulation(self, environments: int, seed: int) -> Simulation:
         """Environments that draw and measure no more than the reward's weights ask for."""

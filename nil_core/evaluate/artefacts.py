@@ -29,7 +29,9 @@ def contact_sheet(reference: Reference, episode: Episode) -> Frames:
     """Moments of the reference (above) and of the rollout at the same times (below), from left to right."""
     moments = np.linspace(0, len(reference.frames) - 1, SHEET_COLUMNS).astype(int)
     lived = np.minimum(moments, len(episode.frames) - 1)
-    rows = [np.concatenate(list(_enlarged(part)), axis=1) for part in (reference.frames[moments], episode.frames[lived])]
+    rows = [
+        np.concatenate(list(_enlarged(part)), axis=1) for part in (reference.frames[moments], episode.frames[lived])
+    ]
     return np.concatenate(rows, axis=0)
 
 

@@ -165,4 +165,3 @@ def _embed(embedder: ClipEmbedder, frames: Frames) -> Arrays:
     if not np.isfinite(embeddings).all():
         raise DataError("the encoder gave NaN for the reference", "report it to the encoder's author")
     return {"embeddings": embeddings, "features": features}
-

@@ -87,10 +87,14 @@ def load(path: Path, agent: Agent) -> LoopState:
     try:
         header = json.loads((path / "loop.json").read_text(encoding="utf-8"))
         if header["format"] != FORMAT:
-            raise RunError(f"{path} has format {header['format']}, this nil reads {FORMAT}", "use the nil that wrote it")
+            raise RunError(
+                f"{path} has format {header['format']}, this nil reads {FORMAT}", "use the nil that wrote it"
+            )
         arrays = read_arrays(path / "loop.npz")
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise RunError(f"the checkpoint {path} is damaged: {error}", f"remove it to go on from the one before: rm -r {path}") from None
+        raise RunError(
+            f"the checkpoint {path} is damaged: {error}", f"remove it to go on from the one before: rm -r {path}"
+        ) from None
     agent.load(path / "agent")
     return LoopState(header["step"], header["values"], arrays)
 

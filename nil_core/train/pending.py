@@ -73,9 +73,7 @@ class PendingTransitions:
         """As arrays; empty if nothing waits."""
         if not self._rows:
             return {}
-        arrays: Arrays = {
-            name: np.stack([np.asarray(row[c]) for row in self._rows]) for c, name in enumerate(COLUMNS)
-        }
+        arrays: Arrays = {name: np.stack([np.asarray(row[c]) for row in self._rows]) for c, name in enumerate(COLUMNS)}
         tick = np.full(len(self._rows), -1)  # of closed rows: which
         for number, rows in enumerate(self._closed):
             tick[rows] = number

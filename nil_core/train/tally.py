@@ -56,4 +56,3 @@ class Tally:
         """Back to a saved :meth:`state`."""
         self._sums = {name: list(entry) for name, entry in state["sums"].items()}
         self._lengths = list(state["lengths"])
-

@@ -1,0 +1,60 @@
+"""``nil config``: what a run would be made of."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from nil_core.cli import options as o
+
+app = typer.Typer(help="What a run would be made of.", no_args_is_help=True)
+
+
+@app.callback()
+def _config() -> None:
+    pass
+
+
+@app.command()
+def show(
+    generator: o.Generator = None,
+    encoder: o.Encoder = None,
+    segmenter: o.Segmenter = None,
+    robot: o.Robot = None,
+    agent: o.Agent = None,
+    skill: o.Skill = None,
+    prompt: o.Prompt = None,
+    seed: o.Seed = None,
+    steps: o.Steps = None,
+    preset: o.Preset = "quickstart",
+    config: o.ConfigFile = None,
+    set_: o.Sets = None,
+    toml: Annotated[bool, typer.Option("--toml", help="Print a file for --config instead.")] = False,
+) -> None:
+    """Print every value with its origin, components' own options included; takes the options of nil run."""
+    from nil_core.components import choose
+    from nil_core.config import flatten
+
+    resolved = o.resolved(
+        preset, config, set_, generator=generator, encoder=encoder, segmenter=segmenter, robot=robot, agent=agent,
+        skill=skill, prompt=prompt, seed=seed, steps=steps,
+    )  # fmt: skip
+    tree = resolved.config.model_dump()
+    for kind, chosen in choose(resolved.config).items():
+        tree[kind] = {"name": chosen.name, **chosen.options.model_dump(mode="json")}
+    if toml:
+        import tomli_w
+
+        typer.echo(tomli_w.dumps(_without_none(tree)), nl=False)
+        return
+    table = Table("key", "value", "origin")
+    for key, value in flatten(tree).items():
+        table.add_row(key, repr(value) if isinstance(value, str) else str(value), resolved.origin(key))
+    Console(soft_wrap=True).print(table, markup=False)
+
+
+def _without_none(tree: dict[str, object]) -> dict[str, object]:
+    return {k: _without_none(v) if isinstance(v, dict) else v for k, v in tree.items() if v is not None}

@@ -1,0 +1,125 @@
+"""``nil doctor``: what this machine can do, as a block to paste into a bug report."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import time
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import typer
+
+KEYS = (
+    "KLING_ACCESS_KEY",
+    "KLING_SECRET_KEY",
+    "KLING_API_KEY",
+    "RUNWAYML_API_SECRET",
+    "FAL_KEY",
+    "OPENAI_API_KEY",
+    "HF_TOKEN",
+)
+LIBRARIES = ("nil-core", "numpy", "mujoco", "dm-control", "torch", "av", "transformers", "diffusers", "sam2")
+
+
+def doctor() -> None:
+    """Check OpenGL with one rendered frame, GPU, torch, keys (present or not, never their value), disk and plugins."""
+    failed = []
+    typer.echo("```")
+    for name, look in CHECKS.items():
+        try:
+            found = look()
+        except Exception as error:
+            failed.append(name)
+            hint = getattr(error, "hint", "")
+            found = f"FAILED: {str(error).splitlines()[0]}" + (f"\n{'':12}{hint}" if hint else "")
+        typer.echo(f"{name:12}{found}")
+    typer.echo("```")
+    if failed:
+        raise typer.Exit(2)
+
+
+def _system() -> str:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{platform.system()} {platform.release()} {platform.machine()}, {cores} cores, Python {platform.python_version()}"
+
+
+def _libraries() -> str:
+    found = []
+    for name in LIBRARIES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join(found)
+
+
+def _gl() -> str:
+    """Draw a sphere and count its pixels."""
+    import nil_core.sim  # noqa: F401  first: it chooses the backend
+    import mujoco
+    import numpy as np
+
+    from nil_core.sim.renderer import Renderer
+    from nil_core.types import Camera
+
+    ball = '<mujoco><worldbody><body name="ball"><freejoint/><geom size=".3" group="2"/></body></worldbody></mujoco>'
+    model = mujoco.MjModel.from_xml_string(ball)
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    renderer = Renderer(model, 64, Camera(2.0, 0.0, elevation=0.0), "ball")
+    frame, mask = np.empty((64, 64, 3), np.uint8), np.empty((64, 64), np.bool_)
+    renderer.draw(data, frame, mask)
+    began = time.perf_counter()
+    renderer.draw(data, frame, mask)
+    seconds = time.perf_counter() - began
+    if not mask.any():
+        raise RuntimeError("a frame was rendered, and it is empty")
+    renderer.close()
+    return f"MUJOCO_GL={os.environ.get('MUJOCO_GL', '')} draws: {mask.mean():.0%} of a frame in {1000 * seconds:.1f} ms"
+
+
+def _torch() -> str:
+    try:
+        import torch
+    except ImportError:
+        return "not installed"
+    gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no CUDA GPU"
+    return f"{torch.__version__}, {torch.get_num_threads()} threads, {gpu}"
+
+
+def _keys() -> str:
+    return ", ".join(f"{key} {'set' if os.environ.get(key) else 'not set'}" for key in KEYS)
+
+
+def _disk() -> str:
+    from nil_core.runs.cache import cache_root
+
+    root = cache_root()
+    used = sum(f.stat().st_size for f in root.rglob("*") if f.is_file()) if root.exists() else 0
+    free = shutil.disk_usage(Path.cwd()).free
+    if free < 2**30:
+        raise RuntimeError(f"only {free / 2**20:.0f} MiB free in {Path.cwd()}")
+    return f"{free / 2**30:.0f} GiB free here; cache {root}: {used / 2**20:.0f} MiB"
+
+
+def _plugins() -> str:
+    from nil_core.registry import survey
+
+    findings = list(survey(targets=True))
+    if broken := [f.error for f in findings if f.error]:
+        raise broken[0]
+    return ", ".join(f"{f.kind} {f.entry.name} {f.entry.version}" for f in findings)
+
+
+CHECKS: dict[str, Callable[[], str]] = {
+    "system": _system,
+    "libraries": _libraries,
+    "torch": _torch,  # before GL: see nil_core.sim.gl
+    "gl": _gl,
+    "keys": _keys,
+    "disk": _disk,
+    "plugins": _plugins,
+}

@@ -1,0 +1,58 @@
+"""``nil eval`` and ``nil play``: what a policy is worth, and what it looks like."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nil_core.cli.display import reporter
+
+
+class Which(StrEnum):
+    """Which of a run's policies."""
+
+    newest = "newest"
+    best = "best"
+
+
+Folder = Annotated[Path, typer.Argument(help="A run's folder.", show_default=False)]
+Seed = Annotated[int, typer.Option(help="Of the start states.", min=0)]
+Checkpoint = Annotated[Which, typer.Option(help="Which of the run's policies.")]
+
+
+def evaluate(
+    folder: Folder,
+    episodes: Annotated[int | None, typer.Option(min=1, help="Of each policy.", show_default=False)] = None,
+    seed: Seed = 0,
+    which: Checkpoint = Which.newest,
+    json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON alone.")] = False,
+) -> None:
+    """Score a run's policy beside standing still and random actions."""
+    from nil_core import pipeline
+    from nil_core.runs.reporting import Silent
+
+    if json:
+        from json import dumps
+
+        typer.echo(dumps(pipeline.evaluate(folder, episodes, seed, which, Silent()), indent=2))
+        return
+    with reporter() as show:
+        pipeline.evaluate(folder, episodes, seed, which, show)
+
+
+def play(
+    folder: Folder,
+    out: Annotated[Path | None, typer.Option(help="The mp4 to write; default videos/play.mp4 of the run.")] = None,
+    seed: Seed = 0,
+    size: Annotated[int, typer.Option(min=64, max=2048, help="Side of the picture in pixels.")] = 480,
+    which: Checkpoint = Which.newest,
+    viewer: Annotated[bool, typer.Option(help="Open MuJoCo's viewer where there is a display.")] = True,
+) -> None:
+    """Play a run's policy: writes an mp4 with floor and shadows, and opens a viewer where there is a display."""
+    from nil_core import playing
+
+    with reporter() as show:
+        playing.play(folder, out, seed, size, which, viewer, show)

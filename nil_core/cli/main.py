@@ -1,0 +1,73 @@
+"""``nil``: the commands, and how their errors are told. Importing this module imports nothing heavy."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from nil_core.cli import config, doctor, evaluate, plugins, run, runs
+from nil_core.errors import NilError
+
+app = typer.Typer(
+    name="nil",
+    help="A sentence becomes a motor skill: a video generator draws a robot doing it, reinforcement learning makes it do it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(run.run)
+app.command()(run.generate)
+app.command("eval")(evaluate.evaluate)
+app.command()(evaluate.play)
+app.command()(doctor.doctor)
+app.add_typer(plugins.app, name="plugins")
+app.add_typer(config.app, name="config")
+app.add_typer(runs.app, name="runs")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"nil {version('nil-core')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _nil(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """The entry point: a :class:`NilError` is two lines and its exit code; ``NIL_DEBUG=1`` shows tracebacks."""
+    _add_commands_of_hooks()
+    try:
+        app()
+    except NilError as error:
+        if os.environ.get("NIL_DEBUG"):
+            raise
+        typer.secho(f"nil: {error.message}", fg="red", err=True)
+        if error.hint:
+            typer.echo(f"     {error.hint}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("nil: interrupted", err=True)
+        sys.exit(130)
+
+
+def _add_commands_of_hooks() -> None:
+    from nil_core.hooks import Hooks
+
+    for commands in Hooks.load().fire("commands"):
+        for name, extra in commands:
+            app.add_typer(extra, name=name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""The options that several commands share, and the config they add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nil_core import registry
+from nil_core.card import Kind
+from nil_core.config import PRESETS, Resolved, resolve
+
+
+def _installed(kind: Kind) -> Callable[[str], list[str]]:
+    def complete(incomplete: str) -> list[str]:
+        return [name for name in registry.names(kind) if name.startswith(incomplete)]
+
+    return complete
+
+
+def _component(kind: Kind, what: str) -> Any:
+    help_ = f"{what} (nil plugins list)."
+    return typer.Option(f"--{kind}", help=help_, autocompletion=_installed(kind), show_default=False)
+
+
+Generator = Annotated[str | None, _component("generator", "What makes the video")]
+Encoder = Annotated[str | None, _component("encoder", "What embeds clips")]
+Segmenter = Annotated[str | None, _component("segmenter", "What finds the robot in the video")]
+Robot = Annotated[str | None, _component("robot", "Whose body")]
+Agent = Annotated[str | None, _component("agent", "What learns")]
+Skill = Annotated[str | None, typer.Option(help="What the robot shall do, e.g. walking.", show_default=False)]
+Prompt = Annotated[str | None, typer.Option(help="The whole sentence, instead of the paper's.", show_default=False)]
+Seed = Annotated[int | None, typer.Option(help="Seeds everything random.", show_default=False)]
+Steps = Annotated[int | None, typer.Option(help="Environment steps to learn for.", show_default=False)]
+Preset = Annotated[
+    str,
+    typer.Option(
+        help=f"Where values start from: {', '.join(PRESETS)}.",
+        autocompletion=lambda incomplete: [name for name in PRESETS if name.startswith(incomplete)],
+    ),
+]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="TOML file of values (nil config show --toml).", show_default=False)
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any value by its dotted key, repeatable.", show_default=False),
+]
+Out = Annotated[Path | None, typer.Option(help="Folder to make.", show_default=False)]
+
+
+def resolved(preset: str, file: Path | None, sets: list[str] | None, **options: Any) -> Resolved:
+    """The config that a command's options add up to; options that were not given are None."""
+    return resolve(preset, file, options, sets or ())

@@ -1,0 +1,87 @@
+"""``nil run`` and ``nil generate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nil_core.cli import options as o
+from nil_core.cli.display import reporter
+from nil_core.errors import ConfigError
+
+
+def run(
+    generator: o.Generator = None,
+    encoder: o.Encoder = None,
+    segmenter: o.Segmenter = None,
+    robot: o.Robot = None,
+    agent: o.Agent = None,
+    skill: o.Skill = None,
+    prompt: o.Prompt = None,
+    seed: o.Seed = None,
+    steps: o.Steps = None,
+    preset: o.Preset = "quickstart",
+    config: o.ConfigFile = None,
+    set_: o.Sets = None,
+    reference: Annotated[
+        Path | None, typer.Option(help="Imitate this folder of nil generate, or of an earlier run.", show_default=False)
+    ] = None,
+    out: o.Out = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with this run; --steps sets a new goal.", show_default=False)
+    ] = None,
+) -> None:
+    """Generate a reference video and learn to do what it shows.
+
+    Without options: a procedural walk for the Unitree A1, learned on two cores in some minutes, offline.
+    """
+    if resume is not None:
+        given = {
+            "--generator": generator, "--encoder": encoder, "--segmenter": segmenter, "--robot": robot,
+            "--agent": agent, "--skill": skill, "--prompt": prompt, "--seed": seed, "--config": config,
+            "--set": set_, "--reference": reference, "--out": out,
+        }  # fmt: skip
+        if extra := [name for name, value in given.items() if value]:
+            raise ConfigError(
+                f"--resume goes on with the run as it was; {', '.join(extra)} cannot change it",
+                f"nil run --resume {resume} [--steps N], or start a new run",
+            )
+        from nil_core import pipeline
+
+        with reporter() as show:
+            pipeline.resume(resume, steps, show)
+        return
+    chosen = o.resolved(
+        preset, config, set_, generator=generator, encoder=encoder, segmenter=segmenter, robot=robot, agent=agent,
+        skill=skill, prompt=prompt, seed=seed, steps=steps,
+    )  # fmt: skip
+    from nil_core import pipeline
+
+    with reporter() as show:
+        pipeline.run(chosen.config, out, reference, show)
+
+
+def generate(
+    generator: o.Generator = None,
+    segmenter: o.Segmenter = None,
+    robot: o.Robot = None,
+    skill: o.Skill = None,
+    prompt: o.Prompt = None,
+    seed: o.Seed = None,
+    preset: o.Preset = "quickstart",
+    config: o.ConfigFile = None,
+    set_: o.Sets = None,
+    out: o.Out = None,
+) -> None:
+    """Generate the reference video alone: a folder for nil run --reference."""
+    chosen = o.resolved(
+        preset, config, set_, generator=generator, segmenter=segmenter, robot=robot, skill=skill, prompt=prompt,
+        seed=seed,
+    )  # fmt: skip
+    from nil_core import pipeline
+
+    with reporter() as show:
+        folder = pipeline.generate(chosen.config, out, show)
+        show.say(f"watch {folder / 'video.mp4'}; learn it with: nil run --reference {folder}")

@@ -1,0 +1,71 @@
+"""``nil runs``: what was run here, and how it went."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+app = typer.Typer(help="What was run here, and how it went.", no_args_is_help=True)
+Root = Annotated[Path, typer.Option(help="Where runs lie.")]
+
+
+@app.command("list")
+def list_(root: Root = Path("runs")) -> None:
+    """List the runs under a folder."""
+    from nil_core.runs.directory import list_runs
+
+    table = Table("run", "state", "step", "return", "over zero", "speed m/s")
+    for folder in list_runs(root):
+        status, summary = folder.read(folder.status), folder.read(folder.summary)
+        trained = summary.get("policies", {}).get("trained", {})
+        gain = summary.get("return_over_zero")
+        table.add_row(
+            str(folder.path),
+            status.get("state", "?"),
+            str(status.get("step", "?")),
+            f"{trained['return']:.3f}" if trained else "",
+            f"{gain:+.0%}" if gain is not None else "",
+            f"{trained['speed']:.2f}" if trained else "",
+        )
+    if not table.row_count:
+        typer.echo(f"no runs under {root}; `nil run` makes one")
+        return
+    Console(soft_wrap=True).print(table, markup=False)
+
+
+@app.command()
+def show(folder: Annotated[Path, typer.Argument(help="A run's folder.")]) -> None:
+    """Show how a run was made, how far it is, and how it went."""
+    from nil_core.runs import log
+    from nil_core.runs.directory import open_run
+
+    opened, config = open_run(folder)
+    manifest, status, summary = (opened.read(f) for f in (opened.manifest, opened.status, opened.summary))
+    console = Console(soft_wrap=True)
+    facts = {
+        "state": f"{status.get('state')} at step {status.get('step')} of {config.steps}, {status.get('at')}",
+        "made": f"{manifest.get('created')} by {' '.join(manifest.get('command', []))}",
+        "prompt": opened.reference.joinpath("prompt.txt").read_text(encoding="utf-8").strip(),
+        "versions": ", ".join(f"{k} {v}" for k, v in manifest.get("versions", {}).items()),
+        "hardware": ", ".join(f"{k} {v}" for k, v in manifest.get("hardware", {}).items()),
+    }
+    for name, value in facts.items():
+        console.print(f"{name:10} {value}", highlight=False, markup=False)
+    evaluations = [row for row in log.read(opened.metrics) if row["kind"] == "eval"]
+    if evaluations:
+        columns = [name for name in evaluations[-1] if name not in ("kind", "episodes")]
+        table = Table(*columns, title="Learning", title_justify="left")
+        for row in evaluations:
+            table.add_row(*(f"{row[name]:.4g}" for name in columns))
+        console.print(table)
+    if summary:
+        rows = summary["policies"]
+        columns = list(next(iter(rows.values())))
+        table = Table("policy", *columns, title="At the end", title_justify="left")
+        for policy, row in rows.items():
+            table.add_row(policy, *(f"{row[name]:.3f}" for name in columns))
+        console.print(table)
