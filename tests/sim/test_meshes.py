@@ -194,7 +194,9 @@ def test_any_soup_of_triangles_gives_sound_triangles(seed: int, points: int, cou
 
 def test_loose_parts_are_merged_before_edges_collapse():
     soup = trimesh.creation.icosphere(subdivisions=3, radius=0.1)
-    vertices = soup.vertices[soup.faces].reshape(-1, 3).astype(np.float32)  # every triangle has its own corners
+    corners = np.round(soup.vertices / meshes.GRID) * meshes.GRID  # in the middle of cells
+    vertices = corners[soup.faces].reshape(-1, 3).astype(np.float32)  # every triangle has its own
+    vertices += np.random.default_rng(0).uniform(-0.4, 0.4, vertices.shape).astype(np.float32) * meshes.GRID
     triangles = np.arange(len(vertices), dtype=np.int32).reshape(-1, 3)
     light_vertices, light = meshes.decimate(vertices, triangles, 0.2)
     closed = trimesh.Trimesh(light_vertices, light)

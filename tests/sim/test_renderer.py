@@ -178,6 +178,17 @@ def test_many_renderers_can_come_and_go():
     assert draw(model)[1].any()
 
 
+def test_a_context_of_someone_else_does_not_get_in_the_way():
+    model = ball("0 0 .5")
+    expected = draw(model)[1]
+    renderer = Renderer(model, 64, SIDE, "trunk")
+    other = mujoco.GLContext(32, 32)
+    other.make_current()
+    assert (picture(renderer, model, 64)[1] == expected).all()
+    other.free()
+    assert (picture(renderer, model, 64)[1] == expected).all()
+
+
 def test_closing_twice_is_harmless():
     renderer = Renderer(ball("0 0 .5"), 32, SIDE, "trunk")
     renderer.close()
