@@ -142,7 +142,9 @@ class EvaluationSettings(Section):
     """The table at the end of a run."""
 
     episodes: PositiveInt = Field(5, description="episodes for each of trained, zero and random")
-    target_speed: float | None = Field(None, description="m/s for the environment reward; default: what the video knows")
+    target_speed: float | None = Field(
+        None, description="m/s for the environment reward; default: what the video knows"
+    )
 
 
 class RunConfig(Section):

@@ -312,4 +312,5 @@ def _described(imagined: Imagined) -> str:
     video = imagined.video
     height, width = video.frames.shape[1:3]
     origin = " (from cache)" if imagined.provenance["video"]["from_cache"] else ""
-    return f"reference: {len(video.frames)} frames of {width}x{height} at {video.fps:g} fps{origin}: {imagined.provenance['prompt']}"
+    prompt = imagined.provenance["prompt"]
+    return f"reference: {len(video.frames)} frames of {width}x{height} at {video.fps:g} fps{origin}: {prompt}"

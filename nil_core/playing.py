@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 
 import nil_core.sim  # noqa: F401  chooses the OpenGL backend before anything imports mujoco
+
+# isort: split
 import mujoco
 import numpy as np
 

@@ -23,7 +23,7 @@ Doubles = npt.NDArray[np.float64]
 ControlMode = Literal["pd", "torque"]
 
 Progress = Callable[[int, int, str], None]
-"""``progress(done, total, what)``: called often by long work, never more than cheaply. Use :func:`no_progress` to ignore."""
+"""``progress(done, total, what)``: called often by long work, and cheap. :func:`no_progress` ignores it."""
 
 
 def no_progress(done: int, total: int, what: str) -> None:
@@ -109,7 +109,7 @@ class Camera:
 
 @dataclass(frozen=True)
 class FallLimits:
-    """When the robot counts as fallen: root height (m) below ``min_height``, or |roll| or |pitch| (rad) beyond the limit."""
+    """When the robot counts as fallen: root below ``min_height`` (m), or |roll| or |pitch| (rad) beyond the limit."""
 
     min_height: float
     max_roll: float = 0.7
@@ -157,9 +157,14 @@ class Scene(Protocol):
         standing_qpos: float64 (nq,), the settled standing pose: the pose of the first frame.
     """
 
-    spec: RobotSpec
-    model: Any
-    standing_qpos: Doubles
+    @property
+    def spec(self) -> RobotSpec: ...
+
+    @property
+    def model(self) -> Any: ...
+
+    @property
+    def standing_qpos(self) -> Doubles: ...
 
     def render(self, qpos: Doubles, progress: Progress = no_progress) -> tuple[Frames, Masks]:
         """Draw poses with the follow camera, robot only on black.

@@ -43,7 +43,8 @@ def doctor() -> None:
 
 def _system() -> str:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{platform.system()} {platform.release()} {platform.machine()}, {cores} cores, Python {platform.python_version()}"
+    python = platform.python_version()
+    return f"{platform.system()} {platform.release()} {platform.machine()}, {cores} cores, Python {python}"
 
 
 def _libraries() -> str:
@@ -58,10 +59,10 @@ def _libraries() -> str:
 
 def _gl() -> str:
     """Draw a sphere and count its pixels."""
-    import nil_core.sim  # noqa: F401  first: it chooses the backend
     import mujoco
     import numpy as np
 
+    import nil_core.sim  # noqa: F401  first: it chooses the backend
     from nil_core.sim.renderer import Renderer
     from nil_core.types import Camera
 

@@ -14,7 +14,7 @@ from nil_core.errors import NilError
 
 app = typer.Typer(
     name="nil",
-    help="A sentence becomes a motor skill: a video generator draws a robot doing it, reinforcement learning makes it do it.",
+    help="A sentence becomes a motor skill: a generated video shows a robot doing it, and it learns to do so.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

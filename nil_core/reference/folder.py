@@ -12,7 +12,7 @@ from nil_core.errors import RunError
 from nil_core.reference.imagined import Imagined, pack, unpack
 from nil_core.runs.atomic import read_arrays, write_arrays, write_json, write_text
 from nil_core.runs.media import write_png, write_video
-from nil_core.types import Reference
+from nil_core.types import Frames, Masks, Reference
 
 SOURCE, ALIGNED, PROVENANCE = "source.npz", "aligned.npz", "provenance.json"
 
@@ -89,5 +89,5 @@ def load_reference(folder: Path) -> Reference:
         raise RunError(f"the reference in {folder} cannot be read: {error}", "start a new run") from None
 
 
-def _grey(masks: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _grey(masks: Masks) -> Frames:
     return np.repeat(masks[..., None].astype(np.uint8) * 255, 3, axis=-1)

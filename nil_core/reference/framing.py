@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from nil_core.reward.windows import resize
 from nil_core.types import Frames, Masks
@@ -31,7 +34,7 @@ def to_square(frames: Frames, masks: Masks, size: int) -> tuple[Frames, Masks]:
 
 
 def fit_mask(mask: Masks, height: int, width: int) -> Masks:
-    """A square mask of the first frame (S, S) laid on a video of another size (H, W), as :func:`to_square` frames it."""
+    """A square mask of the first frame (S, S) laid on a video (H, W), as :func:`to_square` frames it."""
     side = max(height, width)
     at = (np.arange(side) * mask.shape[0]) // side
     square = mask[np.ix_(at, at)]
@@ -39,7 +42,7 @@ def fit_mask(mask: Masks, height: int, width: int) -> Masks:
     return np.ascontiguousarray(square[top : top + height, left : left + width])
 
 
-def _pad(images: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _pad(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
     height, width = images.shape[1:3]
     side = max(height, width)
     top, left = (side - height) // 2, (side - width) // 2

@@ -34,7 +34,8 @@ def shrink(masks: Masks, side: int) -> Doubles:
     cell = np.arange(size) * side // size
     pool = (cell == np.arange(side)[:, None]).astype(np.float64)
     pool /= pool.sum(axis=1, keepdims=True)
-    return np.einsum("ay,tyx,bx->tab", pool, masks.astype(np.float64), pool, optimize=True)
+    shares: Doubles = np.einsum("ay,tyx,bx->tab", pool, masks.astype(np.float64), pool, optimize=True)
+    return shares
 
 
 def _principal(rows: Doubles, components: int) -> Doubles:
@@ -44,4 +45,5 @@ def _principal(rows: Doubles, components: int) -> Doubles:
     directions, strengths, _ = np.linalg.svd(centred, full_matrices=False)
     kept = min(components, int((strengths > 1e-6 * strengths[0]).sum()))
     signs = np.sign(directions[np.abs(directions).argmax(axis=0), np.arange(directions.shape[1])])
-    return (directions * signs)[:, :kept] * np.sqrt(len(rows))
+    components_: Doubles = (directions * signs)[:, :kept] * np.sqrt(len(rows))
+    return components_

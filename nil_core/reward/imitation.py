@@ -15,7 +15,7 @@ import numpy.typing as npt
 from nil_core.config import RewardSettings
 from nil_core.reward.regularization import weighted_terms, weights
 from nil_core.reward.similarity import SIMILARITIES, Scale, iou
-from nil_core.reward.windows import ClipEmbedder, RollingWindows, window
+from nil_core.reward.windows import ClipEmbedder, RollingWindows
 from nil_core.sim.environment import Measurements
 from nil_core.sim.workers import Slots
 from nil_core.types import Floats, Reference
@@ -94,7 +94,8 @@ class ImitationReward:
             assert embedder is not None
             self._windows = RollingWindows(embedder, environments)
             self._similarity, best = SIMILARITIES[settings.similarity]
-            still = np.broadcast_to(_standing_embedding(reference, embedder), reference.embeddings.shape)
+            # the window of t = 0 is the first frame L times: a robot that stands
+            still = np.broadcast_to(reference.embeddings[0], reference.embeddings.shape)
             at_rest = self._similarity(reference.embeddings[1:], still[1:])
             self.video_scale = Scale(settings.scale, best, float(at_rest.mean()))
         if settings.iou > 0:
@@ -176,7 +177,11 @@ class ImitationReward:
             "environments": np.array(self._environments, np.int64),
             "ticks": np.array(self._ticks, np.int64),
         }
-        waiting = {"frames": self._frames, "masks": self._masks, "penalties": self._penalties}
+        waiting: dict[str, list[npt.NDArray[Any]]] = {
+            "frames": self._frames,
+            "masks": self._masks,
+            "penalties": self._penalties,
+        }
         arrays |= {name: np.stack(rows) for name, rows in waiting.items() if rows}
         if self._windows is not None:
             arrays |= {f"window.{key}": value for key, value in self._windows.state().items()}
@@ -193,9 +198,3 @@ class ImitationReward:
         if self._windows is not None:
             prefix = "window."
             self._windows.restore({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
-
-
-def _standing_embedding(reference: Reference, embedder: ClipEmbedder) -> Floats:
-    """(D,): the clip of a robot that stands as in the first frame; at t = 0 the window is just that."""
-    assert (window(0, embedder.length) == 0).all()
-    return reference.embeddings[0]

@@ -21,22 +21,22 @@ AIR_TIME_BONUS = 0.5
 
 def torque(m: Measurements) -> Floats:
     """P_J: minus the mean squared share of the torque limit; no unit, in [-1, 0]."""
-    return -np.mean(np.square(m.torque), axis=-1)
+    return np.asarray(-np.mean(np.square(m.torque), axis=-1))
 
 
 def action(m: Measurements) -> Floats:
     """P_A: minus the mean squared change of the action; no unit, in [-4, 0]."""
-    return -np.mean(np.square(m.action - m.last_action), axis=-1)
+    return np.asarray(-np.mean(np.square(m.action - m.last_action), axis=-1))
 
 
 def velocity(m: Measurements) -> Floats:
     """P_V: minus the mean squared joint velocity, (rad/s)^2."""
-    return -np.mean(np.square(m.joint_velocity), axis=-1)
+    return np.asarray(-np.mean(np.square(m.joint_velocity), axis=-1))
 
 
 def feet(m: Measurements) -> Floats:
     """P_F: minus the slip speed (m/s) of loaded feet, plus a small bonus on air time (s) at touch-down."""
-    return AIR_TIME_BONUS * np.sum(m.air_time, axis=-1) - np.sum(m.foot_speed, axis=-1)
+    return np.asarray(AIR_TIME_BONUS * np.sum(m.air_time, axis=-1) - np.sum(m.foot_speed, axis=-1))
 
 
 def stability(m: Measurements) -> Floats:

@@ -15,12 +15,13 @@ def cosine(a: Floats, b: Floats) -> Floats:
     """Cosine similarity (B,) of rows (B, D), in [-1, 1] (paper v2). Two zero vectors are alike: 1."""
     norms = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
     dots = np.einsum("bd,bd->b", a, b)
-    return np.where(norms > 0, dots / np.maximum(norms, 1e-12), (a == b).all(axis=-1)).astype(np.float32)
+    alike = (a == b).all(axis=-1)
+    return np.asarray(np.where(norms > 0, dots / np.maximum(norms, 1e-12), alike), np.float32)
 
 
 def negative_l2(a: Floats, b: Floats) -> Floats:
     """Minus the Euclidean distance (B,) of rows (B, D), at most 0 (paper v1)."""
-    return -np.linalg.norm(a - b, axis=-1).astype(np.float32)
+    return np.asarray(-np.linalg.norm(a - b, axis=-1), np.float32)
 
 
 SIMILARITIES = {"cosine": (cosine, 1.0), "l2": (negative_l2, 0.0)}
@@ -57,7 +58,7 @@ class Scale:
         """Reward of a similarity, elementwise."""
         if self.kind == "raw":
             return similarity
-        return np.exp((similarity - self.best) / (self.best - self.stand)).astype(np.float32)
+        return np.asarray(np.exp((similarity - self.best) / (self.best - self.stand)), np.float32)
 
     def __post_init__(self) -> None:
         if self.kind == "calibrated" and self.best - self.stand < 1e-4:

@@ -24,6 +24,8 @@ from nil_core.sim.observation import Observer
 from nil_core.sim.scene import FLOOR, RobotScene
 from nil_core.types import Doubles, FallLimits, Floats
 
+Numbers = Floats | Doubles
+
 
 @dataclass(frozen=True)
 class EnvironmentPlan:
@@ -63,13 +65,13 @@ class Measurements:
         tilt: (..., 1) rad between the torso's and the world's vertical.
     """
 
-    torque: Floats
-    action: Floats
-    last_action: Floats
-    joint_velocity: Floats
-    foot_speed: Floats
-    air_time: Floats
-    tilt: Floats
+    torque: Numbers
+    action: Numbers
+    last_action: Numbers
+    joint_velocity: Numbers
+    foot_speed: Numbers
+    air_time: Numbers
+    tilt: Numbers
 
     @staticmethod
     def size(actions: int, feet: int) -> int:

@@ -80,7 +80,8 @@ def _coming_rows(preview: Floats, ahead: int, ticks: int) -> Doubles:
     if not ahead:
         return np.zeros((ticks + 1, 0))
     rows = np.minimum(np.arange(ticks + 1)[:, None] + 1 + np.arange(ahead), ticks)
-    return preview[rows].reshape(ticks + 1, -1).astype(np.float64)
+    coming: Doubles = preview[rows].reshape(ticks + 1, -1).astype(np.float64)
+    return coming
 
 
 def _at_rest(scene: RobotScene) -> mujoco.MjData:

@@ -27,8 +27,8 @@ class RobotScene:
         spec: the robot as data.
         model: the compiled model; actuator i drives ``spec.actuators[i]``.
         standing_qpos: float64 (nq,), settled under the robot's own weight, at x = y = 0.
-        standing_ctrl: float64 (nu,), the control of action 0: PD targets (rad) that carry the robot's weight, so that it
-            keeps standing, or zero torque.
+        standing_ctrl: float64 (nu,), the control of action 0: PD targets (rad) that carry the robot's weight, so that
+            it keeps standing, or zero torque.
         action_scale: float64 (nu,), what an action of 1 adds: rad of target, or N m.
         render_size: side of frames in pixels.
     """

@@ -6,6 +6,7 @@ process (``workers=0``) or one in each worker process, and looks the same from o
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import signal
 import time
@@ -343,10 +344,8 @@ class _Worker:
         return value
 
     def close(self) -> None:
-        try:
+        with contextlib.suppress(OSError):
             self._pipe.send(("close", None))
-        except OSError:
-            pass
         self._process.join(2.0)
         if self._process.is_alive():
             self._process.kill()
@@ -408,7 +407,7 @@ def _bytes(shape: tuple[int, ...], dtype: type) -> int:
 
 
 def _view(raw: dict[str, Any], layout: dict[str, tuple[tuple[int, ...], type]], environments: int) -> Slots:
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for name, (shape, dtype) in layout.items():
         whole = (environments, *shape)
         arrays[name] = np.frombuffer(raw[name], dtype, int(np.prod(whole))).reshape(whole)

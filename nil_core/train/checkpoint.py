@@ -101,7 +101,8 @@ def load(path: Path, agent: Agent) -> LoopState:
 
 def split_states(states: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, npt.NDArray[Any]]]:
     """Dictionaries of mixed values as JSON values, and arrays under ``<index>.<key>``."""
-    values, arrays = [], {}
+    values: list[dict[str, Any]] = []
+    arrays: dict[str, npt.NDArray[Any]] = {}
     for i, state in enumerate(states):
         values.append({k: v for k, v in state.items() if not isinstance(v, np.ndarray)})
         arrays |= {f"{i}.{k}": v for k, v in state.items() if isinstance(v, np.ndarray)}

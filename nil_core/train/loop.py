@@ -1,7 +1,7 @@
 """The training loop: act, simulate, score, learn, log, evaluate, save.
 
-While worker processes simulate a step, this process encodes and scores the step before it and lets the agent learn. What
-happens in which order depends on step counts alone, never on the clock, so equal runs give equal numbers.
+While worker processes simulate a step, this process encodes and scores the step before it and lets the agent learn.
+The order of things depends on step counts alone, never on the clock, so equal runs give equal numbers.
 """
 
 from __future__ import annotations
