@@ -1,10 +1,11 @@
 """What torch agents share: replay, squashed Gaussians, ensembles, exact saving. Needs ``nil-core[learning]``."""
 
-# torch imports its compiler lazily, when the first optimiser is made. Loaded after an OpenGL context of Mesa's
-# llvmpipe exists, it crashes the process (two copies of LLVM); so it is loaded here, before any context.
+# torch imports its compiler lazily, with the first optimiser of torch.optim for one. Loaded after an OpenGL context of
+# Mesa's llvmpipe exists, it crashes the process (two copies of LLVM); so it is loaded here, before any context.
 import torch._dynamo  # noqa: F401
 
 from nil_core.learning.ensemble import EnsembleLayerNorm, EnsembleLinear
+from nil_core.learning.flat_adam import FlatAdam, flatten
 from nil_core.learning.gaussian import SquashedGaussian, bounded_log_std
 from nil_core.learning.replay import Batch, ReplayBuffer
 from nil_core.learning.state import Part, load_state, save_state
@@ -14,11 +15,13 @@ __all__ = [
     "Batch",
     "EnsembleLayerNorm",
     "EnsembleLinear",
+    "FlatAdam",
     "Part",
     "ReplayBuffer",
     "SquashedGaussian",
     "bounded_log_std",
     "cpu_threads",
+    "flatten",
     "load_state",
     "save_state",
 ]

@@ -1,4 +1,4 @@
-"""Exact saving of a learner: networks, optimisers and random state to safetensors and JSON; nothing pickled."""
+"""Exact saving of a learner: modules and random state to safetensors and JSON; nothing pickled."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from nil_core.errors import RunError
 
-Part = nn.Module | Optimizer | torch.Generator
-"""What has a state: a module its parameters and buffers, an optimiser its moments, a generator its position."""
+Part = nn.Module | torch.Generator
+"""What has a state: a module (a network, a :class:`~nil_core.learning.FlatAdam`) or a source of random numbers."""
 
 _TENSORS, _NUMBERS = "state.safetensors", "state.json"
 _HINT = "Resume with the options, robot and environment of the saved run."
@@ -24,8 +23,6 @@ _HINT = "Resume with the options, robot and environment of the saved run."
 
 def save_state(folder: Path, parts: Mapping[str, Part], numbers: Mapping[str, Any]) -> None:
     """Write ``state.safetensors`` and ``state.json``.
-
-    An optimiser's settings (learning rate ...) are not written: they come from the options of whoever loads.
 
     Args:
         folder: exists.
@@ -60,9 +57,15 @@ def load_state(folder: Path, parts: Mapping[str, Part]) -> dict[str, Any]:
             raise RunError(f"{folder} holds a part {name!r} this agent does not have", _HINT)
         saved[name][rest] = value
     for name, part in parts.items():
-        _check(part, saved[name], f"{folder}: {name}")
+        if {key: value.shape for key, value in saved[name].items()} != {
+            key: value.shape for key, value in _tensors(part).items()
+        }:
+            raise RunError(f"{folder}: {name} has other sizes than this run's", _HINT)
     for name, part in parts.items():
-        _restore(part, saved[name])
+        if isinstance(part, nn.Module):
+            part.load_state_dict(saved[name])
+        else:
+            part.set_state(saved[name]["state"])
     return dict(numbers)
 
 
@@ -82,36 +85,4 @@ def read_tensors(path: Path, names: set[str] | None = None) -> dict[str, Tensor]
 
 
 def _tensors(part: Part) -> dict[str, Tensor]:
-    if isinstance(part, nn.Module):
-        return part.state_dict()
-    if isinstance(part, torch.Generator):
-        return {"state": part.get_state()}
-    moments: dict[int, dict[str, Tensor]] = part.state_dict()["state"]
-    return {f"{index}/{key}": value for index, values in moments.items() for key, value in values.items()}
-
-
-def _check(part: Part, saved: Mapping[str, Tensor], where: str) -> None:
-    shapes = {key: value.shape for key, value in saved.items()}
-    if isinstance(part, Optimizer):
-        parameters = [parameter for group in part.param_groups for parameter in group["params"]]
-        indices = {int(key.partition("/")[0]) for key in saved}
-        fits = indices in (set(), set(range(len(parameters)))) and all(
-            shape in ((), parameters[int(key.partition("/")[0])].shape) for key, shape in shapes.items()
-        )
-    else:
-        fits = shapes == {key: value.shape for key, value in _tensors(part).items()}
-    if not fits:
-        raise RunError(f"{where} has other sizes than this run's", _HINT)
-
-
-def _restore(part: Part, saved: Mapping[str, Tensor]) -> None:
-    if isinstance(part, nn.Module):
-        part.load_state_dict(dict(saved))
-    elif isinstance(part, torch.Generator):
-        part.set_state(saved["state"])
-    else:
-        moments: dict[int, dict[str, Tensor]] = {}
-        for key, value in saved.items():
-            index, _, name = key.partition("/")
-            moments.setdefault(int(index), {})[name] = value
-        part.load_state_dict({"state": moments, "param_groups": part.state_dict()["param_groups"]})
+    return part.state_dict() if isinstance(part, nn.Module) else {"state": part.get_state()}

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from nil_core.errors import RunError
-from nil_core.learning import Part, load_state, save_state
+from nil_core.learning import FlatAdam, Part, load_state, save_state
 
 
 class Learner:
@@ -17,14 +17,12 @@ class Learner:
 
     def __init__(self, width: int = 4) -> None:
         self.network = nn.Linear(3, width)
-        self.optimiser = torch.optim.Adam(self.network.parameters(), 1e-2, fused=True)
+        self.optimiser = FlatAdam(self.network.parameters(), 1e-2)
         self.generator = torch.Generator().manual_seed(1)
 
     def step(self) -> None:
         loss = self.network(torch.randn(5, 3, generator=self.generator)).square().mean()
-        self.optimiser.zero_grad()
-        loss.backward()
-        self.optimiser.step()
+        self.optimiser.descend(loss)
 
     def parts(self) -> dict[str, Part]:
         return {"network": self.network, "optimiser": self.optimiser, "generator": self.generator}

@@ -145,9 +145,10 @@ def test_policy_gradient_is_that_of_the_loss() -> None:
                 pair.append(loss())
                 bias[entry] -= shift
         expected.append((pair[0] - pair[1]) / 2e-3)
+    found: list[torch.Tensor] = []
+    learner.policy_optimiser.descend = lambda loss: found.extend(torch.autograd.grad(loss, bias))
     learner._step_policy(batch, noise)
-    assert bias.grad is not None
-    np.testing.assert_allclose(bias.grad.numpy(), expected, rtol=0.02, atol=2e-4)
+    np.testing.assert_allclose(found[0].numpy(), expected, rtol=0.02, atol=2e-4)
 
 
 def test_targets_follow_by_the_moving_average() -> None:

@@ -15,7 +15,7 @@ from torch.nn.functional import mse_loss
 from nil_agent_sac import SacOptions
 from nil_agent_sac.networks import Actor, Critics, Temperature
 from nil_core.api import AgentSetting, Floats, NumericalError, Transitions
-from nil_core.learning import Batch, Part, ReplayBuffer, cpu_threads, load_state, save_state
+from nil_core.learning import Batch, FlatAdam, Part, ReplayBuffer, cpu_threads, flatten, load_state, save_state
 
 METRICS = ("critic_loss", "q_mean", "actor_loss", "entropy", "temperature")
 
@@ -27,8 +27,8 @@ class SoftActorCritic:
     """The agent ``sac``; see :class:`nil_core.api.Agent` for what its methods promise.
 
     What makes it fast on one core: the critics are one batched network; a call of :meth:`update` gathers its
-    transitions and draws its noise at once, and reads its metrics back once; Adam and the moving average of the
-    targets are one fused operation each; and the policy's step computes no gradient of the critics' weights.
+    transitions and draws its noise at once, and reads its metrics back once; weights lie in one flat tensor each for
+    Adam and the targets' moving average; and the policy's step computes no gradient of the critics' weights.
     """
 
     def __init__(self, options: SacOptions, setting: AgentSetting) -> None:
@@ -42,11 +42,10 @@ class SoftActorCritic:
         self.targets = deepcopy(self.critics).requires_grad_(False)
         self.temperature = Temperature(options.initial_temperature).to(self.device)
         self.target_entropy = options.target_entropy * setting.action_size
-        self.policy_parameters = [*self.actor.parameters(), *self.temperature.parameters()]
-        self.policy_optimiser = torch.optim.Adam(self.policy_parameters, options.learning_rate, fused=True)
-        self.critic_optimiser = torch.optim.Adam(self.critics.parameters(), options.learning_rate, fused=True)
-        self.critic_weights = [parameter.detach() for parameter in self.critics.parameters()]
-        self.target_weights = [parameter.detach() for parameter in self.targets.parameters()]
+        policy = [*self.actor.parameters(), *self.temperature.parameters()]
+        self.policy_optimiser = FlatAdam(policy, options.learning_rate)
+        self.critic_optimiser = FlatAdam(self.critics.parameters(), options.learning_rate)
+        self.target_weights = flatten(self.targets.parameters())
         self.generator = torch.Generator(self.device).manual_seed(setting.seed)
         self.replay = ReplayBuffer(options.capacity, *sizes, self.device)
         self.acted = 0
@@ -103,7 +102,7 @@ class SoftActorCritic:
         noises = self._noise(count, 2, options.batch, self.setting.action_size)
         for batch, (next_noise, noise) in zip(batches, noises, strict=True):
             yield from self._step_critics(batch, next_noise)
-            torch._foreach_lerp_(self.target_weights, self.critic_weights, options.target_rate)
+            self.target_weights.lerp_(self.critic_optimiser.weights, options.target_rate)
             yield from self._step_policy(batch, noise)
 
     def _step_critics(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
@@ -115,9 +114,7 @@ class SoftActorCritic:
             goal = torch.addcmul(batch.rewards, batch.continuations, values, value=self.options.discount)
         values = self.critics(batch.observations_actions)
         loss = mse_loss(values, goal.expand_as(values)) * (self.options.critics / 2)
-        self.critic_optimiser.zero_grad()
-        torch.autograd.backward(loss)
-        self.critic_optimiser.step()
+        self.critic_optimiser.descend(loss)
         return loss.detach(), values.detach().mean()
 
     def _step_policy(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -128,11 +125,7 @@ class SoftActorCritic:
         held = temperature.detach()
         loss = (held * log_prob - values).mean()
         entropy = -log_prob.detach().mean()
-        self.policy_optimiser.zero_grad()
-        # Naming the parameters spares the gradients of the critics' weights.
-        both = loss + temperature * (entropy - self.target_entropy)
-        torch.autograd.backward(both, inputs=self.policy_parameters)
-        self.policy_optimiser.step()
+        self.policy_optimiser.descend(loss + temperature * (entropy - self.target_entropy))
         return loss.detach(), entropy, held
 
     def save(self, folder: Path) -> None:
