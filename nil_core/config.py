@@ -172,7 +172,7 @@ class RunConfig(Section):
 
     def tree(self) -> Tree:
         """As nested plain values; unset optionals are left out, so that it can be written as TOML."""
-        return self.model_dump(exclude_none=True)
+        return self.model_dump(mode="json", exclude_none=True)
 
     def to_toml(self) -> str:
         """The text of a ``--config`` file that gives this run again."""
@@ -226,7 +226,7 @@ def resolve(
     if file is not None:
         layers.append((str(file), _read_toml(file)))
     given = {key: value for key, value in (options or {}).items() if value is not None}
-    layers.append(("option", _unflatten(given)))
+    layers.append(("option", _unflatten(_spell_names(given))))
     layers.extend(("--set", _unflatten(dict([_parse_set(text)]))) for text in sets)
     tree: Tree = {}
     origins: dict[str, str] = {}
@@ -288,6 +288,11 @@ def _unflatten(flat: Mapping[str, Any]) -> Tree:
             node = node.setdefault(table, {})
         node[key] = value
     return tree
+
+
+def _spell_names(flat: Mapping[str, Any]) -> Tree:
+    """``agent`` and ``agent.gamma`` may stand side by side in one layer."""
+    return {f"{k}.name" if k in KINDS and isinstance(v, str) else k: v for k, v in flat.items()}
 
 
 def _spell_out(layer: Tree) -> Tree:
