@@ -1,0 +1,67 @@
+"""Components as a config chooses them: checked before anything is built."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nil_core.card import KINDS, Capability
+from nil_core.components import choose
+from nil_core.config import RunConfig
+from nil_core.errors import ConfigError, PluginError
+from nil_core.types import AgentSetting
+
+SETTING = AgentSetting(observation_size=3, action_size=2, environments=1, horizon=5, total_steps=10, seed=0)
+
+
+def test_the_default_run_finds_its_five_components() -> None:
+    config = RunConfig()
+    choice = choose(config)
+    assert tuple(choice) == KINDS
+    for kind, chosen in choice.items():
+        assert (chosen.kind, chosen.name) == (kind, getattr(config, kind).name)
+        assert chosen.distribution == f"nil-{kind}-{chosen.name}".replace("_", "-")
+        assert chosen.version
+
+
+def test_an_identity_tells_options_apart_and_is_json() -> None:
+    def identity(**options: object) -> dict:
+        return choose(RunConfig(encoder={"name": "hog", **options}))["encoder"].identity()
+
+    assert json.loads(json.dumps(identity())) == identity() == identity(cells=8)
+    assert identity(cells=4) != identity()
+    assert identity(cells=4)["options"]["cells"] == 4
+
+
+def test_a_name_may_be_spelt_with_hyphens_and_is_shown_as_its_author_wrote_it() -> None:
+    assert choose(RunConfig(segmenter="Sim-Mask"))["segmenter"].name == "sim_mask"
+
+
+def test_build_hands_on_options_and_arguments() -> None:
+    agent = choose(RunConfig(agent="zero"))["agent"].build(SETTING)
+    assert np.array_equal(agent.act(np.ones((4, 3), np.float32), True), np.zeros((4, 2)))
+    assert choose(RunConfig(encoder={"name": "hog", "clip_length": 5}))["encoder"].build().clip_length == 5
+
+
+def test_options_are_checked_before_anything_is_built() -> None:
+    with pytest.raises(ConfigError, match="cels") as caught:
+        choose(RunConfig(encoder={"name": "hog", "cels": 4}))
+    assert "cells" in str(caught.value)
+    with pytest.raises(PluginError, match="a2"):
+        choose(RunConfig(robot="a2"))
+
+
+def test_drawn_masks_need_a_generator_that_draws_them() -> None:
+    with pytest.raises(ConfigError, match="generator file") as caught:
+        choose(RunConfig(generator="file"))
+    assert "--segmenter chroma" in caught.value.hint
+    assert choose(RunConfig(generator="file", segmenter="chroma"))["segmenter"].name == "chroma"
+
+
+def test_can_asks_the_card() -> None:
+    encoder = choose(RunConfig())["encoder"]
+    assert encoder.can(Capability.FRAME_WISE)
+    assert not replace(encoder, card=replace(encoder.card, capabilities=frozenset())).can(Capability.FRAME_WISE)
