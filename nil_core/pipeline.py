@@ -133,12 +133,11 @@ def resume(
     if steps is not None:
         config = config.model_copy(update={"steps": steps})
     done = opened.read(opened.status).get("step", 0)
-    if opened.read(opened.summary) and done >= config.steps:
+    if done > config.steps or (done == config.steps and opened.read(opened.summary)):
         raise RunError(
             f"{folder} has learned for {done} steps already", f"nil run --resume {folder} --steps {2 * done}"
         )
     world = open_world(opened, config)
-    opened.write_config(config)
     hooks.fire("run_started", folder=folder, config=config.model_dump(mode="json"))
     hooks.fire("reference_ready", folder=folder, reference=world.reference)
     return _learn(opened, world, reporter, hooks, resuming=True)
@@ -210,6 +209,8 @@ def _learn(folder: RunFolder, world: World, reporter: Reporter, hooks: Hooks, re
         loop = TrainingLoop(folder, config, Parts(agent, simulation, source, evaluate_mode, hooks, reporter))
         if resuming:
             loop.resume()
+            folder.write_config(config)
+            folder.summary.unlink(missing_ok=True)
             reporter.say(f"going on from step {loop.step}")
         else:
             loop.start()
@@ -242,11 +243,12 @@ def _conclude(folder: RunFolder, world: World, agent: Agent, reporter: Reporter,
         hooks.fire("video_written", path=video, kind="comparison")
     write_curve(folder.curve, log.read(folder.metrics), {name: rows[name] for name in FLOORS})
     timings = log.read(folder.timing)
+    still = rows["zero"]["return"]
     summary = {
         "finished": True,
         "steps": world.config.steps,
         "policies": rows,
-        "return_over_zero": rows["trained"]["return"] / rows["zero"]["return"] - 1 if rows["zero"]["return"] else None,
+        "return_over_zero": rows["trained"]["return"] / still - 1 if still > 0 else None,
         "target_speed": world.target_speed,
         "learning_seconds": sum(row["seconds"] for row in timings),
         "evaluation_seconds": time.perf_counter() - began,

@@ -14,10 +14,12 @@ import numpy.typing as npt
 
 from nil_core.errors import RunError
 from nil_core.interfaces import Agent
-from nil_core.runs.atomic import clear_of_disk_trouble, read_arrays, write_arrays, write_json, writing
+from nil_core.runs.atomic import read_arrays, write_arrays, write_json, writing
 
 FORMAT = 1
 BEST = "best"
+FAILED = "failed"
+"""Where a run ends that met a NaN: to be looked at, never gone on from."""
 
 
 @dataclass(frozen=True)
@@ -42,20 +44,25 @@ def save(root: Path, agent: Agent, state: LoopState, keep: int) -> Path:
         MachineError: the disk is full or not writable; earlier checkpoints are untouched.
     """
     path = root / f"step-{state.step:09d}"
-    with writing(path) as temporary:
-        (temporary / "agent").mkdir(parents=True)
-        agent.save(temporary / "agent")
-        write_arrays(temporary / "loop.npz", state.arrays)
-        write_json(temporary / "loop.json", {"format": FORMAT, "step": state.step, "values": state.values})
+    write(path, agent, state)
     for old in steps(root)[:-keep]:
         shutil.rmtree(old, ignore_errors=True)
     return path
 
 
+def write(path: Path, agent: Agent, state: LoopState) -> None:
+    """Write one checkpoint. Raises as :func:`save`."""
+    with writing(path) as temporary:
+        (temporary / "agent").mkdir(parents=True)
+        agent.save(temporary / "agent")
+        write_arrays(temporary / "loop.npz", state.arrays)
+        write_json(temporary / "loop.json", {"format": FORMAT, "step": state.step, "values": state.values})
+
+
 def save_policy(root: Path, agent: Agent) -> Path:
     """Write the agent alone as ``best``."""
     path = root / BEST
-    with writing(path) as temporary, clear_of_disk_trouble(path):
+    with writing(path) as temporary:
         (temporary / "agent").mkdir(parents=True)
         agent.save(temporary / "agent")
     return path

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -21,7 +20,7 @@ from nil_core.config import RunConfig
 from nil_core.errors import NumericalError
 from nil_core.hooks import Hooks
 from nil_core.interfaces import Agent
-from nil_core.reward.imitation import RewardSource, TickRewards
+from nil_core.reward.imitation import RewardSource
 from nil_core.runs import log
 from nil_core.runs.directory import RunFolder
 from nil_core.runs.reporting import Reporter
@@ -34,6 +33,7 @@ from nil_core.train.tally import Tally
 from nil_core.types import Floats
 
 REPORT_SECONDS = 1.0
+CHECKPOINT_SECONDS = 180.0  # at most so much work is lost to a crash
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,7 @@ class TrainingLoop:
         self._observations: Floats = np.empty((0, 0), np.float32)
         self._shown: dict[str, float] = {}
         self._last_report = (time.perf_counter(), 0)
+        self._saved_at = time.monotonic()
         self._stopping = False
 
     def start(self) -> None:
@@ -82,7 +83,12 @@ class TrainingLoop:
         self._observations = slots.observations.copy()
 
     def resume(self) -> None:
-        """Go on from the newest checkpoint."""
+        """Go on from the newest checkpoint; from the beginning, if the run ended before its first."""
+        if not checkpoint.steps(self.folder.checkpoints):
+            log.cut_back(self.folder.metrics, 0)
+            log.cut_back(self.folder.timing, 0)
+            self.start()
+            return
         path = checkpoint.newest(self.folder.checkpoints)
         state = checkpoint.load(path, self._parts.agent)
         self.step = state.step
@@ -111,9 +117,13 @@ class TrainingLoop:
                     self._one_step()
                     self._look_around()
             except NumericalError as error:
-                path = self._save("failed")
+                path = self.folder.checkpoints / checkpoint.FAILED
+                checkpoint.write(path, self._parts.agent, self._state())
+                self.folder.write_status("failed", self.step)
                 raise NumericalError(error.message, f"the state that led to it is in {path}") from None
         finished = self.step >= self.config.steps
+        if not finished:
+            self._report()
         self._save("finished" if finished else "interrupted")
         return finished
 
@@ -125,9 +135,11 @@ class TrainingLoop:
         with watch.timing("act"):
             actions = parts.agent.act(self._observations, explore=True)
         parts.simulation.send(actions)
-        self._learn()
-        with watch.timing("wait"):
-            slots = parts.simulation.receive()
+        try:
+            self._learn()
+        finally:  # whatever learning met, the simulation's answer must not be taken for that to a later question
+            with watch.timing("wait"):
+                slots = parts.simulation.receive()
         self._take_in(actions, slots)
 
     def _learn(self) -> None:
@@ -137,8 +149,12 @@ class TrainingLoop:
         if parts.source.waiting < enough:
             return
         with self._watch.timing("encode"):
+            before = parts.source.state()
             scored = parts.source.rewards()
-        _refuse_nan(scored)
+        if not np.isfinite(scored.total).all():
+            parts.source.restore(before)
+            bad = [name for name, values in scored.parts.items() if not np.isfinite(values).all()]
+            raise NumericalError(f"the reward is not a number ({', '.join(bad) or 'total'})")
         self._tally.add_rewards(scored)
         transitions = self._pending.settle(scored.total, config.environment.terminal_value)
         if transitions is None:
@@ -165,8 +181,13 @@ class TrainingLoop:
             self._log()
         if self._due(training.eval_every):
             self._evaluate()
-        if self._due(training.checkpoint_every) and self.step < self.config.steps:
+        if self.step < self.config.steps and self._checkpoint_is_due():
             self._save("learning")
+
+    def _checkpoint_is_due(self) -> bool:
+        """By steps, and where those are slow by time: a checkpoint changes nothing in the run."""
+        overdue = time.monotonic() - self._saved_at > CHECKPOINT_SECONDS
+        return self._due(self.config.training.checkpoint_every) or overdue
 
     def _due(self, every: int) -> bool:
         before = self.step - self._parts.simulation.environments
@@ -184,38 +205,36 @@ class TrainingLoop:
         began = time.perf_counter()
         values = dict(self._parts.evaluate())
         log.append(self.folder.metrics, {"step": self.step, "kind": "eval", **values})
-        self._parts.hooks.fire("metrics", step=self.step, values={f"eval/{k}": v for k, v in values.items()})
+        self._parts.hooks.fire("metrics", step=self.step, values={f"eval.{k}": v for k, v in values.items()})
         if values["return"] > self._best:
             self._best = values["return"]
             checkpoint.save_policy(self.folder.checkpoints, self._parts.agent)
         self._watch.add("evaluate", time.perf_counter() - began)
 
-    def _save(self, state: str) -> Path:
+    def _save(self, state: str) -> None:
+        training = self.config.training
+        path = checkpoint.save(self.folder.checkpoints, self._parts.agent, self._state(), training.keep)
+        self._saved_at = time.monotonic()
+        self.folder.write_status(state, self.step)
+        self._parts.hooks.fire("checkpoint_saved", folder=path, step=self.step)
+
+    def _state(self) -> LoopState:
         environments, arrays = split_states(self._parts.simulation.state())
         values = {"best": self._best, "tally": self._tally.state(), "environments": environments}
         arrays = prefixed("environment", arrays)
         arrays |= prefixed("reward", self._parts.source.state()) | prefixed("pending", self._pending.state())
         arrays["observations"] = self._observations
-        loop = LoopState(self.step, values, arrays)
-        path = checkpoint.save(self.folder.checkpoints, self._parts.agent, loop, self.config.training.keep)
-        self.folder.write_status(state, self.step)
-        self._parts.hooks.fire("checkpoint_saved", folder=path, step=self.step)
-        return path
+        return LoopState(self.step, values, arrays)
 
     def _report(self) -> None:
         (then, before), now = self._last_report, time.perf_counter()
-        if now - then < REPORT_SECONDS and self.step < self.config.steps:
+        last = self._stopping or self.step >= self.config.steps
+        if self.step == before or (now - then < REPORT_SECONDS and not last):
             return
         rate = (self.step - before) / max(now - then, 1e-9)
         rates = {"steps_per_second": rate, "seconds_left": (self.config.steps - self.step) / max(rate, 1e-9)}
         self._parts.reporter.learning(self.step, self.config.steps, self._shown, rates)
         self._last_report = (now, self.step)
-
-
-def _refuse_nan(scored: TickRewards) -> None:
-    if not np.isfinite(scored.total).all():
-        bad = [name for name, values in scored.parts.items() if not np.isfinite(values).all()]
-        raise NumericalError(f"the reward is not a number ({', '.join(bad) or 'total'})")
 
 
 @contextmanager
