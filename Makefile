@@ -18,7 +18,7 @@ run: .venv/run.stamp
 	$(BIN)/nil run $(ARGS)
 
 test: .venv/all.stamp
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 install: .venv/all.stamp
 
