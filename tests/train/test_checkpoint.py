@@ -1,0 +1,130 @@
+"""Checkpoints: whole or not there, as many as wanted, and everything comes back."""
+
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nil_core import registry
+from nil_core.errors import MachineError, RunError
+from nil_core.interfaces import Agent
+from nil_core.train import checkpoint
+from nil_core.train.checkpoint import LoopState, join_states, prefixed, split_states, under
+from nil_core.types import AgentSetting
+
+SETTING = AgentSetting(observation_size=3, action_size=2, environments=1, horizon=5, total_steps=10, seed=0)
+LOOK = np.zeros((4, 3), np.float32)
+
+
+def agent(action_size: int = 2) -> Agent:
+    return registry.build("agent", "random", {}, AgentSetting(**(vars(SETTING) | {"action_size": action_size})))
+
+
+def state(step: int) -> LoopState:
+    arrays = {"pending.actions": np.arange(6.0).reshape(2, 3), "environment.0.masks": np.array([True, False])}
+    return LoopState(step, {"best": -np.inf, "tally": {"sums": {"reward": [0.1 + 0.2, 3]}}}, arrays)
+
+
+def test_state_and_agent_come_back_exactly(tmp_path: Path) -> None:
+    saved, loaded = agent(), agent()
+    saved.act(LOOK, True)  # its random generator is no longer where it began
+    path = checkpoint.save(tmp_path, saved, state(120), keep=2)
+    got = checkpoint.load(path, loaded)
+    assert (got.step, got.values) == (120, state(120).values)
+    assert set(got.arrays) == set(state(120).arrays)
+    for name, array in state(120).arrays.items():
+        assert np.array_equal(got.arrays[name], array) and got.arrays[name].dtype == array.dtype
+    assert np.array_equal(loaded.act(LOOK, True), saved.act(LOOK, True))
+
+
+def test_the_newest_are_kept_and_so_is_the_best(tmp_path: Path) -> None:
+    checkpoint.save_policy(tmp_path, agent())
+    for step in (5, 90, 100, 1000):
+        checkpoint.save(tmp_path, agent(), state(step), keep=2)
+    assert [path.name for path in checkpoint.steps(tmp_path)] == ["step-000000100", "step-000001000"]
+    assert checkpoint.newest(tmp_path).name == "step-000001000"
+    assert sorted(path.name for path in tmp_path.iterdir())[0] == checkpoint.BEST
+
+
+def test_a_step_may_be_saved_again(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, agent(), state(5), keep=1)
+    path = checkpoint.save(tmp_path, agent(), LoopState(5, {"best": 1.0}, {}), keep=1)
+    assert checkpoint.load(path, agent()).values == {"best": 1.0}
+
+
+def test_no_checkpoint_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no checkpoint yet"):
+        checkpoint.newest(tmp_path / "checkpoints")
+
+
+class FullDisk:
+    """An agent whose weights do not fit."""
+
+    def save(self, folder: Path) -> None:
+        (folder / "weights").write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("what", ["step", "policy"])
+def test_a_full_disk_leaves_the_earlier_ones_and_nothing_half_written(tmp_path: Path, what: str) -> None:
+    kept = [checkpoint.save(tmp_path, agent(), state(5), keep=1), checkpoint.save_policy(tmp_path, agent())]
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(MachineError, match="the disk is full"):
+        if what == "step":
+            checkpoint.save(tmp_path, FullDisk(), state(10), keep=1)
+        else:
+            checkpoint.save_policy(tmp_path, FullDisk())
+    assert sorted(tmp_path.rglob("*")) == before
+    checkpoint.load(kept[0], agent())
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: (path / "loop.json").unlink(),
+        lambda path: (path / "loop.json").write_text("{"),
+        lambda path: (path / "loop.json").write_text("{}"),
+        lambda path: (path / "loop.npz").unlink(),
+        lambda path: (path / "loop.npz").write_bytes((path / "loop.npz").read_bytes()[:100]),
+    ],
+)
+def test_damage_is_named_with_the_way_back(tmp_path: Path, damage: object) -> None:
+    path = checkpoint.save(tmp_path, agent(), state(5), keep=1)
+    damage(path)
+    with pytest.raises(RunError, match="is damaged") as caught:
+        checkpoint.load(path, agent())
+    assert str(path) in caught.value.hint
+
+
+def test_another_format_and_another_agent_are_refused(tmp_path: Path) -> None:
+    path = checkpoint.save(tmp_path, agent(), state(5), keep=1)
+    with pytest.raises(RunError, match="action_size"):
+        checkpoint.load(path, agent(action_size=3))
+    header = json.loads((path / "loop.json").read_text())
+    (path / "loop.json").write_text(json.dumps(header | {"format": 99}))
+    with pytest.raises(RunError, match="format 99"):
+        checkpoint.load(path, agent())
+
+
+def test_states_split_into_json_and_arrays_and_join_again() -> None:
+    states = [
+        {"physics": np.arange(i + 2.0), "step_count": i, "random": {"state": {"state": 2**100}}} for i in range(12)
+    ]
+    values, arrays = split_states(states)
+    values = json.loads(json.dumps(values))
+    assert set(arrays) == {f"{i}.physics" for i in range(12)}
+    joined = join_states(values, arrays)
+    for one, other in zip(states, joined, strict=True):
+        assert one.keys() == other.keys()
+        assert np.array_equal(one.pop("physics"), other.pop("physics")) and one == other
+
+
+def test_prefixes_keep_parts_apart() -> None:
+    one, two = {"a": np.zeros(1), "b.c": np.ones(1)}, {"a": np.ones(2)}
+    whole = prefixed("reward", one) | prefixed("rewards", two)
+    assert len(whole) == 3
+    assert under("reward", whole) == one and under("rewards", whole) == two and under("rew", whole) == {}
