@@ -29,7 +29,7 @@ def show(
     prompt: o.Prompt = None,
     seed: o.Seed = None,
     steps: o.Steps = None,
-    preset: o.Preset = "quickstart",
+    preset: o.Preset = None,
     config: o.ConfigFile = None,
     set_: o.Sets = None,
     toml: Annotated[bool, typer.Option("--toml", help="Print a file for --config instead.")] = False,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from nil_core.runs.reporting import Lines, Reporter
@@ -27,61 +26,68 @@ def reporter() -> Iterator[Reporter]:
     try:
         yield screen
     finally:
-        screen.end()
+        screen.settle()
 
 
 class Screen:
-    """Reports to a terminal (implements :class:`nil_core.runs.reporting.Reporter`)."""
+    """Reports to a terminal (implements :class:`nil_core.runs.reporting.Reporter`).
+
+    What moves stands at the bottom. A line or a table lets it come to rest where it is, and stands below it: so
+    everything can be read in the order in which it happened.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._bars = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
-        )
+        self._bars = self._no_bars()
         self._tasks: dict[str, TaskID] = {}
+        self._values = Table.grid()
         self._live: Live | None = None
-        self._began = time.monotonic()
 
-    def end(self) -> None:
-        """Leave the last state on the screen."""
+    def _no_bars(self) -> Progress:
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+        return Progress(*columns, console=self._console)
+
+    def settle(self) -> None:
+        """Leave what moves on the screen as it is now."""
         if self._live is not None:
             self._live.stop()
-            self._live = None
+        self._live, self._bars, self._tasks, self._values = None, self._no_bars(), {}, Table.grid()
 
     def say(self, text: str) -> None:
-        """A line above what moves."""
+        """A line."""
+        self.settle()
         self._console.print(text, highlight=False, soft_wrap=True, markup=False)
 
     def warn(self, text: str) -> None:
         """A yellow one."""
+        self.settle()
         self._console.print(text, style="yellow", highlight=False, soft_wrap=True, markup=False)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """A table above what moves."""
-        self.end()
-        self._bars = Progress(*self._bars.columns, console=self._console)
-        self._tasks.clear()
-        table = Table(*columns, title=title, title_justify="left", title_style="bold")
+        """A table, narrow enough for 80 columns."""
+        self.settle()
+        table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+        for i, column in enumerate(columns):
+            numbers = all(_is_number(row[i]) for row in rows)
+            table.add_column(column, justify="right" if numbers else "left", header_style="dim")
         for row in rows:
             table.add_row(*row)
-        self._console.print(table)
+        self._console.print("", table, "")
 
     def progress(self, done: int, total: int, what: str) -> None:
         """A bar per long part."""
         if what not in self._tasks:
             self._tasks[what] = self._bars.add_task(what, total=total)
         self._bars.update(self._tasks[what], completed=done, total=total)
-        self._show(self._bars)
+        self._draw()
 
     def learning(self, step: int, total: int, values: Mapping[str, float], rates: Mapping[str, float]) -> None:
-        """The live table."""
-        what = "environment steps"
-        if what not in self._tasks:
-            self._tasks[what] = self._bars.add_task(what, total=total)
-        self._bars.update(self._tasks[what], completed=step, total=total)
-        table = Table.grid(padding=(0, 2))
+        """A bar and the newest values, in two columns."""
         left = rates.get("seconds_left", 0.0)
-        cells = {"steps/s": f"{rates.get('steps_per_second', 0):.0f}", "minutes left": f"{left / 60:.1f}"}
+        cells = {
+            "steps/s": f"{rates.get('steps_per_second', 0):.0f}",
+            "time left": f"{left // 60:.0f} min {left % 60:.0f} s",
+        }
         cells |= {name: f"{values[name]:.3f}" for name in SHOWN if name in values}
         if "episode_length" in values:
             cells["episode length"] = f"{values['episode_length']:.0f} steps"
@@ -94,13 +100,22 @@ class Screen:
         }
         pairs = list(cells.items())
         half = -(-len(pairs) // 2)
+        self._values = Table.grid(padding=(0, 2))
         for i in range(half):
             row = [*pairs[i], *(pairs[half + i] if half + i < len(pairs) else ("", ""))]
-            table.add_row(f"[dim]{row[0]}[/]", row[1], f"[dim]{row[2]}[/]", row[3])
-        self._show(Group(self._bars, table))
+            self._values.add_row(f"[dim]{row[0]}[/]", row[1], f"[dim]{row[2]}[/]", row[3])
+        self.progress(step, total, "environment steps")
 
-    def _show(self, renderable: Group | Progress) -> None:
+    def _draw(self) -> None:
         if self._live is None:
             self._live = Live(console=self._console, auto_refresh=False)
             self._live.start()
-        self._live.update(renderable, refresh=True)
+        self._live.update(Group(self._bars, self._values), refresh=True)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

@@ -35,10 +35,11 @@ Prompt = Annotated[str | None, typer.Option(help="The whole sentence, instead of
 Seed = Annotated[int | None, typer.Option(help="Seeds everything random.", show_default=False)]
 Steps = Annotated[int | None, typer.Option(help="Environment steps to learn for.", show_default=False)]
 Preset = Annotated[
-    str,
+    str | None,
     typer.Option(
-        help=f"Where values start from: {', '.join(PRESETS)}.",
+        help=f"Where values start from: {', '.join(PRESETS)}; default {next(iter(PRESETS))}.",
         autocompletion=lambda incomplete: [name for name in PRESETS if name.startswith(incomplete)],
+        show_default=False,
     ),
 ]
 ConfigFile = Annotated[
@@ -51,6 +52,6 @@ Sets = Annotated[
 Out = Annotated[Path | None, typer.Option(help="Folder to make.", show_default=False)]
 
 
-def resolved(preset: str, file: Path | None, sets: list[str] | None, **options: Any) -> Resolved:
+def resolved(preset: str | None, file: Path | None, sets: list[str] | None, **options: Any) -> Resolved:
     """The config that a command's options add up to; options that were not given are None."""
-    return resolve(preset, file, options, sets or ())
+    return resolve(preset or next(iter(PRESETS)), file, options, sets or ())

@@ -7,9 +7,14 @@ from typing import Annotated
 
 import typer
 
+from nil_core.card import KINDS
 from nil_core.cli import options as o
 from nil_core.cli.display import reporter
+from nil_core.config import RunConfig
 from nil_core.errors import ConfigError
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
 
 
 def run(
@@ -22,7 +27,7 @@ def run(
     prompt: o.Prompt = None,
     seed: o.Seed = None,
     steps: o.Steps = None,
-    preset: o.Preset = "quickstart",
+    preset: o.Preset = None,
     config: o.ConfigFile = None,
     set_: o.Sets = None,
     reference: Annotated[
@@ -40,10 +45,10 @@ def run(
     if resume is not None:
         given = {
             "--generator": generator, "--encoder": encoder, "--segmenter": segmenter, "--robot": robot,
-            "--agent": agent, "--skill": skill, "--prompt": prompt, "--seed": seed, "--config": config,
-            "--set": set_, "--reference": reference, "--out": out,
+            "--agent": agent, "--skill": skill, "--prompt": prompt, "--seed": seed, "--preset": preset,
+            "--config": config, "--set": set_, "--reference": reference, "--out": out,
         }  # fmt: skip
-        if extra := [name for name, value in given.items() if value]:
+        if extra := [name for name, value in given.items() if value is not None and value != []]:
             raise ConfigError(
                 f"--resume goes on with the run as it was; {', '.join(extra)} cannot change it",
                 f"nil run --resume {resume} [--steps N], or start a new run",
@@ -51,16 +56,18 @@ def run(
         from nil_core import pipeline
 
         with reporter() as show:
-            pipeline.resume(resume, steps, show)
-        return
+            result = pipeline.resume(resume, steps, show)
+        raise typer.Exit(0 if result.finished else INTERRUPTED)
     chosen = o.resolved(
         preset, config, set_, generator=generator, encoder=encoder, segmenter=segmenter, robot=robot, agent=agent,
         skill=skill, prompt=prompt, seed=seed, steps=steps,
     )  # fmt: skip
-    from nil_core import pipeline
-
     with reporter() as show:
-        pipeline.run(chosen.config, out, reference, show)
+        show.say(f"{_described(chosen.config)}; {chosen.config.steps} steps, seed {chosen.config.seed}")
+        from nil_core import pipeline
+
+        result = pipeline.run(chosen.config, out, reference, show)
+    raise typer.Exit(0 if result.finished else INTERRUPTED)
 
 
 def generate(
@@ -70,7 +77,7 @@ def generate(
     skill: o.Skill = None,
     prompt: o.Prompt = None,
     seed: o.Seed = None,
-    preset: o.Preset = "quickstart",
+    preset: o.Preset = None,
     config: o.ConfigFile = None,
     set_: o.Sets = None,
     out: o.Out = None,
@@ -80,8 +87,14 @@ def generate(
         preset, config, set_, generator=generator, segmenter=segmenter, robot=robot, skill=skill, prompt=prompt,
         seed=seed,
     )  # fmt: skip
-    from nil_core import pipeline
-
     with reporter() as show:
+        show.say(_described(chosen.config))
+        from nil_core import pipeline
+
         folder = pipeline.generate(chosen.config, out, show)
         show.say(f"watch {folder / 'video.mp4'}; learn it with: nil run --reference {folder}")
+
+
+def _described(config: RunConfig) -> str:
+    """Said at once: what comes next takes seconds to import."""
+    return f"{config.skill}: " + ", ".join(f"{kind} {getattr(config, kind).name}" for kind in KINDS)
