@@ -36,7 +36,7 @@ def to_square(frames: Frames, masks: Masks, size: int) -> tuple[Frames, Masks]:
 def fit_mask(mask: Masks, height: int, width: int) -> Masks:
     """A square mask of the first frame (S, S) laid on a video (H, W), as :func:`to_square` frames it."""
     side = max(height, width)
-    at = (np.arange(side) * mask.shape[0]) // side
+    at = (2 * np.arange(side) + 1) * mask.shape[0] // (2 * side)  # pixel centres
     square = mask[np.ix_(at, at)]
     top, left = (side - height) // 2, (side - width) // 2
     return np.ascontiguousarray(square[top : top + height, left : left + width])
