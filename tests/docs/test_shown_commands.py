@@ -1,0 +1,64 @@
+"""Every `nil` command shown anywhere is one the command line takes, with components and options that exist."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock, create_autospec
+
+import pytest
+import typer
+
+import nil_core
+from nil_core import pipeline
+from nil_core.cli.main import app
+from nil_core.cli.options import resolved
+from nil_core.components import choose
+
+OF_RUN = ("generator", "encoder", "segmenter", "robot", "agent", "skill", "prompt", "seed", "steps")
+OF_THE_TUTORIAL = ("mosaic", "mosaik", "squat")
+
+
+def shown_commands(pages: list[Path], blocks: Callable[[Path], Iterator[Any]]) -> Iterator[str]:
+    for page in pages:
+        for block in blocks(page):
+            if block.language == "sh" or not block.language:
+                yield from (line for line in block.text.splitlines() if line.startswith("nil "))
+
+
+def parsed(line: str) -> tuple[str, dict[str, Any]]:
+    """The command's name and what its parameters were given; raises what the command line would."""
+    words = shlex.split(line.partition(" > ")[0].partition(" || ")[0], comments=True)[1:]
+    command, path = typer.main.get_command(app), ""
+    while hasattr(command, "commands"):
+        name = words.pop(0)
+        command, path = command.commands[name], f"{path} {name}"
+    return path.strip(), command.make_context(path, words).params
+
+
+def test_commands_can_be_typed(pages: list[Path], blocks: Callable[[Path], Iterator[Any]], root: Path) -> None:
+    lines = list(shown_commands(pages, blocks))
+    assert len(lines) > 20
+    for line in lines:
+        name, given = parsed(line)
+        foreign = any(word in line for word in OF_THE_TUTORIAL)  # the walkthrough runs those
+        if name in ("run", "generate", "config show") and not given.get("resume") and not foreign:
+            file = None if given["config"] == Path("run.toml") else given["config"]
+            options = {key: given[key] for key in OF_RUN if key in given}
+            choose(resolved(given["preset"], file, given["set_"], **options).config)
+
+
+def test_python_of_the_readme_calls_what_exists(
+    root: Path, blocks: Callable[[Path], Iterator[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = next(block.text for block in blocks(root / "README.md") if block.language == "python")
+    calls = {name: create_autospec(getattr(pipeline, name)) for name in ("run", "evaluate")}
+    calls["run"].return_value = MagicMock(spec=pipeline.Result(Path("x"), True, {}))
+    calls["evaluate"].return_value = {"trained": {"speed": 0.5}}
+    for name, call in calls.items():
+        monkeypatch.setattr(nil_core, name, call, raising=False)
+    exec(compile(source, "README.md", "exec"), {"__name__": "__main__"})
+    assert all(call.call_count == 1 for call in calls.values())
+    choose(calls["run"].call_args.args[0])

@@ -1,0 +1,26 @@
+"""The pages that say "type this" are followed to the letter, in an empty folder."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.mark.parametrize("page", ["your_first_plugin.md", "hooks.md"])
+def test_page_can_be_followed(page: str, reader: Any, root: Path) -> None:
+    reader.follow(root / "docs" / page)
+    runs = [path.parent for path in reader.folder.glob("runs/*/manifest.json")]
+    assert runs
+    for run in runs:
+        check_described(run, root / "docs" / "run_folder.md")
+
+
+def check_described(run: Path, page: Path) -> None:
+    """Every file of a run stands in the page's table; a hook's own files are the hook's."""
+    patterns = [line.split("`")[1] for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    files = [path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()]
+    strange = [file for file in files if not any(fnmatch(file, pattern) for pattern in patterns)]
+    assert [file for file in strange if file != "evaluations.csv"] == []
