@@ -65,7 +65,7 @@ class HookSpecs:
 
     @_spec
     def run_started(self, folder: Path, config: Mapping[str, Any]) -> None:
-        """A run begins, or goes on after ``--resume``; nothing is generated yet.
+        """A run has its folder and is about to learn, for the first time or after ``--resume``.
 
         Args:
             folder: the run's folder; a hook may add files of its own under a folder of its own.
@@ -74,7 +74,7 @@ class HookSpecs:
 
     @_spec
     def reference_ready(self, folder: Path, reference: Reference) -> None:
-        """Stage 1 is over: the video to imitate is generated, or came from the cache.
+        """The video to imitate: newly generated, from the cache, or an earlier run's.
 
         Args:
             folder: the run's folder.
@@ -86,8 +86,9 @@ class HookSpecs:
         """A row of ``metrics.jsonl`` was written.
 
         Args:
-            step: environment steps so far, over all environments; rises from call to call.
-            values: dotted name to number, e.g. ``{"return": 31.2, "loss.critic": 0.4}``; not every row has all names.
+            step: environment steps so far, over all environments; never falls from call to call.
+            values: name to number, means since the last row, e.g. ``{"reward": 0.36, "iou": 0.5}``; of an evaluation
+                ``{"eval.return": 31.2, ...}``. Not every row has all names.
         """
 
     @_spec
@@ -96,7 +97,7 @@ class HookSpecs:
 
         Args:
             path: an mp4 inside the run's folder.
-            kind: what it shows: ``reference``, ``rollout`` or ``comparison`` (both, with their masks).
+            kind: what it shows: ``reference``, or ``comparison`` (reference and rollout, and their masks).
         """
 
     @_spec
@@ -114,7 +115,7 @@ class HookSpecs:
 
         Args:
             folder: the run's folder.
-            summary: what ``summary.json`` holds, JSON values only.
+            summary: what ``summary.json`` holds, JSON values only; ``{"finished": False}`` if it did not end well.
         """
 
     @_spec
