@@ -1,0 +1,212 @@
+"""Many environments: in this process and in workers they give the same numbers, and a lost worker is said so."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nil_core import registry
+from nil_core.errors import MachineError, NumericalError
+from nil_core.runs.atomic import read_arrays, write_arrays
+from nil_core.sim import gl
+from nil_core.testing import ToyQuadruped
+from nil_core.train.checkpoint import join_states, split_states
+from nil_core.types import FallLimits
+
+gl.choose_backend()
+
+from nil_core.config import EnvironmentSettings  # noqa: E402
+from nil_core.sim import workers as workers_module  # noqa: E402
+from nil_core.sim.environment import EnvironmentPlan, Measurements  # noqa: E402
+from nil_core.sim.scene import RobotScene, compose  # noqa: E402
+from nil_core.sim.workers import Simulation, Slots  # noqa: E402
+
+SIZE, N, TICKS, NU, FEET = 64, 3, 6, 12, 4
+OUTPUTS = [
+    "observations", "final_observations", "terminated", "truncated", "ticked", "tick", "frames", "masks",
+    "start_frames", "start_masks", "measurements", "speed", "environment_reward", "qpos",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def toy() -> RobotScene:
+    return compose(ToyQuadruped(), "pd", 0.004, SIZE, simplify=False)
+
+
+def plan(scene: RobotScene, ticks: int = TICKS, **settings: Any) -> EnvironmentPlan:
+    settings = {"render_size": SIZE, "reset_noise": 0.05} | settings
+    return EnvironmentPlan(scene, EnvironmentSettings(**settings), ticks, np.zeros((ticks + 1, 0), np.float32), 0.8)
+
+
+def tumbling(scene: RobotScene) -> RobotScene:
+    """Falls within a few steps of random actions, and not at once."""
+    return replace(scene, spec=replace(scene.spec, fall=FallLimits(0.15, max_roll=0.15, max_pitch=0.15)))
+
+
+def actions(step: int, environments: int = N) -> np.ndarray:
+    return np.random.default_rng(step).uniform(-1, 1, (environments, NU)).astype(np.float32)
+
+
+def seen(slots: Slots) -> dict[str, np.ndarray]:
+    return {name: getattr(slots, name).copy() for name in OUTPUTS}
+
+
+def new(moment: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Pictures count where they are new: of the moment where a tick ended, of the start where an episode did."""
+    ended = moment["terminated"] | moment["truncated"]
+    pictures = {name: moment[name][moment["ticked"]] for name in ("frames", "masks")}
+    return moment | pictures | {name: moment[name][ended] for name in ("start_frames", "start_masks")}
+
+
+def life(simulation: Simulation, steps: range, environments: int = N) -> list[dict[str, np.ndarray]]:
+    return [seen(simulation.step(actions(step, environments))) for step in steps]
+
+
+def assert_same(one: list[dict[str, np.ndarray]], other: list[dict[str, np.ndarray]]) -> None:
+    for step, (a, b) in enumerate(zip(map(new, one), map(new, other), strict=True)):
+        for name in OUTPUTS:
+            assert np.array_equal(a[name], b[name]), f"{name} at step {step}"
+
+
+@pytest.fixture
+def local(toy: RobotScene) -> Iterator[Simulation]:
+    with Simulation(plan(tumbling(toy), control_hz=50), N, workers=0, seed=3) as simulation:
+        yield simulation
+
+
+def test_ticks_ends_and_observations_fit_together(local: Simulation) -> None:
+    """Two control steps a tick: every output of 40 steps against what it must be by the rules."""
+    before = seen(local.reset())
+    steps_lived, falls, ends = np.zeros(N, int), 0, 0
+    for step in range(40):
+        now = seen(local.step(actions(step)))
+        ended = now["terminated"] | now["truncated"]
+        steps_lived += 1
+        assert not (now["terminated"] & now["truncated"]).any()
+        assert np.array_equal(now["truncated"], (steps_lived == 2 * TICKS) & ~now["terminated"])
+        assert np.array_equal(now["ticked"], (steps_lived % 2 == 0) | ended)
+        assert np.array_equal(now["tick"], (steps_lived + 1) // 2)
+        for i in range(N):
+            fresh = not np.array_equal(now["frames"][i], before["frames"][i])
+            assert fresh == bool(now["ticked"][i]), "frames are new just where a tick ended"
+            restarted = not np.array_equal(now["observations"][i], now["final_observations"][i])
+            assert restarted == bool(ended[i])
+            assert restarted or np.array_equal(now["start_frames"][i], before["start_frames"][i])
+        falls, ends = falls + now["terminated"].sum(), ends + ended.sum()
+        steps_lived[ended], before = 0, now
+    assert 0 < falls < ends, "the test saw falls and time limits"
+
+
+def test_the_mask_of_the_walking_a1_moves_and_shows_the_robot() -> None:
+    a1 = compose(registry.build("robot", "a1", {}), "pd", 0.004, SIZE, simplify=False)
+    with Simulation(plan(a1, ticks=8), 1, workers=0, seed=0) as simulation:
+        start = seen(simulation.reset())
+        shown = [{"frames": start["start_frames"], "masks": start["start_masks"]}, *life(simulation, range(7), 1)]
+    for moment in shown:
+        frame, mask = moment["frames"][0], moment["masks"][0]
+        assert 0.03 < mask.mean() < 0.5
+        assert not frame[~mask].any() and (frame[mask].max(axis=1) > 0).mean() > 0.9
+    changes = [(a["masks"] ^ b["masks"]).sum() for a, b in itertools.pairwise(shown)]
+    assert min(changes) > 5
+    assert shown[-1]["tick"].tolist() == [7]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_give_the_numbers_of_this_process(toy: RobotScene, workers: int) -> None:
+    setting = plan(tumbling(toy), control_hz=50)
+    with Simulation(setting, N, 0, seed=3) as local, Simulation(setting, N, workers, seed=3) as apart:
+        assert (apart.observation_size, apart.feet) == (local.observation_size, local.feet) == (52, FEET)
+        start, other = seen(local.reset()), seen(apart.reset())
+        assert all(np.array_equal(start[name], other[name]) for name in OUTPUTS)
+        assert_same(life(local, range(15)), life(apart, range(15)))
+        saved = local.state()
+        assert_same(life(local, range(15, 25)), life(apart, range(15, 25)))
+        apart.restore(saved)  # across the border of processes
+        again = life(apart, range(15, 25))
+        local.restore(saved)
+        assert_same(life(local, range(15, 25)), again)
+
+
+def test_a_state_survives_a_checkpoint(local: Simulation, tmp_path: Any) -> None:
+    local.reset()
+    life(local, range(5))
+    values, arrays = split_states(local.state())
+    observations = local.slots.observations.copy()
+    unbroken = life(local, range(5, 30))
+    write_arrays(tmp_path / "a.npz", arrays)
+    local.restore(join_states(json.loads(json.dumps(values)), read_arrays(tmp_path / "a.npz")))
+    assert np.array_equal(local.slots.observations, observations)
+    assert_same(unbroken, life(local, range(5, 30)))
+
+
+def test_environments_are_alike_but_not_equal_and_the_seed_decides(toy: RobotScene) -> None:
+    def start(seed: int) -> np.ndarray:
+        with Simulation(plan(toy), N, 0, seed, render=False, measure=False) as simulation:
+            return simulation.reset().observations.copy()
+
+    assert np.array_equal(start(3), start(3)) and not np.array_equal(start(3), start(4))
+    assert len(np.unique(start(3), axis=0)) == N
+
+
+def test_what_no_weight_asks_for_is_not_done(toy: RobotScene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("it was built")
+
+    monkeypatch.setattr(workers_module, "Renderer", refuse)
+    monkeypatch.setattr("nil_core.sim.environment.ImitationTask.measure", refuse)
+    with Simulation(plan(toy), N, 0, 0, render=False, measure=False) as simulation:
+        slots = simulation.reset()
+        for step in range(3):
+            slots = simulation.step(actions(step))
+        assert slots.observations.any() and slots.ticked.all()
+        assert not slots.frames.any() and not slots.start_masks.any() and not slots.measurements.any()
+    with pytest.raises(AssertionError, match="built"):
+        Simulation(plan(toy), N, 0, 0, render=True, measure=False)
+    with Simulation(plan(toy), N, 0, 0, render=False, measure=True) as simulation:
+        simulation.reset()
+        with pytest.raises(AssertionError, match="built"):
+            simulation.step(actions(0))
+
+
+def test_measurements_arrive_packed(local: Simulation) -> None:
+    local.reset()
+    first, second = (seen(local.step(actions(step))) for step in range(2))
+    measured = Measurements.unpack(second["measurements"], NU, FEET)
+    before = np.where(first["terminated"][:, None], 0, actions(0))
+    assert np.array_equal(measured.action, actions(1)) and np.array_equal(measured.last_action, before)
+    assert measured.tilt.shape == (N, 1) and measured.foot_speed.shape == (N, FEET)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_action_that_is_no_number_ends_in_a_numerical_error(toy: RobotScene, workers: int) -> None:
+    with Simulation(plan(toy), 1, workers, 0, render=False) as simulation:
+        simulation.reset()
+        with pytest.raises(NumericalError, match="unstable"):
+            simulation.step(np.full((1, NU), np.nan, np.float32))
+
+
+def test_a_killed_worker_is_said_so_and_none_is_left(toy: RobotScene) -> None:
+    simulation = Simulation(plan(toy), 2, 2, 0, render=False)
+    try:
+        simulation.reset()
+        children = multiprocessing.active_children()
+        assert len(children) == 2
+        (victim,) = (child for child in children if child.name == "simulation worker 1")
+        os.kill(victim.pid, signal.SIGKILL)
+        with pytest.raises(MachineError, match=r"simulation worker 1 died \(signal SIGKILL\)") as caught:
+            for step in range(3):
+                simulation.step(actions(step, 2))
+        assert "--resume" in caught.value.hint
+    finally:
+        simulation.close()
+    assert not multiprocessing.active_children()
+    simulation.close()
