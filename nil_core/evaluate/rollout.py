@@ -71,7 +71,7 @@ def rollout(
     simulation.restore(start)
     slots = simulation.reset()
     source.reset(slots)
-    records = [_Recording() for _ in range(simulation.environments)]
+    records = [_Recording(qpos=[qpos.copy()]) for qpos in slots.qpos]
     waiting: list[int] = []
     if record:
         records[0].frames.append(slots.start_frames[0].copy())

@@ -47,7 +47,7 @@ class Slots:
         measurements: float32 (N, M), packed :class:`nil_core.sim.environment.Measurements`.
         speed: float32 (N,), forward speed of the root in m/s.
         environment_reward: float32 (N,).
-        qpos: float64 (N, nq), before any reset.
+        qpos: float64 (N, nq), where the step led to, before any reset; after a reset of all, where they start.
         busy: float64 (N, 2), seconds spent in physics and in rendering.
     """
 
@@ -130,8 +130,9 @@ class Batch:
 
     def reset(self) -> None:
         """Start every episode anew."""
-        for i in range(len(self.environments)):
+        for i, environment in enumerate(self.environments):
             self._start(i)
+            self._slots.qpos[i] = environment.data.qpos
         self._slots.final_observations[:] = self._slots.observations
 
     def step(self) -> None:
