@@ -1,0 +1,73 @@
+"""Episodes as numbers, worked out by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nil_core.evaluate.metrics import COLUMNS, spread, summarise
+from nil_core.evaluate.rollout import Episode
+
+TICKS, HORIZON = 4, 8
+
+
+def episode(rewards: list[float], speed: list[float], fell: bool = False, **parts: Any) -> Episode:
+    nothing = np.empty((0, 0, 0, 3), np.uint8)
+    speeds = np.array(speed, np.float32)
+    return Episode(
+        rewards=np.array(rewards, np.float32),
+        parts={name: np.array(values, np.float32) for name, values in parts.items()},
+        speed=speeds,
+        environment_reward=np.exp(-((speeds - 1.0) ** 2)),
+        fell=fell,
+        qpos=np.zeros((len(rewards) + 1, 7)),
+        frames=nothing,
+        masks=nothing[..., 0] > 0,
+    )
+
+
+WHOLE = episode([1, 1, 1, 2], [1.0] * 8, iou=[0.5] * 4, similarity=[0.8, 0.8, 1.0, 1.0])
+FALL = episode([2.0, 1.0], [0.0, 2.0], fell=True, iou=[0.2, 0.4], similarity=[0.5, 0.5])
+
+
+def test_a_row_in_numbers() -> None:
+    row = summarise([WHOLE, FALL], TICKS, HORIZON, has_target=True)
+    assert row == pytest.approx(
+        {
+            "return": (5 / 4 + 3 / 4) / 2,  # missed ticks count 0
+            "similarity": (0.9 + 0.5) / 2,  # lived ticks alone
+            "iou": (0.5 + 0.3) / 2,
+            "speed": (1.0 + 1.0) / 2,
+            "environment_reward": (1.0 + 2 * np.exp(-1) / 8) / 2,
+            "length": (1.0 + 2 / 8) / 2,
+            "falls": 1,
+            "episodes": 2,
+        }
+    )
+    assert list(row) == list(COLUMNS)
+    assert all(isinstance(value, int | float) for value in row.values())
+
+
+def test_what_was_not_computed_has_no_column() -> None:
+    bare = episode([1.0] * 4, [0.5] * 8)
+    assert set(summarise([bare], TICKS, HORIZON, has_target=False)) == {
+        "return",
+        "speed",
+        "length",
+        "falls",
+        "episodes",
+    }
+    assert "iou" not in summarise([WHOLE, bare], TICKS, HORIZON, has_target=True)
+
+
+def test_falling_early_never_beats_living_on_with_positive_rewards() -> None:
+    lived = summarise([episode([0.4] * 4, [0.0] * 8)], TICKS, HORIZON, False)
+    fell = summarise([episode([0.4] * 3, [0.0] * 6, fell=True)], TICKS, HORIZON, False)
+    assert lived["return"] > fell["return"]
+
+
+def test_spread_is_the_deviation_of_returns() -> None:
+    assert spread([WHOLE, FALL], TICKS) == pytest.approx(np.std([5 / 4, 3 / 4]))
+    assert spread([WHOLE], TICKS) == 0

@@ -1,0 +1,139 @@
+"""Episodes of a policy: each environment lives once, and every number lands in its own episode."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nil_core.reward.imitation import TickRewards
+from nil_core.sim import gl
+from nil_core.testing import ToyQuadruped
+from nil_core.types import FallLimits
+
+gl.choose_backend()
+
+from nil_core.config import EnvironmentSettings  # noqa: E402
+from nil_core.evaluate import rollout as rollout_module  # noqa: E402
+from nil_core.evaluate.rollout import Episode, rollout  # noqa: E402
+from nil_core.sim.environment import EnvironmentPlan  # noqa: E402
+from nil_core.sim.scene import RobotScene, compose  # noqa: E402
+from nil_core.sim.workers import Simulation, Slots  # noqa: E402
+
+N, TICKS, K = 4, 20, 2
+
+
+class Diary:
+    """A reward source that pays the environment's number plus a hundredth of the tick, and notes what it is shown."""
+
+    def __init__(self) -> None:
+        self._rows: list[float] = []
+        self.poses: list[list[np.ndarray]] = [[] for _ in range(N)]
+
+    def reset(self, slots: Slots) -> None:
+        self._rows.clear()
+        self.poses = [[qpos.copy()] for qpos in slots.qpos]
+
+    def observe(self, slots: Slots) -> None:
+        for i in np.flatnonzero(slots.ticked):
+            self._rows.append(i + 0.01 * slots.tick[i])
+            self.poses[i].append(slots.qpos[i].copy())
+
+    @property
+    def waiting(self) -> int:
+        return len(self._rows)
+
+    def rewards(self) -> TickRewards:
+        total = np.array(self._rows, np.float32)
+        self._rows.clear()
+        return TickRewards(total, {"iou": total / 10})
+
+
+@pytest.fixture(scope="module")
+def scene() -> RobotScene:
+    scene = compose(ToyQuadruped(), "pd", 0.004, 64, simplify=False)
+    return replace(scene, spec=replace(scene.spec, fall=FallLimits(0.15, max_roll=0.3, max_pitch=0.3)))
+
+
+@pytest.fixture
+def simulation(scene: RobotScene) -> Iterator[Simulation]:
+    settings = EnvironmentSettings(render_size=64, control_hz=50, reset_noise=0.05)
+    plan = EnvironmentPlan(scene, settings, TICKS, np.zeros((TICKS + 1, 0), np.float32), 0.8)
+    with Simulation(plan, N, 0, seed=5, render=False, measure=False) as simulation:
+        yield simulation
+
+
+def stand(observations: np.ndarray) -> np.ndarray:
+    return np.zeros((N, 12), np.float32)
+
+
+def stumble(observations: np.ndarray) -> np.ndarray:
+    """A policy of the observation alone; environments that began elsewhere fall at other times."""
+    return np.sin(40 * observations[:, :12]).astype(np.float32)
+
+
+def crouch(observations: np.ndarray) -> np.ndarray:
+    return np.full((len(observations), 12), 0.5, np.float32)
+
+
+def same(one: Episode, other: Episode) -> bool:
+    return all(
+        np.array_equal(getattr(one, name), getattr(other, name)) for name in ("rewards", "speed", "qpos", "fell")
+    )
+
+
+def test_a_policy_that_stands_lives_to_the_end(simulation: Simulation) -> None:
+    for i, episode in enumerate(rollout(simulation, simulation.state(), Diary(), stand, TICKS * K)):
+        assert not episode.fell
+        assert np.allclose(episode.rewards, i + 0.01 * np.arange(1, TICKS + 1))
+        assert np.allclose(episode.parts["iou"], episode.rewards / 10)
+        assert episode.speed.shape == episode.environment_reward.shape == (TICKS * K,)
+        assert np.abs(episode.speed).max() < 0.5
+        assert np.allclose(episode.environment_reward, np.exp(-((episode.speed - 0.8) ** 2)), atol=1e-5)
+        assert episode.qpos.shape == (TICKS + 1, 19)
+        assert episode.frames.shape == (0, 0, 0, 3) and episode.masks.shape == (0, 0, 0)
+
+
+def test_poses_begin_with_the_start(simulation: Simulation) -> None:
+    diary = Diary()
+    episodes = rollout(simulation, simulation.state(), diary, stand, TICKS * K)
+    for episode, poses in zip(episodes, diary.poses, strict=True):
+        assert np.array_equal(episode.qpos, poses)
+        assert np.abs(episode.qpos[0, 7:] - episode.qpos[-1, 7:]).max() > 1e-4
+
+
+@pytest.mark.parametrize("flush", [1, 3, 64])
+def test_an_episode_ends_with_its_first_fall(
+    simulation: Simulation, monkeypatch: pytest.MonkeyPatch, flush: int
+) -> None:
+    monkeypatch.setattr(rollout_module, "FLUSH", flush)
+    episodes = rollout(simulation, simulation.state(), Diary(), stumble, TICKS * K)
+    lengths = [len(episode.speed) for episode in episodes]
+    assert len(set(lengths)) > 1, "the test saw falls at different times"
+    for i, (episode, length) in enumerate(zip(episodes, lengths, strict=True)):
+        assert episode.fell == (length < TICKS * K)
+        ticks = -(-length // K)
+        assert np.allclose(episode.rewards, i + 0.01 * np.arange(1, ticks + 1))
+        assert len(episode.qpos) == ticks + 1
+
+
+def test_the_same_start_gives_the_same_episodes_whatever_happened_before(simulation: Simulation) -> None:
+    start = simulation.state()
+    first = rollout(simulation, start, Diary(), stumble, TICKS * K)
+    rollout(simulation, start, Diary(), stand, 7)
+    again = rollout(simulation, start, Diary(), stumble, TICKS * K)
+    assert all(same(a, b) for a, b in zip(first, again, strict=True))
+    assert not same(first[0], first[1])
+
+
+def test_a_recording_holds_start_and_ticks_of_the_first_environment(scene: RobotScene) -> None:
+    settings = EnvironmentSettings(render_size=64)
+    plan = EnvironmentPlan(scene, settings, 3, np.zeros((4, 0), np.float32), 0.8)
+    with Simulation(plan, 2, 0, seed=5, measure=False) as simulation:
+        first, second = rollout(simulation, simulation.state(), Diary(), crouch, 3, record=True)
+    frames, masks = scene.render(first.qpos)
+    assert first.frames.shape == (4, 64, 64, 3) and first.masks.dtype == np.bool_
+    assert np.array_equal(first.masks, masks) and np.array_equal(first.frames, frames)
+    assert len(second.frames) == 0
