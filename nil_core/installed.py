@@ -130,7 +130,7 @@ def _described(group: str, found: EntryPoint) -> Entry:
     try:
         assert found.dist is not None
         about = found.dist.metadata
-        name, version = (about[key] if key in about else "unknown" for key in ("Name", "Version"))
+        name, version = (about.get(key, "unknown") for key in ("Name", "Version"))
     except Exception:  # a folder left half removed; the import of the plugin will say the rest
         name = version = "unknown"
     return Entry(group, found.name, found.value.partition("[")[0].strip(), name, version)
