@@ -25,7 +25,7 @@ from nil_core.reference.imagined import Imagined
 from nil_core.reward.imitation import ImitationReward
 from nil_core.reward.regularization import TERMS
 from nil_core.runs import directory, log
-from nil_core.runs.atomic import write_json
+from nil_core.runs.atomic import write_json, write_text
 from nil_core.runs.directory import RunFolder
 from nil_core.runs.manifest import check_versions, manifest
 from nil_core.runs.reporting import Lines, Reporter
@@ -68,8 +68,9 @@ def generate(config: RunConfig, out: Path | None = None, reporter: Reporter | No
     folder = out or directory.fresh_path(Path("references"), config)
     directory.refuse_occupied(folder)
     imagined = imagine(config, choice, build_scene(config, choice), reporter.progress)
-    save_imagined(folder, imagined)
-    (folder / "config.toml").write_text(config.to_toml(), encoding="utf-8")
+    with directory.whole(folder):
+        save_imagined(folder, imagined)
+        write_text(folder / "config.toml", config.to_toml())
     reporter.say(_described(imagined))
     return folder
 
@@ -105,9 +106,10 @@ def run(
     embedder = build_embedder(config, choice)
     ready = prepare(imagined, config, choice["encoder"], embedder)
     world = World(config, choice, scene, ready, embedder)
-    folder = directory.create(path, config, manifest(config, choice))
-    save_imagined(folder.reference, imagined)
-    save_reference(folder.reference, ready)
+    with directory.whole(path):
+        folder = directory.create(path, config, manifest(config, choice))
+        save_imagined(folder.reference, imagined)
+        save_reference(folder.reference, ready)
     hooks.fire("run_started", folder=folder.path, config=config.model_dump(mode="json"))
     hooks.fire("reference_ready", folder=folder.path, reference=ready)
     hooks.fire("video_written", path=folder.reference / "video.mp4", kind="reference")

@@ -47,7 +47,6 @@ def play(folder: Path, out: Path | None, seed: int, size: int, which: str, viewe
     finally:
         examiner.close()
     path = out or opened.videos / "play.mp4"
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_video(path, draw(world, episode.qpos, size, reporter.progress), world.reference.tick_hz)
     reporter.say(f"video: {path}")
     if viewer and has_display():

@@ -20,7 +20,6 @@ SOURCE, ALIGNED, PROVENANCE = "source.npz", "aligned.npz", "provenance.json"
 def save_imagined(folder: Path, imagined: Imagined) -> None:
     """Video and masks to watch (mp4) and exactly (npz), first frame, prompt, provenance."""
     video = imagined.video
-    folder.mkdir(parents=True, exist_ok=True)
     write_png(folder / "first_frame.png", imagined.first_frame)
     write_png(folder / "first_mask.png", imagined.first_mask)
     write_text(folder / "prompt.txt", f"{imagined.provenance['prompt']}\n")
@@ -45,7 +44,8 @@ def load_imagined(folder: Path) -> Imagined:
         masks, first_frame, first_mask = (arrays[k] for k in ("robot", "first_frame", "first_mask"))
         video = unpack(arrays)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        reason = f"{folder / SOURCE}: {error}" if folder.exists() else "it does not exist"
+        what = getattr(error, "strerror", None) or error
+        reason = f"{SOURCE}: {what}" if folder.exists() else "it does not exist"
         raise RunError(f"{folder} is no reference folder ({reason})", "`nil generate` makes one") from None
     return Imagined(video, masks, first_frame, first_mask, provenance)
 

@@ -55,6 +55,8 @@ def clear_of_disk_trouble(path: Path) -> Iterator[None]:
             errno.EROFS: ("the file system is read-only", "choose another folder with --out"),
             errno.EACCES: ("permission denied", "choose another folder with --out"),
             errno.EPERM: ("permission denied", "choose another folder with --out"),
+            errno.ENOTDIR: ("a part of the path is a file", "choose another folder with --out"),
+            errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one with --out"),
         }.get(error.errno or 0)
         if reason is None:
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import zipfile
 from collections.abc import Callable, Mapping
@@ -14,8 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 
+from nil_core.errors import MachineError
 from nil_core.runs.atomic import read_arrays, write_arrays
 
+_log = logging.getLogger(__name__)
 Arrays = dict[str, npt.NDArray[Any]]
 
 
@@ -55,7 +58,10 @@ def remember(what: str, key: str, make: Callable[[], Arrays]) -> tuple[Arrays, b
         return read_arrays(path), True
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
         arrays = make()
-        write_arrays(path, arrays)
+        try:
+            write_arrays(path, arrays)
+        except MachineError as error:  # what was made, perhaps for money, is worth more than its copy
+            _log.warning("nothing is kept for the next time: %s; NIL_CACHE=FOLDER chooses another cache", error.message)
         return arrays, False
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nil_core.config import RunConfig, validate
 from nil_core.errors import RunError
-from nil_core.runs.atomic import write_json, write_text
+from nil_core.runs.atomic import clear_of_disk_trouble, write_json, write_text
 
 FORMAT = 1
 
@@ -79,9 +81,11 @@ class RunFolder:
     def read(self, file: Path) -> dict[str, Any]:
         """A JSON file of the folder, empty if it is not there yet."""
         try:
-            value: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            value = json.loads(file.read_text(encoding="utf-8"))
+            if not isinstance(value, dict):
+                raise ValueError("it holds no table")
             return value
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return {}
         except (OSError, ValueError) as error:
             raise RunError(f"{file} cannot be read: {error}", "the run is damaged; start a new one") from None
@@ -102,13 +106,26 @@ def create(path: Path, config: RunConfig, manifest: Mapping[str, Any]) -> RunFol
     return folder
 
 
+@contextmanager
+def whole(path: Path) -> Iterator[None]:
+    """Remove a new folder again, with all that is in it, if the block that fills it does not end well."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(path, ignore_errors=True)
+        raise
+
+
 def refuse_occupied(path: Path) -> None:
     """Never write over what is there.
 
     Raises:
         RunError: the path is a file, or a folder with something in it.
+        MachineError: nothing can be there.
     """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    with clear_of_disk_trouble(path):
+        occupied = path.exists() and (not path.is_dir() or any(path.iterdir()))
+    if occupied:
         raise RunError(f"{path} exists already", f"another --out, or `nil run --resume {path}`")
 
 
