@@ -26,14 +26,20 @@ from nil_core.registry import PROTOCOLS
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
-NOTE = "<!-- Written by docs/generate.py from the code: change the code, then run `python docs/generate.py`. -->\n\n"
+NOTE = "<!-- Written by docs/generate.py from docs/introductions and the code. Change those, then run `python docs/generate.py`. -->\n\n"
 
 
 def configuration() -> str:
     """Every key of ``RunConfig``."""
     schema = RunConfig.model_json_schema()
     plain = {key: field for key, field in schema["properties"].items() if "$ref" not in field}
-    parts = [_text("configuration"), "\n## The run\n\n", _options_table(plain), "\n## Components\n\n", _components()]
+    parts = [
+        _introduction("configuration"),
+        "\n## The run\n\n",
+        _options_table(plain),
+        "\n## Components\n\n",
+        _components(),
+    ]
     for section, model in _sections(RunConfig):
         fields = {f"{section}.{k}": v for k, v in model.model_json_schema()["properties"].items() if "$ref" not in v}
         parts.append(f"\n## `[{section}]`\n\n{inspect.getdoc(model)}\n\n{_options_table(fields)}")
@@ -44,7 +50,7 @@ def plugins() -> str:
     """Every component of this repository, with its options."""
     cards = sorted(_cards(), key=lambda found: (KINDS.index(found[1].kind), found[0]))
     overview = [[f"`{card.kind}`", f"[`{name}`](#{card.kind}-{name})", card.summary] for name, card in cards]
-    parts = [_text("plugins"), "\n", _table(["kind", "name", "what it is"], overview)]
+    parts = [_introduction("plugins"), "\n", _table(["kind", "name", "what it is"], overview)]
     for name, card in cards:
         parts.append(f"\n## {card.kind} {name}\n\n{card.summary}\n\n")
         if card.capabilities:
@@ -59,7 +65,7 @@ def plugins() -> str:
 def hooks() -> str:
     """Every event of a run."""
     parts = [
-        _text("hooks"),
+        _introduction("hooks"),
         "\n## Events\n\n",
         f"{inspect.getdoc(HookSpecs)}\n".replace(":meth:`commands`", "`commands`"),
     ]
@@ -74,7 +80,7 @@ def hooks() -> str:
 def command_line() -> str:
     """Every command and option of ``nil``."""
     root = typer.main.get_command(app)
-    parts = [_text("command_line")]
+    parts = [_introduction("command_line")]
     for path, command in _commands(root, ["nil"]):
         rows = [_parameter(p) for p in command.params if "completion" not in p.name]
         parts.append(f"\n## {' '.join(path)}\n\n{command.help}\n")
@@ -90,9 +96,9 @@ PAGES: Mapping[str, Callable[[], str]] = {
 }
 
 
-def _text(page: str) -> str:
-    """The part of a page that a person wrote."""
-    title, _, body = (DOCS / "generated" / f"{page}.md").read_text(encoding="utf-8").partition("\n\n")
+def _introduction(page: str) -> str:
+    """The beginning of a page, which a person wrote."""
+    title, _, body = (DOCS / "introductions" / f"{page}.md").read_text(encoding="utf-8").partition("\n\n")
     return f"{title}\n\n{NOTE}{body}"
 
 

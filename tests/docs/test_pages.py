@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from nil_core import registry
+from nil_core.card import KINDS
 from nil_core.config import RewardSettings
 
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
@@ -56,3 +58,15 @@ def test_layers_are_those_that_are_checked(root: Path) -> None:
     settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     layers = "\n".join(settings["tool"]["importlinter"]["contracts"][0]["layers"])
     assert f"```\n{layers}\n```" in (root / "docs" / "architecture.md").read_text(encoding="utf-8")
+
+
+def test_every_option_stands_in_its_plugins_readme(root: Path) -> None:
+    missing = []
+    for kind in KINDS:
+        for entry in registry.entries(kind):
+            readme = root / "plugins" / f"{kind}s" / entry.name / "README.md"
+            if readme.exists() and entry.distribution == f"nil-{kind}-{entry.name.replace('_', '-')}":
+                text = readme.read_text(encoding="utf-8")
+                options = registry.card(kind, entry.name).config.model_fields
+                missing += [f"{readme.parent.name}: {o}" for o in options if not re.search(rf"`(\w+\.)?{o}\b", text)]
+    assert missing == []

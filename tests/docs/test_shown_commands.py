@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -62,3 +65,11 @@ def test_python_of_the_readme_calls_what_exists(
     exec(compile(source, "README.md", "exec"), {"__name__": "__main__"})
     assert all(call.call_count == 1 for call in calls.values())
     choose(calls["run"].call_args.args[0])
+
+
+def test_imports_of_the_readme_are_callable(root: Path, blocks: Callable[[Path], Iterator[Any]]) -> None:
+    """In a process of its own: a submodule of the same name would take a function's place at the first import."""
+    source = next(block.text for block in blocks(root / "README.md") if block.language == "python")
+    line = next(line for line in source.splitlines() if line.startswith("from nil_core import "))
+    names = ", ".join(re.findall(r"\w+", line)[3:])
+    subprocess.run([sys.executable, "-c", f"{line}; assert all(map(callable, ({names})))"], check=True)
