@@ -26,7 +26,7 @@ from nil_core.registry import PROTOCOLS
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
-NOTE = "<!-- Written by docs/generate.py from docs/introductions and the code. Change those, then run `python docs/generate.py`. -->\n\n"
+NOTE = "<!-- Written by docs/generate.py from docs/introductions and the code: change those, then run it. -->\n\n"
 
 
 def configuration() -> str:
