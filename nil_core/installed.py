@@ -130,7 +130,8 @@ def _described(group: str, found: EntryPoint) -> Entry:
     try:
         assert found.dist is not None
         about = found.dist.metadata
-        name, version = (about.get(key, "unknown") for key in ("Name", "Version"))
+        name = about["Name"] if "Name" in about else "unknown"  # noqa: SIM401  it has no get() in its type
+        version = about["Version"] if "Version" in about else "unknown"  # noqa: SIM401
     except Exception:  # a folder left half removed; the import of the plugin will say the rest
         name = version = "unknown"
     return Entry(group, found.name, found.value.partition("[")[0].strip(), name, version)
