@@ -41,8 +41,18 @@ from nil_core.types import (
 
 if TYPE_CHECKING:
     from nil_core.runs.media import read_video, write_video
+    from nil_core.sim.robot_files import menagerie_folder, packaged_folder, read_mjcf, touch_floor_only
+    from nil_core.sim.urdf import read_urdf
 
-_LAZY = {"read_video": "nil_core.runs.media", "write_video": "nil_core.runs.media"}
+_LAZY = {
+    "menagerie_folder": "nil_core.sim.robot_files",
+    "packaged_folder": "nil_core.sim.robot_files",
+    "read_mjcf": "nil_core.sim.robot_files",
+    "read_urdf": "nil_core.sim.urdf",
+    "read_video": "nil_core.runs.media",
+    "touch_floor_only": "nil_core.sim.robot_files",
+    "write_video": "nil_core.runs.media",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -89,7 +99,12 @@ __all__ = [
     "Video",
     "VideoEncoder",
     "VideoGenerator",
+    "menagerie_folder",
     "no_progress",
+    "packaged_folder",
+    "read_mjcf",
+    "read_urdf",
     "read_video",
+    "touch_floor_only",
     "write_video",
 ]

@@ -15,8 +15,8 @@ import nil_core.sim  # noqa: F401  chooses the OpenGL backend before anything im
 from nil_core.components import Chosen, choose
 from nil_core.config import RunConfig
 from nil_core.errors import NilError, RunError
-from nil_core.evaluate.artefacts import write_comparison, write_curve
-from nil_core.evaluate.metrics import spread
+from nil_core.evaluation.artefacts import write_comparison, write_curve
+from nil_core.evaluation.metrics import spread
 from nil_core.hooks import Hooks
 from nil_core.interfaces import Agent
 from nil_core.reference.builder import imagine, prepare
@@ -158,7 +158,7 @@ def evaluate(
         reporter: who to tell.
 
     Returns:
-        policy name to row, see :data:`nil_core.evaluate.metrics.COLUMNS`.
+        policy name to row, see :data:`nil_core.evaluation.metrics.COLUMNS`.
     """
     reporter = reporter or Lines()
     opened, config = directory.open_run(folder)
@@ -262,7 +262,10 @@ def _conclude(folder: RunFolder, world: World, agent: Agent, reporter: Reporter,
         reporter.say(f"return {gain:+.0%} against standing still, after {world.config.steps} steps")
     if len(shown.frames):
         reporter.say(f"video: {video}")
-    reporter.say(f"curve: {folder.curve}")
+    else:
+        reporter.say(f"no reward asked for pictures; to see it: nil play {folder.path}")
+    if folder.curve.exists():
+        reporter.say(f"curve: {folder.curve}")
     return summary
 
 
@@ -273,7 +276,7 @@ def _examine(world: World, examiner: Examiner, agent: Agent, reporter: Reporter)
     shown = None
     for number, (name, policy) in enumerate(policies.items()):
         reporter.progress(number, len(policies), "policies evaluated")
-        episodes = examiner.episodes(mode_of(policy), record=name == "trained")
+        episodes = examiner.episodes(mode_of(policy), record=world.looks and name == "trained")
         shown = shown or episodes[0]
         rows[name] = {**examiner.score(episodes), "return_std": spread(episodes, world.plan.ticks)}
     reporter.progress(len(policies), len(policies), "policies evaluated")

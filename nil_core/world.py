@@ -10,8 +10,8 @@ import numpy as np
 from nil_core.card import Capability
 from nil_core.components import Choice, Chosen
 from nil_core.config import RunConfig
-from nil_core.evaluate.metrics import summarise
-from nil_core.evaluate.rollout import Episode, Policy, rollout
+from nil_core.evaluation.metrics import summarise
+from nil_core.evaluation.rollout import Episode, Policy, rollout
 from nil_core.interfaces import Agent, VideoEncoder
 from nil_core.reference.preview import preview
 from nil_core.reward.imitation import ImitationReward
@@ -56,6 +56,11 @@ class World:
         return configured if configured is not None else self.reference.target_speed
 
     @property
+    def looks(self) -> bool:
+        """Whether the reward asks what the robot looks like; where not, nothing is drawn."""
+        return self.config.reward.video > 0 or self.config.reward.iou > 0
+
+    @property
     def plan(self) -> EnvironmentPlan:
         """What environments are."""
         observation = self.config.environment.observation
@@ -68,14 +73,13 @@ class World:
 
     def simulation(self, environments: int, seed: int) -> Simulation:
         """Environments that draw and measure no more than the reward's weights ask for."""
-        reward = self.config.reward
         return Simulation(
             self.plan,
             environments,
             self.config.simulation.workers,
             seed,
-            render=reward.video > 0 or reward.iou > 0,
-            measure=bool(weights(reward)),
+            render=self.looks,
+            measure=bool(weights(self.config.reward)),
         )
 
     def reward(self, simulation: Simulation) -> ImitationReward:
@@ -119,7 +123,7 @@ class Examiner:
         return rollout(self.simulation, self._start, source, policy, self._world.plan.control_steps, record)
 
     def score(self, episodes: list[Episode]) -> Mapping[str, float]:
-        """Their row of the table, see :data:`nil_core.evaluate.metrics.COLUMNS`."""
+        """Their row of the table, see :data:`nil_core.evaluation.metrics.COLUMNS`."""
         plan = self._world.plan
         return summarise(episodes, plan.ticks, plan.control_steps, self._world.target_speed is not None)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,7 +49,7 @@ def clear_of_disk_trouble(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except OSError as error:
+    except Exception as error:
         reason = {
             errno.ENOSPC: ("the disk is full", "free some space and go on with `nil run --resume FOLDER`"),
             errno.EDQUOT: ("the disk quota is used up", "free some space and go on with `nil run --resume FOLDER`"),
@@ -57,10 +58,18 @@ def clear_of_disk_trouble(path: Path) -> Iterator[None]:
             errno.EPERM: ("permission denied", "choose another folder with --out"),
             errno.ENOTDIR: ("a part of the path is a file", "choose another folder with --out"),
             errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one with --out"),
-        }.get(error.errno or 0)
+        }.get(_number(error))
         if reason is None:
             raise
         raise MachineError(f"cannot write {path}: {reason[0]}", reason[1]) from None
+
+
+def _number(error: Exception) -> int:
+    """The errno, 0 where there is none. Libraries written in Rust, safetensors among them, have it in words alone."""
+    if isinstance(error, OSError):
+        return error.errno or 0
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return int(found[1]) if found else 0
 
 
 def write_text(path: Path, text: str) -> None:

@@ -17,6 +17,7 @@ Every check raises ``AssertionError`` with a message that says which promise of 
 from nil_core.testing.agents import check_agent
 from nil_core.testing.cards import HEAVY, check_card, check_light
 from nil_core.testing.clips import moving_blob
+from nil_core.testing.physics import mirror_actions, mirror_poses, robot_scene, roll_out, root_upright
 from nil_core.testing.quadruped import ToyQuadruped, toy_request, toy_scene
 from nil_core.testing.robots import check_robot
 from nil_core.testing.videos import check_encoder, check_generator, check_segmenter
@@ -31,7 +32,12 @@ __all__ = [
     "check_light",
     "check_robot",
     "check_segmenter",
+    "mirror_actions",
+    "mirror_poses",
     "moving_blob",
+    "robot_scene",
+    "roll_out",
+    "root_upright",
     "toy_request",
     "toy_scene",
 ]

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nil_core.evaluate.artefacts import comparison, contact_sheet, write_comparison, write_curve
-from nil_core.evaluate.rollout import Episode
+from nil_core.evaluation.artefacts import comparison, contact_sheet, write_comparison, write_curve
+from nil_core.evaluation.rollout import Episode
 from nil_core.runs.media import read_image, read_video
 from nil_core.types import Reference
 

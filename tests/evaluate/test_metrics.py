@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nil_core.evaluate.metrics import COLUMNS, spread, summarise
-from nil_core.evaluate.rollout import Episode
+from nil_core.evaluation.metrics import COLUMNS, spread, summarise
+from nil_core.evaluation.rollout import Episode
 
 TICKS, HORIZON = 4, 8
 

@@ -16,8 +16,8 @@ from nil_core.types import FallLimits
 gl.choose_backend()
 
 from nil_core.config import EnvironmentSettings  # noqa: E402
-from nil_core.evaluate import rollout as rollout_module  # noqa: E402
-from nil_core.evaluate.rollout import Episode, rollout  # noqa: E402
+from nil_core.evaluation import rollout as rollout_module  # noqa: E402
+from nil_core.evaluation.rollout import Episode, rollout  # noqa: E402
 from nil_core.sim.environment import EnvironmentPlan  # noqa: E402
 from nil_core.sim.scene import RobotScene, compose  # noqa: E402
 from nil_core.sim.workers import Simulation, Slots  # noqa: E402

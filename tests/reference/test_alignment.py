@@ -53,6 +53,7 @@ def test_a_single_frame_is_no_video() -> None:
     assert caught.value.hint
 
 
-def test_a_row_is_an_index_into_the_video() -> None:
-    rows = hold(63, 25.0, 25.0)
-    assert rows.dtype == np.int64 and np.array_equal(rows, np.arange(63))
+def test_at_the_tick_rate_every_frame_is_a_row_however_long_the_video() -> None:
+    for frames in range(2, 200):
+        rows = hold(frames, 25.0, 25.0)
+        assert rows.dtype == np.int64 and np.array_equal(rows, np.arange(frames))

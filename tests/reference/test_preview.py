@@ -56,8 +56,8 @@ def test_what_never_changes_shows_nothing() -> None:
 
 
 def test_signs_do_not_depend_on_the_linear_algebra_library() -> None:
-    shown = preview(reference(noise(20, 5)), 3)
-    assert (shown[np.abs(shown).argmax(axis=0), range(3)] > 0).all()
+    shown = preview(reference(noise(40, 12)), 12)
+    assert (shown[np.abs(shown).argmax(axis=0), range(12)] > 0).all()
 
 
 @given(st.integers(16, 80))

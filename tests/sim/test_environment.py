@@ -242,6 +242,16 @@ def test_feet_report_air_time_at_touch_down_and_slip_under_load(toy: RobotScene)
     assert not feet.airborne.any()
 
 
+def test_slip_is_horizontal_speed_in_metres_a_second(toy: RobotScene) -> None:
+    environment = ImitationEnvironment(plan(toy, reset_noise=0.0), seed=0)
+    environment.reset()
+    data = environment.data
+    data.qvel[:3] = 0.3, -0.4, 0.5
+    mujoco.mj_forward(toy.model, data)
+    speed, _ = environment.task_.feet.watch(data, 0.04)
+    assert np.allclose(speed, 0.5)
+
+
 def test_an_action_that_is_no_number_ends_in_a_physics_error(toy: RobotScene) -> None:
     environment = ImitationEnvironment(plan(toy), seed=0)
     environment.reset()

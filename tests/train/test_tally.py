@@ -80,6 +80,7 @@ def test_a_checkpoint_as_json_changes_no_line(tmp_path: Path) -> None:
     first, second = rng.normal(size=(2, 9, 2))
     for values in first:
         go(unbroken, values)
+    step(unbroken, [0.0, 0.0], [False, False], [False, False])  # both are in the middle of an episode
     resumed.restore(json.loads(json.dumps(unbroken.state())))
     for name, tally in (("unbroken", unbroken), ("resumed", resumed)):
         for values in second:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nil_core.evaluate.rollout import Episode
+from nil_core.evaluation.rollout import Episode
 
 COLUMNS = {
     "return": "mean reward per tick of a full episode; ticks missed by a fall count 0",
@@ -25,7 +25,7 @@ def summarise(episodes: Sequence[Episode], ticks: int, horizon: int, has_target:
     """Means over episodes, see :data:`COLUMNS`; a part that was not computed is left out.
 
     Args:
-        episodes: from :func:`nil_core.evaluate.rollout.rollout`.
+        episodes: from :func:`nil_core.evaluation.rollout.rollout`.
         ticks, horizon: ticks and control steps of a full episode.
         has_target: a target speed is known, so the environment reward means something.
     """

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nil_core.evaluate.rollout import Episode
+from nil_core.evaluation.rollout import Episode
 from nil_core.runs.atomic import writing
 from nil_core.runs.media import side_by_side, write_png, write_video
 from nil_core.types import Frames, Masks, Reference
