@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -105,35 +106,28 @@ def test_without_the_wheel_says_how_to_install_it(monkeypatch):
     def missing(name: str) -> None:
         raise importlib.metadata.PackageNotFoundError(name)
 
-    quadruped._read_description.cache_clear()
     monkeypatch.setattr(importlib.metadata, "distribution", missing)
     with pytest.raises(DataError, match="example-robot-data") as caught:
         A1(A1Options()).build()
     assert "pip install" in caught.value.hint
 
 
-@pytest.mark.parametrize("damage", ["no folder", "no meshes", "broken mesh", "broken urdf"])
+@pytest.mark.parametrize("damage", ["no folder", "no mesh", "broken mesh", "broken urdf"])
 def test_a_damaged_wheel_is_a_data_error(monkeypatch, tmp_path: Path, damage: str):
+    source = quadruped.packaged_folder(quadruped.PACKAGE, quadruped.FOLDER, "").parent
+    folder = tmp_path / "example-robot-data" / "robots" / "a1_description"
     if damage != "no folder":
-        source = quadruped._description_folder()
-        for name in ("urdf", "meshes"):
-            (tmp_path / name).mkdir()
-            for file in (source / name).iterdir():
-                (tmp_path / name / file.name).write_bytes(file.read_bytes())
-    if damage == "no meshes":
-        (tmp_path / "meshes" / "calf.dae").unlink()
+        shutil.copytree(source, folder)
+    if damage == "no mesh":
+        (folder / "meshes" / "calf.dae").unlink()
     if damage == "broken mesh":
-        (tmp_path / "meshes" / "calf.dae").write_text("<COLLADA")
+        (folder / "meshes" / "calf.dae").write_text("<COLLADA")
     if damage == "broken urdf":
-        (tmp_path / "urdf" / "a1.urdf").write_text("<robot name='a1'/>")
-    quadruped._read_description.cache_clear()
-    monkeypatch.setattr(quadruped, "_description_folder", lambda: tmp_path)
-    try:
-        with pytest.raises(DataError) as caught:
-            A1(A1Options()).build()
-        assert "pip install" in caught.value.hint and "\n" not in caught.value.message
-    finally:
-        quadruped._read_description.cache_clear()
+        (folder / "urdf" / "a1.urdf").write_text("<robot name='a1'/>")
+    monkeypatch.setattr(quadruped, "packaged_folder", lambda *_: folder / "urdf")
+    with pytest.raises(DataError) as caught:
+        A1(A1Options()).build()
+    assert "pip install" in caught.value.hint and "\n" not in caught.value.message
 
 
 def test_the_card_imports_nothing_heavy():

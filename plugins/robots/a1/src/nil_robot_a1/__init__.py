@@ -24,7 +24,6 @@ CARD = ComponentCard(
     requires=(
         Requirement("mujoco", "pip install 'mujoco>=3.17,<4'"),
         Requirement("collada", "pip install pycollada"),
-        Requirement("trimesh", "pip install trimesh"),
     ),
     capabilities=frozenset({Capability.OFFLINE}),
     licence="MPL-2.0 (Unitree's model, from example-robot-data)",

@@ -1,0 +1,27 @@
+"""PAL Talos for nil: a humanoid of 24 joints and 93.3 kg."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from nil_core.api import Capability, ComponentCard, Options, Requirement
+
+
+class TalosOptions(Options):
+    """Options of the robot ``talos``."""
+
+    self_collision: bool = Field(
+        default=False,
+        description="Let the robot's links collide with each other; off, they meet the floor only, which is faster.",
+    )
+
+
+CARD = ComponentCard(
+    kind="robot",
+    summary="PAL Talos, a humanoid (24 joints, 93.3 kg).",
+    target="nil_robot_talos.humanoid:Talos",
+    config=TalosOptions,
+    requires=(Requirement("mujoco", "pip install 'mujoco>=3.17,<4'"),),
+    capabilities=frozenset({Capability.OFFLINE}),
+    licence="Apache-2.0 (PAL Robotics' model, from example-robot-data)",
+)
