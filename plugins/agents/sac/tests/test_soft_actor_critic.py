@@ -28,7 +28,7 @@ def setting(**changes: Any) -> AgentSetting:
 
 
 def agent(seed: int = 3, **options: Any) -> SoftActorCritic:
-    small = {"hidden": (16, 16), "batch": 8, "warmup": 0, "capacity": 500}
+    small = {"hidden": (16, 16), "batch": 8, "replay_ratio": 1.0, "warmup": 0, "capacity": 500}
     return SoftActorCritic(SacOptions(**{**small, **options}), setting(seed=seed))
 
 
@@ -296,7 +296,7 @@ def test_the_thread_count_of_the_process_is_left_alone() -> None:
 
 def test_options_that_could_never_learn_are_refused() -> None:
     with pytest.raises(ValidationError, match="capacity"):
-        SacOptions(capacity=999)
+        SacOptions(capacity=999, warmup=1000)
 
 
 def test_is_an_agent() -> None:
