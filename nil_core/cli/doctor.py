@@ -59,10 +59,12 @@ def _libraries() -> str:
 
 def _gl() -> str:
     """Draw a sphere and count its pixels."""
+    import nil_core.sim  # noqa: F401  first: it chooses the backend
+
+    # isort: split
     import mujoco
     import numpy as np
 
-    import nil_core.sim  # noqa: F401  first: it chooses the backend
     from nil_core.sim.renderer import Renderer
     from nil_core.types import Camera
 
