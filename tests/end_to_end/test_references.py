@@ -1,0 +1,104 @@
+"""Stage 1 alone, and references that come from elsewhere: other rates, other sizes, other programs."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nil_core.runs.media import read_video, write_video
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory, nil_process: Callable[..., Any]) -> Path:
+    """A reference of ten seconds at another rate and size than the smoke run's."""
+    home = tmp_path_factory.mktemp("generated")
+    sets = ["environment.tick_hz=12.5", "environment.render_size=96", "video.seconds=1"]
+    options = [word for each in sets for word in ("--set", each)]
+    outcome = nil_process("generate", "--skill", "trotting", "--seed", "3", *options, "--out", "trot", cwd=home)
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.splitlines()[-1] == "watch trot/video.mp4; learn it with: nil run --reference trot"
+    return home / "trot"
+
+
+def test_generate_leaves_a_folder_to_look_at(generated: Path) -> None:
+    assert {file.name for file in generated.iterdir()} == {
+        "config.toml",
+        "first_frame.png",
+        "first_mask.png",
+        "prompt.txt",
+        "video.mp4",
+        "masks.mp4",
+        "source.npz",
+        "provenance.json",
+    }
+    video = read_video(generated / "video.mp4")
+    assert (video.fps, video.frames.shape) == (12.5, (13, 96, 96, 3))
+    assert (generated / "prompt.txt").read_text() == "The Unitree A1 agent is trotting, camera follows.\n"
+    assert json.loads((generated / "provenance.json").read_text())["seed"] == 3
+
+
+def test_a_run_takes_it_and_aligns_it(
+    generated: Path, nil: Callable[..., Any], fast: Sequence[str], tmp_path: Path
+) -> None:
+    options = ["--agent", "zero", "--set", "video.seconds=1"]
+    outcome = nil("run", *fast, *options, "--reference", generated, "--out", "run")
+    assert outcome.code == 0, outcome.err
+    assert "reference: 13 frames of 96x96 at 12.5 fps: The Unitree A1 agent is trotting, camera follows." in outcome.out
+    assert "frames drawn" not in outcome.out, "stage 1 is skipped"
+    with np.load(generated / "source.npz") as source, np.load(tmp_path / "run/reference/aligned.npz") as aligned:
+        assert (aligned["frames"].shape, aligned["masks"].shape) == ((25, 64, 64, 3), (25, 64, 64))
+        assert aligned["tick_hz"] == 25.0
+        shown = np.arange(25) // 2  # at twice the rate every frame is held for two ticks
+        centres = (np.arange(64) * 96 + 48) // 64
+        nearest = source["robot"][shown][:, centres[:, None], centres]
+        assert (aligned["masks"] == nearest).mean() > 0.97
+        assert (aligned["frames"][0:24:2] == aligned["frames"][1:24:2]).all()
+        assert (aligned["frames"].max(axis=-1)[~aligned["masks"]] == 0).all(), "robot on black"
+    kept = json.loads((tmp_path / "run/reference/provenance.json").read_text())
+    assert kept == json.loads((generated / "provenance.json").read_text())
+
+
+def test_the_video_alone_serves_too(
+    generated: Path, nil: Callable[..., Any], fast: Sequence[str], tmp_path: Path
+) -> None:
+    """Keyed against black instead of drawn; and of an odd size, wide, as another program might have left it."""
+    video = read_video(generated / "video.mp4")
+    wide = np.pad(video.frames, [(0, 0), (0, 5), (20, 21), (0, 0)])
+    assert wide.shape[1:3] == (101, 137)
+    write_video(tmp_path / "odd.mp4", wide, video.fps)
+    options = ["--generator", "file", "--segmenter", "chroma", "--agent", "random", "--set", "generator.path=odd.mp4"]
+    outcome = nil("run", *fast, *options, "--out", "run")
+    assert outcome.code == 0, outcome.err
+    with np.load(tmp_path / "run/reference/source.npz") as mine, np.load(generated / "source.npz") as source:
+        keyed = mine["robot"][:, :96, 20:116]
+        both = (keyed & source["robot"]).sum(axis=(1, 2)) / (keyed | source["robot"]).sum(axis=(1, 2))
+        assert both.min() > 0.8
+    provenance = json.loads((tmp_path / "run/reference/provenance.json").read_text())
+    assert provenance["video"]["facts"]["source"] == "odd.mp4"
+    summary = json.loads((tmp_path / "run/summary.json").read_text())
+    assert summary["target_speed"] is None
+    assert "environment_reward" not in summary["policies"]["zero"], "nobody knows the speed of a film"
+
+
+def test_nothing_is_made_twice_until_the_file_changes(nil: Callable[..., Any], generated: Path, tmp_path: Path) -> None:
+    (tmp_path / "walk.mp4").write_bytes((generated / "video.mp4").read_bytes())
+    options = ["--preset", "smoke", "--generator", "file", "--segmenter", "chroma", "--set", "generator.path=walk.mp4"]
+    assert "(from cache)" not in nil("generate", *options, "--out", "1").out
+    assert "(from cache)" in nil("generate", *options, "--out", "2").out
+    os.utime(tmp_path / "walk.mp4", ns=(1, 1))
+    assert "(from cache)" not in nil("generate", *options, "--out", "3").out
+
+
+def test_a_reference_of_another_skill_is_named_by_itself(
+    generated: Path, nil: Callable[..., Any], fast: Sequence[str], tmp_path: Path
+) -> None:
+    options = ["--agent", "zero", "--set", "generator.path=ignored.mp4", "--set", "generator.name=file"]
+    outcome = nil("run", *fast, *options, "--segmenter", "chroma", "--reference", generated, "--out", "run")
+    assert outcome.code == 0, outcome.err
+    assert (tmp_path / "run/reference/prompt.txt").read_text() == (generated / "prompt.txt").read_text()
