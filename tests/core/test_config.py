@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nil_core.card import KINDS
@@ -211,6 +211,7 @@ trees = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(trees)
 def test_a_config_survives_its_own_toml(tree: dict) -> None:
     config = validate(tree)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nil_core.reference.framing import fit_mask, to_square
@@ -31,6 +31,7 @@ def test_a_video_is_padded_with_black_about_its_centre(height: int, width: int) 
     assert np.array_equal(square, np.where(bands[None, ..., None], frames.max(), 0).repeat(2, 0).repeat(3, -1))
 
 
+@settings(deadline=None)
 @given(sides, sides, st.integers(16, 64))
 def test_shapes_types_and_black_where_the_mask_is_false(height: int, width: int, size: int) -> None:
     blob = moving_blob(2, height, width)
@@ -40,6 +41,7 @@ def test_shapes_types_and_black_where_the_mask_is_false(height: int, width: int,
     assert not frames[~masks].any()
 
 
+@settings(deadline=None)
 @given(sides, sides, st.integers(32, 64))
 def test_the_robot_keeps_its_share_and_its_place(height: int, width: int, size: int) -> None:
     blob, side = moving_blob(2, height, width), max(height, width)
@@ -59,6 +61,7 @@ def test_shrinking_by_a_whole_factor_is_a_majority_of_pixels() -> None:
     assert small[0].tolist() == [[True, False], [False, False]]
 
 
+@settings(deadline=None)
 @given(sides, sides, st.sampled_from([32, 64, 128]))
 def test_the_first_mask_fits_the_video_as_the_video_fits_the_square(height: int, width: int, size: int) -> None:
     blob = moving_blob(1, height, width)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nil_core.reference.preview import preview, shrink
@@ -60,6 +60,7 @@ def test_signs_do_not_depend_on_the_linear_algebra_library() -> None:
     assert (shown[np.abs(shown).argmax(axis=0), range(12)] > 0).all()
 
 
+@settings(deadline=None)
 @given(st.integers(16, 80))
 def test_shrunk_masks_are_shares_of_cells(size: int) -> None:
     masks = np.random.default_rng(size).random((2, size, size)) < 0.4

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -37,6 +37,7 @@ def test_cosine_in_closed_form(a: np.ndarray, b: np.ndarray, wanted: float) -> N
     assert cosine(a, b)[0] == pytest.approx(wanted, abs=1e-6)
 
 
+@settings(deadline=None)
 @given(rows, rows)
 def test_cosine_is_symmetric_bounded_and_float32(a: np.ndarray, b: np.ndarray) -> None:
     similarity = cosine(a, b)
@@ -46,6 +47,7 @@ def test_cosine_is_symmetric_bounded_and_float32(a: np.ndarray, b: np.ndarray) -
     assert np.allclose(cosine(a, a), 1, atol=1e-5)
 
 
+@settings(deadline=None)
 @given(rows, rows)
 def test_negative_l2_is_minus_the_distance(a: np.ndarray, b: np.ndarray) -> None:
     wanted = [-math.dist(x, y) for x, y in zip(a.tolist(), b.tolist(), strict=True)]
@@ -61,6 +63,7 @@ def test_a_perfect_match_has_the_value_that_stands_in_the_table(name: str) -> No
     assert (similarity(a, a[::-1]) < best - 0.01).all()
 
 
+@settings(deadline=None)
 @given(masks, masks)
 def test_iou_counts_pixels(a: np.ndarray, b: np.ndarray) -> None:
     def score(x: np.ndarray, y: np.ndarray) -> float:
@@ -83,6 +86,7 @@ def test_the_calibrated_scale_is_one_at_a_match_and_a_share_of_e_at_the_stand(be
     assert np.allclose(scale(np.array([best, stand, 2 * stand - best])), np.exp([0, -1, -2]), rtol=1e-6)
 
 
+@settings(deadline=None)
 @given(st.floats(-0.9, 0.99), st.lists(st.floats(-1, 1), min_size=2, max_size=9))
 def test_a_calibrated_reward_is_positive_and_rises_with_the_similarity(stand: float, similarities: list[float]) -> None:
     ordered = np.sort(np.array(similarities))

@@ -62,6 +62,7 @@ def test_the_rule_of_the_paper() -> None:
     assert window(61, 8).tolist() == list(range(54, 62))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 100), st.integers(1, 20))
 def test_a_window_ends_at_its_time_and_shows_nothing_outside(t: int, length: int) -> None:
     indices = window(t, length)
@@ -138,6 +139,7 @@ def test_whole_factors_shrink_by_means() -> None:
     assert np.array_equal(resize(frames, 4), np.rint(np.array(blocks).transpose(2, 0, 1, 3)))
 
 
+@settings(deadline=None)
 @given(st.integers(1, 20), st.integers(1, 20), st.integers(0, 255))
 def test_a_plain_frame_stays_plain_at_any_size(side: int, size: int, level: int) -> None:
     resized = resize(np.full((2, side, side, 3), level, np.uint8), size)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -94,6 +94,7 @@ def test_a_fingerprint_is_of_values_shapes_types_and_order() -> None:
     assert all(len(each) == 32 and int(each, 16) >= 0 for each in prints)
 
 
+@settings(deadline=None)
 @given(hnp.arrays(np.uint8, (3, 4)), st.dictionaries(st.text(), st.integers(), min_size=2, max_size=5))
 def test_a_fingerprint_knows_no_memory_layout_and_no_order_of_keys(array: np.ndarray, values: dict) -> None:
     swapped = dict(reversed(values.items()))
@@ -101,6 +102,7 @@ def test_a_fingerprint_knows_no_memory_layout_and_no_order_of_keys(array: np.nda
     assert fingerprint(array[:, ::2], values) == fingerprint(array[:, ::2].copy(), values)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(), json_values, max_size=4))
 def test_json_values_survive_as_an_array(value: dict) -> None:
     array = text_array(value)
