@@ -1,0 +1,118 @@
+"""The commands as a whole: what there is, what they answer, and which code they leave with."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from nil_core.cli.main import app, main
+from nil_core.errors import MachineError
+
+COMMANDS = {"run", "generate", "eval", "play", "doctor", "plugins", "config", "runs"}
+OPTIONS = {
+    *("--generator", "--encoder", "--segmenter", "--robot", "--agent", "--skill", "--prompt", "--seed", "--steps"),
+    *("--preset", "--config", "--set", "--reference", "--out", "--resume"),
+}
+
+
+def answer(*arguments: str) -> str:
+    result = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_help_names_every_command_and_option() -> None:
+    assert set(re.findall(r"^  ([a-z]+) ", answer("--help"), re.MULTILINE)) >= COMMANDS
+    assert set(re.findall(r"^  (--[a-z]+)", answer("run", "--help"), re.MULTILINE)) - {"--help"} == OPTIONS
+    assert "quickstart, smoke; default quickstart" in " ".join(answer("run", "--help").split())
+
+
+def test_version() -> None:
+    assert re.fullmatch(r"nil \d+\.\d+\.\d+\S*\n", answer("--version"))
+
+
+def test_errors_leave_with_their_code(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(*arguments: Any) -> None:
+        raise MachineError("it is broken", "mend it")
+
+    monkeypatch.setattr("nil_core.config.resolve", fail)
+    monkeypatch.setattr("nil_core.cli.options.resolve", fail)
+    monkeypatch.setattr(sys, "argv", ["nil", "run"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 2
+    assert capsys.readouterr() == ("", "nil: it is broken\n     mend it\n")
+
+
+def test_a_hook_adds_a_command(fresh_site: Callable[[], Any], visible: Callable[[Path], Any]) -> None:
+    source = """
+import pluggy, typer
+app = typer.Typer()
+
+@app.callback(invoke_without_command=True)
+def upload():
+    typer.echo("uploaded")
+
+@pluggy.HookimplMarker("nil")
+def commands():
+    return [("upload", app)]
+"""
+    site = fresh_site()
+    site.add("nil-hook-upload", "[nil.hooks]\nupload = upload_hook\n", upload_hook=source)
+    code = f"import sys; sys.path.insert(0, {str(site.install())!r}); sys.argv = ['nil', 'upload']\n"
+    code += "from nil_core.cli.main import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "uploaded\n"), done.stderr
+
+
+def test_runs_of_every_state_are_listed(tmp_path: Path) -> None:
+    assert "no runs under" in answer("runs", "list", "--root", str(tmp_path))
+    for name, state, step in (("a", "learning", 40), ("b", "interrupted", 60), ("c", "failed", 80)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "manifest.json").write_text('{"nil": "run", "format": 1}')
+        (tmp_path / name / "status.json").write_text(json.dumps({"state": state, "step": step}))
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "manifest.json").write_text('{"nil": "run", "format": 1}')
+    (tmp_path / "no run").mkdir()
+    listed = answer("runs", "list", "--root", str(tmp_path))
+    for name, row in {
+        "a": ["learning", "40"],
+        "b": ["interrupted", "60"],
+        "c": ["failed", "80"],
+        "d": ["?", "?"],
+    }.items():
+        (line,) = (line for line in listed.splitlines() if str(tmp_path / name) in line)
+        assert [cell.strip() for cell in line.split("│")[2:4]] == row
+    assert "no run" not in listed
+
+
+def test_doctor_is_a_block_to_paste_that_tells_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAL_KEY", "very-secret")
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    said = answer("doctor")
+    assert said.startswith("```\n") and said.endswith("```\n")
+    names = [line.split()[0] for line in said.splitlines()[1:-1]]
+    assert names == ["system", "libraries", "torch", "gl", "keys", "disk", "plugins"]
+    assert "draws: " in said and "of a frame in" in said
+    assert "FAL_KEY set" in said and "OPENAI_API_KEY not set" in said and "very-secret" not in said
+    assert "nil-core" in said and "robot a1" in said and "GiB free" in said
+
+
+def test_doctor_goes_on_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    from nil_core.cli import doctor
+
+    def broken() -> str:
+        raise MachineError("no GL here", "apt-get install it")
+
+    monkeypatch.setattr(doctor, "CHECKS", {"gl": broken, "keys": doctor.CHECKS["keys"]})
+    result = CliRunner().invoke(app, ["doctor"])
+    assert result.exit_code == 2
+    assert "gl          FAILED: no GL here\n            apt-get install it\nkeys        " in result.output
