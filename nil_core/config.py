@@ -69,6 +69,12 @@ class ObservationSettings(Section):
     preview: int = Field(2, ge=0, description="coming ticks of the reference that are shown; 0 for none")
     preview_components: PositiveInt = Field(8, description="principal components per shown tick, of features and masks")
 
+    @model_validator(mode="after")
+    def _sees_something(self) -> ObservationSettings:
+        if not any(getattr(self, name) for name in type(self).model_fields if name != "preview_components"):
+            raise ValueError("at least one part must be on")
+        return self
+
 
 class EnvironmentSettings(Section):
     """Physics, control and time."""
@@ -76,7 +82,7 @@ class EnvironmentSettings(Section):
     control: ControlMode = Field("pd", description="pd: targets about the stand; torque: the paper's")
     control_hz: PositiveFloat = Field(25.0, description="actions a second")
     tick_hz: PositiveFloat = Field(25.0, description="rewards (and frames) a second; divides control_hz")
-    timestep: PositiveFloat = Field(0.004, description="physics step in seconds")
+    timestep: float = Field(0.004, ge=1e-5, le=0.1, description="physics step in seconds")
     render_size: int = Field(128, ge=16, le=1024, description="side of the rendered frame in pixels")
     reset_noise: float = Field(0.01, ge=0, description="rad of uniform noise on the joints at the start of an episode")
     terminal_value: float = Field(0.0, description="added to the reward of the transition that falls")

@@ -229,7 +229,7 @@ class AgentSetting:
 
 @dataclass(frozen=True)
 class Transitions:
-    """A batch of B transitions in the order they happened (time first, then environment).
+    """A batch of B transitions, tick by tick as the ticks ended.
 
     Attributes:
         observations: float32 (B, obs).

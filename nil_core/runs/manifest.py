@@ -44,6 +44,7 @@ def hardware() -> dict[str, Any]:
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_gib": round(memory / 2**30, 1),
+        "gpu": _gpu(),
         "gl": os.environ.get("MUJOCO_GL", ""),
     }
 
@@ -68,6 +69,12 @@ def _version(distribution: str) -> str | None:
         return version(distribution)
     except PackageNotFoundError:
         return None
+
+
+def _gpu() -> str | None:
+    """The first CUDA device, if torch is loaded already: a manifest is not worth importing it for."""
+    torch = sys.modules.get("torch")
+    return torch.cuda.get_device_name(0) if torch is not None and torch.cuda.is_available() else None
 
 
 def _processor() -> str:

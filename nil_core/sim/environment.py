@@ -261,7 +261,7 @@ class ImitationEnvironment(control.Environment):
         """Back to a saved :meth:`state`."""
         model, task = self.plan.scene.model, self.task_
         mujoco.mj_setState(model, self.data, np.asarray(state["physics"]), mujoco.mjtState.mjSTATE_INTEGRATION)
-        # dm_control leaves a step with positions and velocities worked out; mj_forward would also move the warm start
+        # dm_control leaves a step with positions and velocities worked out, and nothing else
         mujoco.mj_step1(model, self.data)
         task.action[:] = state["action"]
         task.last_action[:] = state["last_action"]

@@ -97,13 +97,14 @@ def load(path: Path, agent: Agent) -> LoopState:
             raise RunError(
                 f"{path} has format {header['format']}, this nil reads {FORMAT}", "use the nil that wrote it"
             )
+        values = header["values"]
         arrays = read_arrays(path / "loop.npz")
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise RunError(
             f"the checkpoint {path} is damaged: {error}", f"remove it to go on from the one before: rm -r {path}"
         ) from None
     agent.load(path / "agent")
-    return LoopState(header["step"], header["values"], arrays)
+    return LoopState(header["step"], values, arrays)
 
 
 def split_states(states: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, npt.NDArray[Any]]]:
