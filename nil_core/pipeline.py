@@ -218,7 +218,7 @@ def _learn(folder: RunFolder, world: World, reporter: Reporter, hooks: Hooks, re
             loop.start()
         folder.write_status("learning", loop.step)
         finished = loop.run()
-    except NilError:
+    except BaseException:
         hooks.fire("run_finished", folder=folder.path, summary={"finished": False})
         raise
     finally:

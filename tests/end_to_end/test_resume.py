@@ -155,7 +155,6 @@ def test_ctrl_c_during_stage_one_leaves_nothing(
 
 
 RUDE = """
-import os, signal
 from nil_core.api import ComponentCard
 
 CARD = ComponentCard(kind="generator", summary="Ctrl-C while it works.", target="rude:Rude")
@@ -165,5 +164,5 @@ class Rude:
         pass
 
     def generate(self, request, progress):
-        os.kill(os.getpid(), signal.SIGINT)
+        raise KeyboardInterrupt
 """

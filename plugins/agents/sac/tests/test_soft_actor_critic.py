@@ -127,7 +127,8 @@ def test_losses_are_the_papers_equations() -> None:
 def test_policy_gradient_is_that_of_the_loss() -> None:
     learner = agent()
     live(learner, 20)
-    batch, noise = learner.replay.sample(1, 8, learner.generator)[0], torch.randn(8, ACTION)
+    batch = learner.replay.sample(1, 8, learner.generator)[0]
+    noise = torch.randn(8, ACTION, generator=learner.generator)
     observations, eps = batch.observations.double().numpy(), noise.double().numpy()
     temperature = learner.temperature().item()
     bias = list(learner.actor.parameters())[-1]
