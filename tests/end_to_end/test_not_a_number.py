@@ -26,7 +26,7 @@ class Eye:
 
     def encode(self, clips):
         self.seen += len(clips)
-        embeddings = clips.mean(axis=(2, 3)).reshape(len(clips), -1).astype(np.float32)
+        embeddings = clips[:, :, ::4, ::4].reshape(len(clips), -1).astype(np.float32)
         return embeddings if self.seen <= 40 else embeddings * np.nan
 
 class Learner:

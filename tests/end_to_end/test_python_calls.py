@@ -11,11 +11,10 @@ from pathlib import Path
 import pluggy
 import pytest
 
-from nil_core import RunConfig, generate, resume, run
+from nil_core import RunConfig, evaluate, generate, resume, run
 from nil_core.config import resolve
 from nil_core.errors import RunError
 from nil_core.hooks import Hooks
-from nil_core.pipeline import evaluate
 from nil_core.runs.reporting import Silent
 
 hookimpl = pluggy.HookimplMarker("nil")
@@ -114,7 +113,6 @@ def test_a_script_needs_no_more_than_its_import(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
-@pytest.mark.xfail(reason="the subpackage nil_core.evaluation shadows the function of that name", strict=True)
 def test_the_calls_are_imported_in_any_order() -> None:
     code = (
         "import nil_core.pipeline; from nil_core import RunConfig, run, generate, evaluate; assert callable(evaluate)"
