@@ -10,7 +10,7 @@ from nil_core.api import DataError, Doubles
 
 HARMONICS = 5
 FASTEST, SLOWEST = 0.2, 2.5  # s, of the cycles looked for
-COARSE, FINE = 0.01, 0.001  # s, steps of the search
+COARSE, FINE = 0.02, 0.001  # s, steps of the search
 LONGEST = 1.25  # of the recording's length: retargeted clips often end just before their cycle does
 WHOLE = 0.8  # share of the motion's variance that a cycle explains, and half of it does not
 LEAST = 0.5  # below, the motion is no gait
