@@ -16,7 +16,8 @@ def cosine(a: Floats, b: Floats) -> Floats:
     norms = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
     dots = np.einsum("bd,bd->b", a, b)
     alike = (a == b).all(axis=-1)
-    return np.asarray(np.where(norms > 0, dots / np.where(norms > 0, norms, 1), alike), np.float32)
+    zero = norms == 0  # not "unless positive": NaN must stay NaN
+    return np.asarray(np.where(zero, alike, dots / np.where(zero, 1, norms)), np.float32)
 
 
 def negative_l2(a: Floats, b: Floats) -> Floats:

@@ -1,5 +1,6 @@
 """Simulation and rendering. Importing this package chooses the OpenGL backend, which MuJoCo reads when imported."""
 
-from nil_core.sim.gl import choose_backend
+from nil_core.sim.gl import choose_backend, import_libraries
 
 choose_backend()
+import_libraries()

@@ -48,6 +48,19 @@ def choose_backend() -> None:
             raise MachineError(f"drawing needs the library libEGL.so.1: {error}", INSTALL) from error
 
 
+def import_libraries() -> None:
+    """Import mujoco and dm_control, which look for OpenGL while they are imported.
+
+    Raises:
+        MachineError: they did not find it.
+    """
+    for name in ("mujoco", "dm_control.mujoco"):
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # of as many types as there are ways
+            raise _broken(error) from error
+
+
 def mark_worker() -> None:
     """Say that this process only simulates and draws: it will not import torch."""
     global _is_worker
@@ -101,12 +114,22 @@ def _create() -> Any:
         # Not mujoco.GLContext, which is another backend's if mujoco was imported before the choice.
         context = importlib.import_module(_MODULES.get(_backend(), "mujoco.gl_context")).GLContext(64, 64)
         context.make_current()
+        _try_out()
     except Exception as error:  # of many types: PyOpenGL's, ctypes', or an AttributeError on a missing library
-        reason = " ".join(str(error).split())
-        raise MachineError(
-            f"OpenGL does not work here (MUJOCO_GL={_backend() or 'unset'}): {reason}", INSTALL
-        ) from error
+        raise _broken(error) from error
     return context
+
+
+def _try_out() -> None:
+    """GLFW says nothing when it made no context; MuJoCo does."""
+    mujoco = importlib.import_module("mujoco")
+    empty = mujoco.MjModel.from_xml_string("<mujoco/>")
+    mujoco.MjrContext(empty, mujoco.mjtFontScale.mjFONTSCALE_50).free()
+
+
+def _broken(error: Exception) -> MachineError:
+    reason = " ".join(str(error).split())
+    return MachineError(f"OpenGL does not work here (MUJOCO_GL={_backend() or 'unset'}): {reason}", INSTALL)
 
 
 def _backend() -> str:

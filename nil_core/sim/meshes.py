@@ -48,7 +48,7 @@ def decimate_visuals(spec: mujoco.MjSpec, ratio: float = 0.07) -> None:
     except ValueError as error:
         reason = " ".join(str(error).split())
         raise DataError(f"the robot's model does not compile: {reason}", "install the robot's files anew") from error
-    names = {geom.meshname for geom in geoms}
+    names = sorted({geom.meshname for geom in geoms})  # one order in every process, so that equal models hash equally
     for name in names:
         vertices, triangles = _cached_decimation(*_geometry(model, model.mesh(name).id), ratio)
         spec.add_mesh(
@@ -59,7 +59,7 @@ def decimate_visuals(spec: mujoco.MjSpec, ratio: float = 0.07) -> None:
         )
     for geom in geoms:
         geom.meshname = f"{geom.meshname}_visual"
-    unused = names - {geom.meshname for geom in spec.geoms}
+    unused = set(names) - {geom.meshname for geom in spec.geoms}
     for name in unused:
         spec.delete(spec.mesh(name))
 

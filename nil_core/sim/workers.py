@@ -11,8 +11,10 @@ import multiprocessing
 import signal
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import Any, Self
@@ -250,8 +252,7 @@ class Simulation:
         """Wait for the step that was sent."""
         if self._local is not None:
             _speaking(self._local.step)
-        for worker in self._workers:
-            worker.receive()
+        self._answers()
         return self.slots
 
     def step(self, actions: Floats) -> Slots:
@@ -269,8 +270,7 @@ class Simulation:
             self._local.restore(states)
         for worker in self._workers:
             worker.send("restore", states[worker.which])
-        for worker in self._workers:
-            worker.receive()
+        self._answers()
 
     def close(self) -> None:
         """End the workers. Safe to call twice."""
@@ -285,7 +285,20 @@ class Simulation:
             return [getattr(self._local, command)()]
         for worker in self._workers:
             worker.send(command)
-        return [worker.receive() for worker in self._workers]
+        return self._answers()
+
+    def _answers(self) -> list[Any]:
+        """Of every worker, also after one has failed: an answer left lying would be taken for the next one."""
+        answers: list[Any] = []
+        failures: list[Exception] = []
+        for worker in self._workers:
+            try:
+                answers.append(worker.receive())
+            except Exception as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
+        return answers
 
     def __enter__(self) -> Self:
         return self
@@ -318,7 +331,8 @@ class _Worker:
         self._pipe, theirs = context.Pipe()
         self._name = f"simulation worker {index}"
         self._process = context.Process(target=_serve, args=(theirs, job), name=self._name, daemon=True)
-        self._process.start()
+        with _ctrl_c_held_back():
+            self._process.start()
         theirs.close()
 
     def send(self, command: str, payload: Any = None) -> None:
@@ -360,6 +374,23 @@ class _Worker:
         return MachineError(
             f"{self._name} died ({how})", "`nil doctor` tests rendering; `nil run --resume FOLDER` continues the run"
         )
+
+
+@contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """Processes started meanwhile never hear Ctrl-C, this one hears it afterwards.
+
+    Ignoring it is the first thing a worker does, and too late: its interpreter and its imports take a second before.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # its start would let Ctrl-C through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(pipe: Connection, job: _Job) -> None:

@@ -102,3 +102,13 @@ def test_a_reference_of_another_skill_is_named_by_itself(
     outcome = nil("run", *fast, *options, "--segmenter", "chroma", "--reference", generated, "--out", "run")
     assert outcome.code == 0, outcome.err
     assert (tmp_path / "run/reference/prompt.txt").read_text() == (generated / "prompt.txt").read_text()
+
+
+def test_what_the_simulator_drew_is_found_again_by_another_process(
+    nil_process: Callable[..., Any], tmp_path: Path
+) -> None:
+    said = []
+    for number in "12":
+        options = ["--preset", "smoke", "--seed", "77", "--out", number]
+        said.append(nil_process("generate", *options, cwd=tmp_path, PYTHONHASHSEED=number).out)
+    assert ["(from cache)" in text for text in said] == [False, True]

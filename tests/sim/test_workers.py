@@ -211,3 +211,26 @@ def test_a_killed_worker_is_said_so_and_none_is_left(toy: RobotScene) -> None:
         simulation.close()
     assert not multiprocessing.active_children()
     simulation.close()
+
+
+def test_ctrl_c_does_not_reach_a_worker_that_is_just_starting(toy: RobotScene, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = multiprocessing.get_context("spawn").Process.start
+
+    def start_and_interrupt(process: Any) -> None:
+        start(process)
+        os.kill(process.pid, signal.SIGINT)
+
+    monkeypatch.setattr(multiprocessing.get_context("spawn").Process, "start", start_and_interrupt)
+    with Simulation(plan(toy), N, 1, seed=0) as simulation:
+        assert (simulation.reset().tick == 0).all()
+
+
+def test_after_one_worker_failed_the_others_still_answer_what_they_are_asked(toy: RobotScene) -> None:
+    with Simulation(plan(toy), 2, 2, seed=0) as simulation:
+        simulation.reset()
+        moves = np.zeros((2, toy.model.nu), np.float32)
+        moves[0] = np.nan
+        with pytest.raises(NumericalError):
+            simulation.step(moves)
+        one, other = simulation.state()
+        assert set(one) == set(other)
