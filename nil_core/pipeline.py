@@ -14,7 +14,7 @@ from typing import Any
 import nil_core.sim  # noqa: F401  chooses the OpenGL backend before anything imports mujoco
 from nil_core.components import Chosen, choose
 from nil_core.config import RunConfig
-from nil_core.errors import NilError, RunError
+from nil_core.errors import RunError
 from nil_core.evaluation.artefacts import write_comparison, write_curve
 from nil_core.evaluation.metrics import spread
 from nil_core.hooks import Hooks
