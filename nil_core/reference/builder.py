@@ -60,10 +60,14 @@ def imagine(config: RunConfig, choice: Choice, scene: RobotScene, progress: Prog
         scene_fingerprint(scene) if needs_scene else "",
         _source_fingerprint(drawer),
     )
-    stored, found = remember("videos", key, lambda: pack(generator.generate(request, progress)))
+    stored, found = remember(
+        "videos", key, lambda: pack(generator.generate(request, progress)), ("frames", "fps", "facts")
+    )
     video = unpack(stored)
     mask_key = fingerprint(key, segmenter.identity())
-    found_masks, _ = remember("masks", mask_key, lambda: {"masks": _segment(segmenter, video, request.first_mask)})
+    found_masks, _ = remember(
+        "masks", mask_key, lambda: {"masks": _segment(segmenter, video, request.first_mask)}, ("masks",)
+    )
     provenance = {
         **asked,
         "seed": request.seed,
@@ -101,7 +105,7 @@ def prepare(imagined: Imagined, config: RunConfig, encoder: Chosen, embedder: Cl
         seen: Arrays = {name: np.empty((len(rows), 0), np.float32) for name in ("embeddings", "features")}
     else:
         key = fingerprint(frames, encoder.identity())
-        seen, _ = remember("embeddings", key, lambda: _embed(embedder, frames))
+        seen, _ = remember("embeddings", key, lambda: _embed(embedder, frames), ("embeddings", "features"))
     speed = imagined.video.facts.get("speed")
     return Reference(
         frames=frames,

@@ -42,20 +42,24 @@ def fingerprint(*parts: Any) -> str:
     return digest.hexdigest()[:32]
 
 
-def remember(what: str, key: str, make: Callable[[], Arrays]) -> tuple[Arrays, bool]:
+def remember(what: str, key: str, make: Callable[[], Arrays], needed: tuple[str, ...] = ()) -> tuple[Arrays, bool]:
     """The arrays made from what ``key`` stands for: made now, or found from an earlier time.
 
     Args:
         what: sort of thing, a folder of the cache (``videos``, ``masks``, ``embeddings``).
         key: a :func:`fingerprint`.
         make: called when nothing is stored; a damaged entry counts as nothing.
+        needed: arrays without which an entry counts as damaged.
 
     Returns:
         the arrays, and whether they were found.
     """
     path = cache_root() / what / f"{key}.npz"
     try:
-        return read_arrays(path), True
+        arrays = read_arrays(path)
+        if missing := set(needed) - set(arrays):
+            raise KeyError(*missing)
+        return arrays, True
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
         arrays = make()
         try:

@@ -6,20 +6,13 @@ left as it is, to the bit: only visual geoms get new meshes.
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import os
-import tempfile
-from pathlib import Path
-from typing import Any
-
 import fast_simplification
 import mujoco
 import numpy as np
 import numpy.typing as npt
-import platformdirs
 
 from nil_core.errors import DataError
+from nil_core.runs.cache import Arrays, fingerprint, remember
 from nil_core.types import Floats
 
 Triangles = npt.NDArray[np.int32]
@@ -86,11 +79,6 @@ def decimate(vertices: Floats, triangles: Triangles, ratio: float) -> tuple[Floa
     return merged_vertices.astype(np.float32), merged.astype(np.int32)
 
 
-def cache_folder() -> Path:
-    """``meshes`` under ``NIL_CACHE``, or under the user's cache folder for nil."""
-    return Path(os.environ.get("NIL_CACHE") or platformdirs.user_cache_dir("nil")) / "meshes"
-
-
 def _geometry(model: mujoco.MjModel, mesh: int) -> tuple[Floats, Triangles]:
     """Vertices (V, 3) in m and triangles (F, 3) of a compiled mesh, in the frame of its file."""
     first, count = model.mesh_vertadr[mesh], model.mesh_vertnum[mesh]
@@ -116,26 +104,9 @@ def _merge(vertices: Floats, triangles: Triangles) -> tuple[Floats, Triangles]:
 
 
 def _cached_decimation(vertices: Floats, triangles: Triangles, ratio: float) -> tuple[Floats, Triangles]:
-    key = hashlib.sha256(f"{_RECIPE} {ratio} {vertices.shape}".encode())
-    key.update(vertices.tobytes())
-    key.update(triangles.tobytes())
-    path = cache_folder() / f"{key.hexdigest()}.npz"
-    # Whatever is wrong with a cache entry, and whatever keeps one from being written, the mesh is made anew.
-    with contextlib.suppress(Exception), np.load(path, allow_pickle=False) as entry:
-        return entry["vertices"], entry["triangles"]
-    result = decimate(vertices, triangles, ratio)
-    with contextlib.suppress(OSError):
-        _write(path, vertices=result[0], triangles=result[1])
-    return result
+    def make() -> Arrays:
+        fewer_vertices, fewer = decimate(vertices, triangles, ratio)
+        return {"vertices": fewer_vertices, "triangles": fewer}
 
-
-def _write(path: Path, **arrays: npt.NDArray[Any]) -> None:
-    """Write an npz file, whole or not at all, however many processes write it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-        try:
-            np.savez(file, allow_pickle=False, **arrays)
-        except BaseException:
-            os.unlink(file.name)
-            raise
-    os.replace(file.name, path)
+    found, _ = remember("meshes", fingerprint(_RECIPE, ratio, vertices, triangles), make, ("vertices", "triangles"))
+    return found["vertices"], found["triangles"]
