@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -37,8 +38,19 @@ def a_video(folder: Path) -> str:
     return str(path)
 
 
+def a_recording(folder: Path) -> str:
+    """Every joint of every robot swings a little."""
+    times = np.arange(750) / 500
+    joints = {actuator.joint for robot in robots() for actuator in robot.spec.actuators}
+    names = [f"trunk_{part}" for part in ("tx", "ty", "tz", "tilt", "list", "rotation")] + sorted(joints)
+    path = folder / "swing.npz"
+    np.savez(path, **{f"q_{name}": 0.05 * np.sin(2 * np.pi * times) for name in names})
+    return str(path)
+
+
 SAMPLES: dict[tuple[str, str], Callable[[Path], dict[str, Any]]] = {
     ("generator", "file"): lambda folder: {"path": a_video(folder)},
+    ("generator", "mocap"): lambda folder: {"path": a_recording(folder)},
     ("agent", "sac"): lambda folder: {"warmup": 16, "batch": 8, "hidden": [8]},
 }
 """Options for those that do nothing with their defaults, or need one; others are tested as they come."""
