@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from dm_control import suite
 from pydantic import ValidationError
 
 from nil_core import registry
@@ -41,16 +42,21 @@ def a_video(folder: Path) -> str:
 def a_recording(folder: Path) -> str:
     """Every joint of every robot swings a little."""
     times = np.arange(750) / 500
-    joints = {actuator.joint for robot in robots() for actuator in robot.spec.actuators}
+    joints = {actuator.joint for robot in robots(folder) for actuator in robot.spec.actuators}
     names = [f"trunk_{part}" for part in ("tx", "ty", "tz", "tilt", "list", "rotation")] + sorted(joints)
     path = folder / "swing.npz"
     np.savez(path, **{f"q_{name}": 0.05 * np.sin(2 * np.pi * times) for name in names})
     return str(path)
 
 
+def a_model() -> str:
+    return str(Path(suite.__file__).parent / "quadruped.xml")
+
+
 SAMPLES: dict[tuple[str, str], Callable[[Path], dict[str, Any]]] = {
     ("generator", "file"): lambda folder: {"path": a_video(folder)},
     ("generator", "mocap"): lambda folder: {"path": a_recording(folder)},
+    ("robot", "mjcf"): lambda folder: {"path": a_model()},
     ("agent", "sac"): lambda folder: {"warmup": 16, "batch": 8, "hidden": [8]},
 }
 """Options for those that do nothing with their defaults, or need one; others are tested as they come."""
@@ -77,8 +83,8 @@ def card_of(finding: Finding) -> ComponentCard:
     return finding.card
 
 
-def robots() -> list[Robot]:
-    return [ToyQuadruped(), *(registry.build("robot", name, {}) for name in registry.names("robot"))]
+def robots(folder: Path) -> list[Robot]:
+    return [ToyQuadruped(), *(made(finding, folder) for finding in SOUND if finding.kind == "robot")]
 
 
 @pytest.mark.parametrize("finding", FOUND, ids=ident)
@@ -107,7 +113,8 @@ def test_defaults_are_valid_or_say_what_is_missing(finding: Finding) -> None:
 
 @offline("generator")
 def test_generator(finding: Finding, tmp_path: Path) -> None:
-    scenes = [toy_scene(robot) for robot in robots()] if card_of(finding).can(Capability.NEEDS_SCENE) else [toy_scene()]
+    draws = card_of(finding).can(Capability.NEEDS_SCENE)
+    scenes = [toy_scene(robot) for robot in robots(tmp_path)] if draws else [toy_scene()]
     for scene in scenes:
         check_generator(made(finding, tmp_path), toy_request(scene))
 

@@ -1,0 +1,64 @@
+"""Any legged robot for nil: a model file, and what the file does not say is derived from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from nil_core.api import Capability, ComponentCard, Options, Requirement
+
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+
+
+class MjcfOptions(Options):
+    """What is left unset is derived from the model (see the README)."""
+
+    path: Path | None = Field(None, description="MJCF (.xml) or URDF file of the robot. It must be given.")
+    prompt_name: str | None = Field(None, min_length=1, description="What the prompt calls the robot.")
+    root: str | None = Field(None, description="Body with the free joint; it chooses between several robots.")
+    torso: str | None = Field(None, description="Body whose tilt counts as stability.")
+    heading: float | None = Field(None, description="Where the robot in the file faces, degrees from x to the left.")
+    joints: tuple[str, ...] | None = Field(None, min_length=1, description="Driven hinge joints, in order.")
+    feet: tuple[str, ...] | None = Field(None, min_length=1, description="Foot geoms; those of one body are one foot.")
+    standing_pose: dict[str, float] = Field(
+        {}, description="Angles (rad) by joint, in place of those derived; all other joints keep theirs."
+    )
+    standing_height: Positive | None = Field(None, description="Root above the floor in the standing pose, m.")
+    torque_limit: Positive | dict[str, Positive] | None = Field(None, description="N m, of all joints or by joint.")
+    kp: Positive | dict[str, Positive] | None = Field(
+        None, description="Stiffness, N m/rad, of all joints or by joint."
+    )
+    kd: NotNegative | dict[str, NotNegative] | None = Field(
+        None, description="Damping, N m s/rad, of all joints or by joint."
+    )
+    action_range: Positive | dict[str, Positive] | None = Field(
+        None, description="How far an action of 1 moves the target, rad, of all joints or by joint."
+    )
+    camera_distance: Positive | None = Field(None, description="Camera from the point it looks at, m.")
+    camera_height: float | None = Field(None, description="The point that the camera looks at above the floor, m.")
+    camera_azimuth: float | None = Field(None, description="Degrees; 90 sees the robot walk to the right.")
+    camera_elevation: float | None = Field(None, ge=-90, le=90, description="Degrees; negative looks down.")
+    min_height: Positive | None = Field(None, description="Fallen when the root is lower, m.")
+    max_roll: Positive = Field(0.7, description="Fallen when the root rolls further, rad.")
+    max_pitch: Positive = Field(0.7, description="Fallen when the root pitches further, rad.")
+    self_collision: bool = Field(
+        False,
+        description="Let the robot's links collide with each other; off, they meet the floor only, which is faster.",
+    )
+
+
+CARD = ComponentCard(
+    kind="robot",
+    summary="Any legged robot from an MJCF or URDF file: joints, feet, stand and gains are derived.",
+    target="nil_robot_mjcf.robot:MjcfRobot",
+    config=MjcfOptions,
+    requires=(
+        Requirement("mujoco", "pip install 'mujoco>=3.17,<4'"),
+        Requirement("collada", "pip install pycollada"),
+    ),
+    capabilities=frozenset({Capability.OFFLINE}),
+    licence="the model file's own",
+)

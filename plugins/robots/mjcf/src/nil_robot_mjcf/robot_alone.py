@@ -1,0 +1,132 @@
+"""The robot without what the file adds around it: floors, props, lights, cameras, actuators."""
+
+from __future__ import annotations
+
+import warnings
+
+import mujoco
+import numpy as np
+
+from nil_core.api import DataError, Doubles
+
+UPRIGHT = 0.1  # rad; a root this far from the vertical gets an upright frame of its own
+LEVEL = (1.0, 0.0, 0.0, 0.0)
+UNSEEN_GROUP = 5
+# What the file's defaults may say of actuators and geoms, and would then say of the core's.
+ACTUATOR_DEFAULTS = (
+    *("gear", "ctrllimited", "ctrlrange", "forcelimited", "forcerange", "actlimited", "actrange", "actdim", "actearly"),
+    *("dyntype", "dynprm", "gaintype", "gainprm", "biastype", "biasprm", "inheritrange", "group"),
+)
+GEOM_DEFAULTS = ("solref", "solimp", "margin", "gap", "condim", "priority", "rgba", "pos", "quat", "fromto", "meshname")
+
+
+def find_root(model: mujoco.MjModel, wanted: str | None) -> str:
+    """Name of the body that floats and has hinges below it; balls and boxes that float have none.
+
+    Raises:
+        DataError: there is none, or there are several and none is chosen.
+    """
+    hinged = set(model.body_rootid[model.jnt_bodyid[model.jnt_type == mujoco.mjtJoint.mjJNT_HINGE]].tolist())
+    floating = model.jnt_bodyid[model.jnt_type == mujoco.mjtJoint.mjJNT_FREE].tolist()
+    roots = [model.body(body).name for body in floating if body in hinged]
+    if not roots:
+        raise DataError(
+            "the model has no legged robot on a free joint", 'give the root body of the robot <freejoint name="root"/>'
+        )
+    if wanted is None and len(roots) > 1:
+        raise DataError(
+            f"the model holds {len(roots)} robots: {', '.join(roots)}", f"choose one: --set robot.root={roots[0]}"
+        )
+    if wanted is not None and wanted not in roots:
+        raise DataError(f"no robot has the root {wanted!r}", f"roots with a free joint: {', '.join(roots)}")
+    return wanted or roots[0]
+
+
+def tilt(quaternion: Doubles) -> float:
+    """Angle (rad) between a frame's z axis and the vertical."""
+    rotation = np.empty(9)
+    mujoco.mju_quat2Mat(rotation, quaternion)
+    return float(np.arccos(np.clip(rotation[8], -1, 1)))
+
+
+def turned(quaternion: Doubles, heading: float) -> Doubles:
+    """The orientation (4,), turned about the vertical so that what faced ``heading`` (rad) faces x."""
+    result = np.empty(4)
+    mujoco.mju_mulQuat(result, np.array([np.cos(heading / 2), 0, 0, -np.sin(heading / 2)]), quaternion)
+    return result
+
+
+def isolate(spec: mujoco.MjSpec, root: str, standing: Doubles) -> tuple[mujoco.MjSpec, str]:
+    """Keep the robot alone, its root upright in the standing pose.
+
+    Args:
+        spec: everything in the file; used up.
+        root: the body with the free joint.
+        standing: (4,) quaternion of the root in the standing pose. Where it is not (1, 0, 0, 0), because the root's own
+            axes do not point forwards, left and up, a massless body whose axes do carries the root.
+
+    Returns:
+        the robot, and the name of the body with its free joint.
+    """
+    for part in (*spec.actuators, *spec.sensors, *spec.keys, *spec.lights, *spec.cameras, *spec.pairs):
+        spec.delete(part)
+    for body in spec.worldbody.bodies:
+        if body.name != root:
+            spec.delete(body)
+    for part in (*spec.worldbody.geoms, *spec.worldbody.sites):
+        spec.delete(part)
+    for part in (*spec.sites, *spec.tendons):
+        part.group = UNSEEN_GROUP
+    if tuple(standing) != LEVEL:
+        spec, root = _carry(spec, root, standing)
+    else:
+        body = spec.body(root)
+        body.pos, body.quat = (0, 0, 0), LEVEL
+        body.alt.type = mujoco.mjtOrientation.mjORIENTATION_QUAT
+    _reset_defaults(spec)
+    _drop_unused_looks(spec)
+    return spec, root
+
+
+def add_upright_frame(spec: mujoco.MjSpec, body: str, standing: Doubles) -> str:
+    """Name of a massless body, fixed to ``body``, whose axes are the world's where ``body`` has quaternion
+    ``standing``."""
+    inverse = np.empty(4)
+    mujoco.mju_negQuat(inverse, standing)
+    return str(spec.body(body).add_body(name=f"{body}_upright", quat=inverse).name)
+
+
+def _carry(spec: mujoco.MjSpec, root: str, standing: Doubles) -> tuple[mujoco.MjSpec, str]:
+    body = spec.body(root)
+    for joint in body.joints:
+        spec.delete(joint)
+    body.pos, body.quat = (0, 0, 0), standing
+    body.alt.type = mujoco.mjtOrientation.mjORIENTATION_QUAT
+    carried = mujoco.MjSpec()
+    carried.compiler.degree = spec.compiler.degree
+    carrier = carried.worldbody.add_body(name=f"{root}_upright")
+    carrier.add_freejoint(name="root")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # names stay as they are: that is the point, and nothing saves this as XML
+        carrier.add_frame().attach_body(body, "", "")
+    return carried, carrier.name
+
+
+def _reset_defaults(spec: mujoco.MjSpec) -> None:
+    plain = mujoco.MjSpec().default
+    for attribute in ACTUATOR_DEFAULTS:
+        setattr(spec.default.actuator, attribute, getattr(plain.actuator, attribute))
+    for attribute in GEOM_DEFAULTS:
+        setattr(spec.default.geom, attribute, getattr(plain.geom, attribute))
+
+
+def _drop_unused_looks(spec: mujoco.MjSpec) -> None:
+    """Delete materials and textures that nothing of the robot uses: the core's floor brings its own of such names."""
+    used = {part.material for part in (*spec.geoms, *spec.skins, *spec.tendons, *spec.sites)}
+    for material in spec.materials:
+        if material.name not in used:
+            spec.delete(material)
+    shown = {name for material in spec.materials for name in material.textures}
+    for texture in spec.textures:
+        if texture.name not in shown:
+            spec.delete(texture)
