@@ -107,10 +107,8 @@ class RollingWindows:
         if len(history) > length:
             del history[: len(history) - length]
         whole = t >= length - 1
-        return [list(history[-length:]) if whole else [self._first(i)] * (length - 1) + [unit]]
-
-    def _first(self, i: int) -> npt.NDArray[Any]:
-        return self._history[i][0]  # still there: nothing is dropped before t = length
+        # nothing is dropped before t = length, so that frame 0 is still there when it is repeated
+        return [list(history) if whole else [history[0]] * (length - 1) + [unit]]
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """As arrays, one per environment that has begun."""

@@ -10,11 +10,10 @@ import numpy as np
 from nil_core.errors import DataError
 from nil_core.interfaces import Robot
 from nil_core.sim.meshes import decimate_visuals
-from nil_core.sim.renderer import Renderer
+from nil_core.sim.renderer import FLOOR_GROUP, Renderer
 from nil_core.types import ControlMode, Doubles, Frames, Masks, Progress, RobotSpec, no_progress
 
 FLOOR = "floor"
-FLOOR_GROUP = 1
 SETTLE_ROUNDS = 8
 SETTLE_SECONDS = 2.0  # long enough for a humanoid, which sways slowly on its ankles, to come to rest
 SETTLE_GAIN = 0.5  # at 1 a humanoid topples: leaning adds to the sag that is corrected
