@@ -40,7 +40,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from nil_core.types import Floats, Frames, GenerationRequest, Masks, Progress, RobotSpec, Transitions, Video
+from nil_core.types import (
+    Floats,
+    Frames,
+    GenerationRequest,
+    Masks,
+    Progress,
+    RobotSpec,
+    Transitions,
+    Video,
+    no_progress,
+)
 
 
 @runtime_checkable
@@ -73,12 +83,13 @@ class VideoGenerator(Protocol):
 class Segmenter(Protocol):
     """Where the robot is in each frame of the reference (SAM 2 in the paper). Built as ``target(options)``."""
 
-    def segment(self, video: Video, first_mask: Masks) -> Masks:
+    def segment(self, video: Video, first_mask: Masks, progress: Progress = no_progress) -> Masks:
         """Masks of a whole video.
 
         Args:
             video: at its own size and rate.
             first_mask: bool (H, W), the robot in frame 0 of the rendered first frame, resized to the video's size.
+            progress: call it as ``progress(done, total, what)`` while working.
 
         Returns:
             bool (T, H, W), true where the robot is.

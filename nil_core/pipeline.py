@@ -22,6 +22,7 @@ from nil_core.interfaces import Agent
 from nil_core.reference.builder import imagine, prepare
 from nil_core.reference.folder import load_imagined, load_reference, save_imagined, save_reference
 from nil_core.reference.imagined import Imagined
+from nil_core.reference.mask_quality import measure
 from nil_core.reward.imitation import ImitationReward
 from nil_core.reward.regularization import TERMS
 from nil_core.runs import directory, log
@@ -71,7 +72,7 @@ def generate(config: RunConfig, out: Path | None = None, reporter: Reporter | No
     with directory.whole(folder):
         save_imagined(folder, imagined)
         write_text(folder / "config.toml", config.to_toml())
-    reporter.say(_described(imagined))
+    _introduce(imagined, reporter)
     return folder
 
 
@@ -102,7 +103,7 @@ def run(
     directory.refuse_occupied(path)
     scene = build_scene(config, choice)
     imagined = load_imagined(reference) if reference else imagine(config, choice, scene, reporter.progress)
-    reporter.say(_described(imagined))
+    _introduce(imagined, reporter)
     embedder = build_embedder(config, choice)
     ready = prepare(imagined, config, choice["encoder"], embedder)
     world = World(config, choice, scene, ready, embedder)
@@ -313,6 +314,12 @@ def _show_reward(world: World, source: ImitationReward, reporter: Reporter) -> N
         if weight > 0:
             rows.append([term.symbol, term.name, f"{weight:g}", term.unit])
     reporter.table("Reward", ["term", "what", "weight", "unit or scale"], rows)
+
+
+def _introduce(imagined: Imagined, reporter: Reporter) -> None:
+    reporter.say(_described(imagined))
+    quality = measure(imagined.masks)
+    (reporter.warn if quality.doubtful else reporter.say)(str(quality))
 
 
 def _described(imagined: Imagined) -> str:

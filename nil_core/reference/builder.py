@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import mujoco
@@ -15,13 +16,12 @@ from nil_core.interfaces import Segmenter, VideoGenerator
 from nil_core.reference.alignment import hold
 from nil_core.reference.framing import fit_mask, to_square
 from nil_core.reference.imagined import Imagined, pack, unpack
+from nil_core.reference.mask_quality import check_masks, measure
 from nil_core.reference.prompt import prompt
 from nil_core.reward.windows import ClipEmbedder
 from nil_core.runs.cache import Arrays, fingerprint, remember
 from nil_core.sim.scene import RobotScene
 from nil_core.types import Frames, GenerationRequest, Masks, Progress, Reference, Video
-
-FLOODED = 0.9
 
 
 def imagine(config: RunConfig, choice: Choice, scene: RobotScene, progress: Progress) -> Imagined:
@@ -66,7 +66,7 @@ def imagine(config: RunConfig, choice: Choice, scene: RobotScene, progress: Prog
     video = unpack(stored)
     mask_key = fingerprint(key, segmenter.identity())
     found_masks, _ = remember(
-        "masks", mask_key, lambda: {"masks": _segment(segmenter, video, request.first_mask)}, ("masks",)
+        "masks", mask_key, lambda: {"masks": _segment(segmenter, video, request.first_mask, progress)}, ("masks",)
     )
     provenance = {
         **asked,
@@ -82,6 +82,7 @@ def imagine(config: RunConfig, choice: Choice, scene: RobotScene, progress: Prog
             "fps": video.fps,
             "facts": dict(video.facts),
         },
+        "masks": asdict(measure(found_masks["masks"])),
     }
     check_masks(found_masks["masks"])
     return Imagined(video, found_masks["masks"], request.first_frame, request.first_mask, provenance)
@@ -119,21 +120,6 @@ def prepare(imagined: Imagined, config: RunConfig, encoder: Chosen, embedder: Cl
     )
 
 
-def check_masks(masks: Masks) -> None:
-    """Refuse masks that show no robot, or nothing else.
-
-    Raises:
-        DataError: naming the frame.
-    """
-    area = masks.mean(axis=(1, 2))
-    for wrong, what in ((area == 0.0, "is empty"), (area > FLOODED, f"fills more than {FLOODED:.0%} of the frame")):
-        if wrong.any():
-            raise DataError(
-                f"the robot's mask {what} in frame {int(wrong.argmax())} ({int(wrong.sum())} of {len(masks)} frames)",
-                "try another segmenter or its threshold, or trim the video to where the robot is seen",
-            )
-
-
 def scene_fingerprint(scene: RobotScene) -> str:
     """Hash of the compiled model, the stand and the camera."""
     buffer = np.empty(mujoco.mj_sizeModel(scene.model), np.uint8)
@@ -151,16 +137,15 @@ def _source_fingerprint(drawer: Chosen) -> str:
     return fingerprint([[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files if f.is_file()])
 
 
-def _segment(segmenter: Chosen, video: Video, first_mask: Masks) -> Masks:
+def _segment(segmenter: Chosen, video: Video, first_mask: Masks, progress: Progress) -> Masks:
     tool: Segmenter = segmenter.build()
     height, width = video.frames.shape[1:3]
-    masks = tool.segment(video, fit_mask(first_mask, height, width))
+    masks = tool.segment(video, fit_mask(first_mask, height, width), progress)
     if masks.shape != video.frames.shape[:3] or masks.dtype != np.bool_:
         raise DataError(
             f"segmenter {segmenter.name} gave {masks.dtype} {masks.shape}, not bool {video.frames.shape[:3]}",
             f"report it to the author of {segmenter.distribution}",
         )
-    check_masks(masks)
     return masks
 
 

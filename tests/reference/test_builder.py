@@ -21,7 +21,7 @@ from nil_core.reference.imagined import Imagined, pack, unpack
 from nil_core.reference.prompt import prompt
 from nil_core.reward.windows import ClipEmbedder
 from nil_core.testing import moving_blob, toy_scene
-from nil_core.types import GenerationRequest, Masks, Video, no_progress
+from nil_core.types import GenerationRequest, Masks, Progress, Video, no_progress
 
 SIZE = 32
 CONFIG = RunConfig(seed=3, video={"seconds": 1.0}, environment={"render_size": SIZE})
@@ -66,7 +66,7 @@ class Cutter:
         self.masks = masks
         self.first_masks: list[Masks] = []
 
-    def segment(self, video: Video, first_mask: Masks) -> Masks:
+    def segment(self, video: Video, first_mask: Masks, progress: Progress) -> Masks:
         self.first_masks.append(first_mask)
         return self.masks
 

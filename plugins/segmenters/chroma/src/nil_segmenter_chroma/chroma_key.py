@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from nil_core.api import DataError, Floats, Frames, Masks, Video
+from nil_core.api import DataError, Floats, Frames, Masks, Progress, Video, no_progress
 from nil_segmenter_chroma import ChromaOptions
 
 RING = 0.04
@@ -43,7 +43,7 @@ class ChromaKey:
     def __init__(self, options: ChromaOptions) -> None:
         self._threshold = options.threshold
 
-    def segment(self, video: Video, first_mask: Masks) -> Masks:
+    def segment(self, video: Video, first_mask: Masks, progress: Progress = no_progress) -> Masks:
         """Masks bool (T, H, W).
 
         In the first frame the robot is the largest part that stands out, and all that ``first_mask`` touches; later,
@@ -67,6 +67,7 @@ class ChromaKey:
             wanted = set(np.unique(parts[_grown(before)])) | ({_largest(parts)} if number == 0 else set())
             before = masks[number] = np.isin(parts, list(wanted - {0}))
             _check(np.count_nonzero(before) / before.size, number, threshold)
+            progress(number + 1, len(levels), "frames segmented")
         return masks
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nil_core.api import DataError, Masks, Options, Video
+from nil_core.api import DataError, Masks, Options, Progress, Video, no_progress
 
 
 class DrawnMasks:
@@ -11,7 +11,7 @@ class DrawnMasks:
     def __init__(self, options: Options) -> None:
         """There are no options."""
 
-    def segment(self, video: Video, first_mask: Masks) -> Masks:
+    def segment(self, video: Video, first_mask: Masks, progress: Progress = no_progress) -> Masks:
         """The video's own masks, bool (T, H, W); ``first_mask`` is not needed.
 
         Raises:
