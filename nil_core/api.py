@@ -1,6 +1,7 @@
 """The one door for plugins: everything a plugin may use of the core, and nothing else.
 
-(``nil_core.learning`` and ``nil_core.hosted`` are the two side doors, for torch agents and for hosted generators.)
+(The side doors: ``nil_core.learning`` for torch agents, ``nil_core.hosted`` for hosted generators, ``nil_core.weights``
+for what loads pretrained weights.)
 Importing this module imports numpy, pydantic and pluggy only; the heavier helpers arrive when first touched.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nil_core.card import API_VERSION, Capability, ComponentCard, Kind, Options, Requirement
+from nil_core.card import API_VERSION, Capability, ComponentCard, Kind, Options, Requirement, Weights
 from nil_core.errors import (
     ConfigError,
     DataError,
@@ -99,6 +100,7 @@ __all__ = [
     "Video",
     "VideoEncoder",
     "VideoGenerator",
+    "Weights",
     "menagerie_folder",
     "no_progress",
     "packaged_folder",

@@ -42,6 +42,27 @@ class Requirement:
 
 
 @dataclass(frozen=True)
+class Weights:
+    """Pretrained weights that a component can load, see :mod:`nil_core.weights`.
+
+    Attributes:
+        name: the short one, for the component's option ``weights``.
+        repository: its id on the hub, ``owner/model``.
+        licence: of the weights, as an SPDX identifier where there is one.
+        megabytes: of the download.
+        summary: what tells it from the others.
+        files: patterns of the files that are needed; empty: all, but no older format beside safetensors.
+    """
+
+    name: str
+    repository: str
+    licence: str
+    megabytes: int
+    summary: str = ""
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ComponentCard:
     """Stands in a plugin's ``__init__.py``, which must import nothing heavier than pydantic.
 
@@ -53,6 +74,8 @@ class ComponentCard:
         requires: heavy modules, checked before the target is imported.
         capabilities: see :class:`Capability`.
         licence: licence of weights or data that the component loads, where it differs from the code's.
+        weights: what ``nil models`` shows and fetches. A component that has some has an option ``weights``: one of
+            their names, any id of the hub, a local folder, or :data:`nil_core.weights.RANDOM_TINY`.
         api: the ``API_VERSION`` it was written for.
     """
 
@@ -63,6 +86,7 @@ class ComponentCard:
     requires: tuple[Requirement, ...] = ()
     capabilities: frozenset[Capability] = frozenset()
     licence: str = ""
+    weights: tuple[Weights, ...] = ()
     api: int = API_VERSION
 
     def can(self, capability: Capability) -> bool:

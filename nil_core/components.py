@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nil_core import registry
+from nil_core import registry, weights
 from nil_core.card import KINDS, Capability, ComponentCard, Kind, Options
 from nil_core.config import Component, RunConfig
 from nil_core.errors import ConfigError
 from nil_core.installed import canonical
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,20 +38,50 @@ class Chosen:
         """Whether its card names the capability."""
         return self.card.can(capability)
 
+    @property
+    def random(self) -> bool:
+        """Whether its weights are random numbers."""
+        return bool(self.card.weights) and self._weights == weights.RANDOM_TINY
+
     def build(self, *args: Any) -> Any:
-        """Import and construct it, see :func:`nil_core.registry.build`."""
+        """Import and construct it, see :func:`nil_core.registry.build`; random weights are no secret."""
+        if self.random:
+            _log.warning(
+                "RANDOM WEIGHTS: the %s %s is small and untrained; this run tests the machinery and says nothing else",
+                self.kind,
+                self.name,
+            )
         return registry.build(self.kind, self.name, self.options.model_dump(), *args)
 
     def identity(self) -> dict[str, Any]:
-        """What its results depend on, as JSON values: the part of a hash or of a manifest."""
-        options = self.options.model_dump(mode="json")
+        """What its results depend on, as JSON values: the part of a hash.
+
+        Raises:
+            DataError: its weights are not on this machine.
+        """
+        if not self.card.weights:
+            return self.described()
+        return self.described() | {"weights": self.weights_identity()}
+
+    def described(self) -> dict[str, Any]:
+        """Who it is and how it is set, as JSON values."""
         return {
             "kind": self.kind,
             "name": self.name,
             "distribution": self.distribution,
             "version": self.version,
-            "options": options,
+            "options": self.options.model_dump(mode="json"),
         }
+
+    def weights_identity(self) -> str:
+        """The fingerprint of its weights; random ones have a name instead."""
+        if self.random:
+            return weights.RANDOM_TINY
+        return weights.fingerprint(weights.locate(self._weights, self.card.weights))
+
+    @property
+    def _weights(self) -> str:
+        return str(getattr(self.options, "weights", ""))
 
 
 Choice = Mapping[Kind, Chosen]

@@ -5,26 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import zipfile
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import platformdirs
 
 from nil_core.errors import MachineError
+from nil_core.folders import cache_root as cache_root
 from nil_core.runs.atomic import read_arrays, write_arrays
 
 _log = logging.getLogger(__name__)
 Arrays = dict[str, npt.NDArray[Any]]
-
-
-def cache_root() -> Path:
-    """``NIL_CACHE``, else the user's cache folder."""
-    return Path(os.environ.get("NIL_CACHE") or platformdirs.user_cache_dir("nil", appauthor=False))
 
 
 def fingerprint(*parts: Any) -> str:

@@ -10,16 +10,17 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from nil_core.components import Choice
+from nil_core.components import Choice, Chosen
 from nil_core.config import RunConfig
-from nil_core.errors import RunError
+from nil_core.errors import DataError, RunError
+from nil_core.weights import RANDOM_TINY
 
 LIBRARIES = ("numpy", "mujoco", "dm-control", "torch", "transformers", "diffusers", "av")
 
 
 def manifest(config: RunConfig, choice: Choice) -> dict[str, Any]:
-    """JSON values for ``manifest.json``."""
-    return {
+    """JSON values for ``manifest.json``; a run on random weights says so at its head."""
+    return random_mark(choice) | {
         "created": time.strftime("%Y-%m-%d %H:%M:%S"),
         "command": [os.path.basename(sys.argv[0]), *sys.argv[1:]],
         "versions": versions(choice),
@@ -27,8 +28,13 @@ def manifest(config: RunConfig, choice: Choice) -> dict[str, Any]:
         "python": platform.python_version(),
         "seed": config.seed,
         "hardware": hardware(),
-        "components": {kind: chosen.identity() for kind, chosen in choice.items()},
+        "components": {kind: _identity(chosen) for kind, chosen in choice.items()},
     }
+
+
+def random_mark(choice: Choice) -> dict[str, str]:
+    """``{"weights": "random-tiny"}`` if any component has random weights: for all that a run reports of itself."""
+    return {"weights": RANDOM_TINY} if any(chosen.random for chosen in choice.values()) else {}
 
 
 def versions(choice: Choice) -> dict[str, str]:
@@ -50,10 +56,10 @@ def hardware() -> dict[str, Any]:
 
 
 def check_versions(saved: Mapping[str, Any], choice: Choice) -> None:
-    """Refuse to continue what other plugin versions began: it would not be the same run.
+    """Refuse to continue what other plugin versions, or other weights, began: it would not be the same run.
 
     Raises:
-        RunError: naming the first difference and the line that installs the old version.
+        RunError: naming the first difference and the line that mends it.
     """
     for distribution, now in versions(choice).items():
         then = saved.get("versions", {}).get(distribution)
@@ -62,6 +68,21 @@ def check_versions(saved: Mapping[str, Any], choice: Choice) -> None:
                 f"the run was made with {distribution} {then or '(not installed)'}, installed is {now}",
                 f"pip install {distribution}=={then}" if then else "start a new run",
             )
+    for kind, chosen in choice.items():
+        before, after = saved.get("components", {}).get(kind, {}).get("weights"), _identity(chosen).get("weights")
+        if before and after and before != after:
+            raise RunError(
+                f"the run was made with other weights of the {kind} {chosen.name}: {before[:8]}, here are {after[:8]}",
+                "bring those back, or start a new run",
+            )
+
+
+def _identity(chosen: Chosen) -> dict[str, Any]:
+    """Weights that are not here are no error: a run on a ready reference needs no generator."""
+    try:
+        return chosen.identity()
+    except DataError:
+        return chosen.described() | {"weights": None}
 
 
 def _version(distribution: str) -> str | None:

@@ -1,0 +1,115 @@
+"""``nil models``: the pretrained weights that the installed plugins can use, where they lie, how they come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from nil_core import registry, weights
+from nil_core.card import Kind, Weights
+from nil_core.errors import ConfigError, NilError
+from nil_core.installed import canonical
+
+app = typer.Typer(
+    help="The pretrained weights that plugins use: which, under which licence, and where.", no_args_is_help=True
+)
+
+
+@dataclass(frozen=True)
+class Model:
+    """Weights, and a component that can load them."""
+
+    kind: Kind
+    plugin: str
+    weights: Weights
+
+    @property
+    def name(self) -> str:
+        """As a person may call it: ``timesformer.base``."""
+        return f"{self.plugin}.{self.weights.name}"
+
+
+def _complete(incomplete: str) -> list[str]:
+    names = (name for model in _models() for name in (model.name, model.weights.repository))
+    return [name for name in names if name.startswith(incomplete)]
+
+
+Name = Annotated[
+    str, typer.Argument(help="plugin.name or owner/model as in `nil models list`.", autocompletion=_complete)
+]
+
+
+@app.command("list")
+def list_() -> None:
+    """List every model that the installed plugins can use: licence, size, and whether it is here."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("model", "kind", "repository", "licence", "MB", "here", ""):
+        table.add_column(
+            column, no_wrap=column in ("model", "kind", "repository"), justify="right" if column == "MB" else "left"
+        )
+    licences = set()
+    for model in _models():
+        each = model.weights
+        licences.add(each.licence)
+        here = "yes" if _is_here(each) else "no"
+        table.add_row(model.name, model.kind, each.repository, each.licence, f"{each.megabytes}", here, each.summary)
+    console = Console(markup=False, highlight=False, soft_wrap=True)
+    console.print(table)
+    if any("-NC" in licence for licence in licences):
+        console.print("\nNC: these weights may not be used commercially.")
+    console.print(
+        "\nThe option `weights` takes the name after the dot, any other model of the hub as owner/model,\n"
+        f"a local folder, or {weights.RANDOM_TINY}. A run never downloads: nil models fetch NAME does."
+    )
+
+
+@app.command()
+def fetch(names: Annotated[list[str], Name]) -> None:
+    """Download models into the hub's cache. Interrupted, it goes on where it was at the next call."""
+    for each in [_named(name) for name in names]:
+        if each.licence:
+            typer.echo(f"{each.repository}: {each.licence}, {each.megabytes} MB")
+        typer.echo(weights.fetch(each.repository, (each,)))
+
+
+@app.command()
+def where(name: Name) -> None:
+    """Print the folder that holds a model."""
+    each = _named(name)
+    typer.echo(weights.locate(each.repository, (each,)))
+
+
+def _models() -> Iterator[Model]:
+    """Of every sound component, in the order of ``nil plugins list``."""
+    for finding in registry.survey():
+        for each in finding.card.weights if finding.card else ():
+            yield Model(finding.kind, finding.entry.name, each)
+
+
+def _named(name: str) -> Weights:
+    """The model of a name; any id of the hub is one."""
+    models = list(_models())
+    for model in models:
+        if name == model.weights.repository or canonical(name) in (
+            canonical(model.name),
+            canonical(f"{model.kind}.{model.name}"),
+        ):
+            return model.weights
+    if name.count("/") == 1:
+        return Weights(name, name, licence="", megabytes=0)
+    likely = registry.nearest(name, {canonical(model.name): model.name for model in models})
+    question = f": did you mean {likely!r}?" if likely else ""
+    raise ConfigError(f"no model is called {name!r}{question}", "nil models list shows them all; others as owner/model")
+
+
+def _is_here(each: Weights) -> bool:
+    try:
+        weights.locate(each.repository, (each,))
+    except NilError:
+        return False
+    return True
