@@ -21,7 +21,7 @@ class SacOptions(Options):
     discount: float = Field(0.9, ge=0, lt=1, description="Discount per control step (gamma).")
     learning_rate: float = Field(1e-3, gt=0, description="Adam's step for actor, critics and temperature.")
     batch: int = Field(128, ge=1, description="Transitions in a gradient step.")
-    replay_ratio: float = Field(2.0, gt=0, description="Gradient steps per environment step; fractions are kept.")
+    replay_ratio: float = Field(1.0, gt=0, description="Gradient steps per environment step; fractions are kept.")
     warmup: int = Field(
         0, ge=0, description="Environment steps of uniformly random actions, before which nothing is learned."
     )
