@@ -24,6 +24,7 @@ from nil_core.types import (
     Actuator,
     AgentSetting,
     Camera,
+    Colour,
     ControlMode,
     Doubles,
     FallLimits,
@@ -37,15 +38,19 @@ from nil_core.types import (
     Scene,
     Transitions,
     Video,
+    Window,
     no_progress,
 )
 
 if TYPE_CHECKING:
+    from nil_core.reference.framing import central_square, letterbox
     from nil_core.runs.media import read_video, write_video
     from nil_core.sim.robot_files import menagerie_folder, packaged_folder, read_mjcf, touch_floor_only
     from nil_core.sim.urdf import read_urdf
 
 _LAZY = {
+    "central_square": "nil_core.reference.framing",
+    "letterbox": "nil_core.reference.framing",
     "menagerie_folder": "nil_core.sim.robot_files",
     "packaged_folder": "nil_core.sim.robot_files",
     "read_mjcf": "nil_core.sim.robot_files",
@@ -71,6 +76,7 @@ __all__ = [
     "AgentSetting",
     "Camera",
     "Capability",
+    "Colour",
     "ComponentCard",
     "ConfigError",
     "ControlMode",
@@ -101,6 +107,9 @@ __all__ = [
     "VideoEncoder",
     "VideoGenerator",
     "Weights",
+    "Window",
+    "central_square",
+    "letterbox",
     "menagerie_folder",
     "no_progress",
     "packaged_folder",

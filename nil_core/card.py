@@ -76,6 +76,8 @@ class ComponentCard:
         licence: licence of weights or data that the component loads, where it differs from the code's.
         weights: what ``nil models`` shows and fetches. A component that has some has an option ``weights``: one of
             their names, any id of the hub, a local folder, or :data:`nil_core.weights.RANDOM_TINY`.
+        prompt_template: a generator's own wording, filled in as ``str.format`` does with ``{robot}``, ``{skill}`` and
+            ``{prompt}`` (equation 1 of the paper). Empty: equation 1 as it is. A user's sentence is never wrapped.
         api: the ``API_VERSION`` it was written for.
     """
 
@@ -87,6 +89,7 @@ class ComponentCard:
     capabilities: frozenset[Capability] = frozenset()
     licence: str = ""
     weights: tuple[Weights, ...] = ()
+    prompt_template: str = ""
     api: int = API_VERSION
 
     def can(self, capability: Capability) -> bool:

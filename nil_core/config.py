@@ -53,6 +53,15 @@ class VideoSettings(Section):
 
     seconds: PositiveFloat = Field(2.5, description="length asked of the generator, and so of an episode")
     alignment: Literal["hold"] = Field("hold", description="how frames are laid on ticks: hold the last one (paper v1)")
+    first_frame_size: int = Field(
+        768, ge=64, le=2048, description="side in pixels of the first frame that generators get which do not draw it"
+    )
+    background: str = Field(
+        "auto",
+        pattern=r"^(auto|black|white|green|#[0-9a-fA-F]{6})$",
+        description="around the robot in that frame: black, white, green, #rrggbb, or auto: of the three, the farthest "
+        "from the robot's own colours",
+    )
 
 
 class ObservationSettings(Section):
@@ -161,6 +170,7 @@ class RunConfig(Section):
 
     skill: str = Field("walking", min_length=1, description="what the robot shall do: the verb of the prompt")
     prompt: str | None = Field(None, description="the whole sentence, instead of the paper's equation 1")
+    negative_prompt: str = Field("", description="what the video shall not show, for generators that take such a text")
     seed: int = Field(0, ge=0, description="seeds everything random")
     steps: PositiveInt = Field(50_000, description="environment steps to learn for")
     device: str = Field("auto", description="where torch works: auto, cpu, cuda, cuda:1 ...")

@@ -318,6 +318,8 @@ def _show_reward(world: World, source: ImitationReward, reporter: Reporter) -> N
 
 def _introduce(imagined: Imagined, reporter: Reporter) -> None:
     reporter.say(_described(imagined))
+    for remark in imagined.provenance["video"].get("remarks", ()):
+        reporter.warn(remark)
     quality = measure(imagined.masks)
     (reporter.warn if quality.doubtful else reporter.say)(str(quality))
 

@@ -22,6 +22,14 @@ Doubles = npt.NDArray[np.float64]
 
 ControlMode = Literal["pd", "torque"]
 
+Colour = tuple[int, int, int]
+"""Red, green and blue, 0 ... 255."""
+
+Window = tuple[float, float, float]
+"""A square of a picture: left, top and side in pixels; it may lie between pixels, and reach beyond the picture."""
+
+BLACK: Colour = (0, 0, 0)
+
 Progress = Callable[[int, int, str], None]
 """``progress(done, total, what)``: called often by long work, and cheap. :func:`no_progress` ignores it."""
 
@@ -43,9 +51,12 @@ class Video:
             loss); never shown to an agent.
         facts: what the source knows about the clip, JSON values only: ``{"speed": 0.8}`` is the commanded forward
             speed in m/s, used as the target of the environment reward; anything else is provenance.
+        window: left, top and side (pixels) of the square that shows what the first frame showed, from generators that
+            were given a letterboxed first frame (:func:`nil_core.api.central_square`). None: nobody knows, and the
+            whole picture is padded to a square.
 
     Raises:
-        DataError: wrong shape, dtype or frame rate.
+        DataError: wrong shape, dtype or frame rate, or a window that shows nothing of the picture.
     """
 
     frames: Frames
@@ -53,6 +64,7 @@ class Video:
     masks: Masks | None = None
     trajectory: Doubles | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    window: Window | None = None
 
     def __post_init__(self) -> None:
         shape = self.frames.shape
@@ -64,6 +76,11 @@ class Video:
             raise DataError(f"masks are bool {shape[:3]}, got {self.masks.dtype} {self.masks.shape}")
         if self.trajectory is not None and len(self.trajectory) != shape[0]:
             raise DataError(f"a trajectory has one row per frame ({shape[0]}), got {len(self.trajectory)}")
+        if self.window is not None:
+            left, top, side = self.window
+            seen = min(left + side, shape[2]) - max(left, 0.0), min(top + side, shape[1]) - max(top, 0.0)
+            if not (np.isfinite(self.window).all() and min(seen) > 0):
+                raise DataError(f"a window shows a part of the picture {shape[2]}x{shape[1]}, got {self.window}")
 
     @property
     def seconds(self) -> float:
@@ -184,14 +201,18 @@ class GenerationRequest:
     """What a generator is asked for.
 
     Attributes:
-        prompt: the whole sentence (equation 1 of the paper unless the user wrote one).
+        prompt: the whole sentence: the user's, else equation 1 of the paper, in the card's template if it has one.
         skill: the verb alone, e.g. ``walking``.
-        first_frame: uint8 (H, W, 3), the robot standing, background removed.
-        first_mask: bool (H, W) of the same frame.
+        first_frame: uint8 (S, S, 3), the robot standing on ``background``. For generators that draw the scene at the
+            run's render size, for others at ``video.first_frame_size``; :func:`nil_core.api.letterbox` brings it to
+            the size that a model wants.
+        first_mask: bool (S, S) of the same frame.
         fps: frame rate wished for; a generator with a rate of its own says so in the video it returns.
         seconds: length wished for.
         seed: for generators that can be seeded.
         scene: only for generators with the capability ``needs_scene``.
+        negative_prompt: what the video shall not show; empty, or for generators that cannot take one, to be ignored.
+        background: the colour around the robot.
     """
 
     prompt: str
@@ -202,6 +223,8 @@ class GenerationRequest:
     seconds: float
     seed: int
     scene: Scene | None = None
+    negative_prompt: str = ""
+    background: Colour = BLACK
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,9 @@ Robot = Annotated[str | None, _component("robot", "Whose body")]
 Agent = Annotated[str | None, _component("agent", "What learns")]
 Skill = Annotated[str | None, typer.Option(help="What the robot shall do, e.g. walking.", show_default=False)]
 Prompt = Annotated[str | None, typer.Option(help="The whole sentence, instead of the paper's.", show_default=False)]
+NegativePrompt = Annotated[
+    str | None, typer.Option(help="What the video shall not show, for generators that take it.", show_default=False)
+]
 Seed = Annotated[int | None, typer.Option(help="Seeds everything random.", show_default=False)]
 Steps = Annotated[int | None, typer.Option(help="Environment steps to learn for.", show_default=False)]
 Preset = Annotated[

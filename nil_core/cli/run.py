@@ -25,6 +25,7 @@ def run(
     agent: o.Agent = None,
     skill: o.Skill = None,
     prompt: o.Prompt = None,
+    negative_prompt: o.NegativePrompt = None,
     seed: o.Seed = None,
     steps: o.Steps = None,
     preset: o.Preset = None,
@@ -45,8 +46,9 @@ def run(
     if resume is not None:
         given = {
             "--generator": generator, "--encoder": encoder, "--segmenter": segmenter, "--robot": robot,
-            "--agent": agent, "--skill": skill, "--prompt": prompt, "--seed": seed, "--preset": preset,
-            "--config": config, "--set": set_, "--reference": reference, "--out": out,
+            "--agent": agent, "--skill": skill, "--prompt": prompt, "--negative-prompt": negative_prompt,
+            "--seed": seed, "--preset": preset, "--config": config, "--set": set_, "--reference": reference,
+            "--out": out,
         }  # fmt: skip
         if extra := [name for name, value in given.items() if value is not None and value != []]:
             raise ConfigError(
@@ -60,7 +62,7 @@ def run(
         raise typer.Exit(0 if result.finished else INTERRUPTED)
     chosen = o.resolved(
         preset, config, set_, generator=generator, encoder=encoder, segmenter=segmenter, robot=robot, agent=agent,
-        skill=skill, prompt=prompt, seed=seed, steps=steps,
+        skill=skill, prompt=prompt, negative_prompt=negative_prompt, seed=seed, steps=steps,
     )  # fmt: skip
     with reporter() as show:
         show.say(f"{_described(chosen.config)}; {chosen.config.steps} steps, seed {chosen.config.seed}")
@@ -76,6 +78,7 @@ def generate(
     robot: o.Robot = None,
     skill: o.Skill = None,
     prompt: o.Prompt = None,
+    negative_prompt: o.NegativePrompt = None,
     seed: o.Seed = None,
     preset: o.Preset = None,
     config: o.ConfigFile = None,
@@ -85,7 +88,7 @@ def generate(
     """Generate the reference video alone: a folder for nil run --reference."""
     chosen = o.resolved(
         preset, config, set_, generator=generator, segmenter=segmenter, robot=robot, skill=skill, prompt=prompt,
-        seed=seed,
+        negative_prompt=negative_prompt, seed=seed,
     )  # fmt: skip
     with reporter() as show:
         show.say(_described(chosen.config))

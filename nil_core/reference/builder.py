@@ -14,14 +14,16 @@ from nil_core.config import RunConfig
 from nil_core.errors import DataError
 from nil_core.interfaces import Segmenter, VideoGenerator
 from nil_core.reference.alignment import hold
+from nil_core.reference.first_frame import draw_first_frame
 from nil_core.reference.framing import fit_mask, to_square
 from nil_core.reference.imagined import Imagined, pack, unpack
+from nil_core.reference.length import check_length
 from nil_core.reference.mask_quality import check_masks, measure
-from nil_core.reference.prompt import prompt
+from nil_core.reference.prompt import in_template
 from nil_core.reward.windows import ClipEmbedder
 from nil_core.runs.cache import Arrays, fingerprint, remember
 from nil_core.sim.scene import RobotScene
-from nil_core.types import Frames, GenerationRequest, Masks, Progress, Reference, Video
+from nil_core.types import BLACK, Frames, GenerationRequest, Masks, Progress, Reference, Video
 
 
 def imagine(config: RunConfig, choice: Choice, scene: RobotScene, progress: Progress) -> Imagined:
@@ -37,40 +39,37 @@ def imagine(config: RunConfig, choice: Choice, scene: RobotScene, progress: Prog
         DataError: an unusable video or mask.
         NilError: what the components have to say.
     """
-    frames, masks = scene.render(scene.standing_qpos[None])
     drawer, segmenter = choice["generator"], choice["segmenter"]
-    needs_scene = drawer.can(Capability.NEEDS_SCENE)
-    request = GenerationRequest(
-        prompt=config.prompt or prompt(scene.spec.prompt_name, config.skill),
-        skill=config.skill,
-        first_frame=frames[0],
-        first_mask=masks[0],
-        fps=config.environment.tick_hz,
-        seconds=config.video.seconds,
-        seed=config.seed,
-        scene=scene if needs_scene else None,
-    )
+    request = compose_request(config, drawer, scene)
     generator: VideoGenerator = drawer.build()
-    asked = {"prompt": request.prompt, "skill": request.skill, "fps": request.fps, "seconds": request.seconds}
+    asked = {
+        "prompt": request.prompt,
+        "negative_prompt": request.negative_prompt,
+        "skill": request.skill,
+        "fps": request.fps,
+        "seconds": request.seconds,
+        "seed": request.seed,
+        "background": request.background,
+    }
     key = fingerprint(
         drawer.identity(),
-        asked | {"seed": request.seed},
+        asked,
         request.first_frame,
         request.first_mask,
-        scene_fingerprint(scene) if needs_scene else "",
+        scene_fingerprint(scene) if request.scene else "",
         _source_fingerprint(drawer),
     )
     stored, found = remember(
         "videos", key, lambda: pack(generator.generate(request, progress)), ("frames", "fps", "facts")
     )
     video = unpack(stored)
+    remarks = check_length(video, request)
     mask_key = fingerprint(key, segmenter.identity())
     found_masks, _ = remember(
         "masks", mask_key, lambda: {"masks": _segment(segmenter, video, request.first_mask, progress)}, ("masks",)
     )
     provenance = {
         **asked,
-        "seed": request.seed,
         "generator": drawer.identity(),
         "segmenter": segmenter.identity(),
         "robot": choice["robot"].identity(),
@@ -80,12 +79,40 @@ def imagine(config: RunConfig, choice: Choice, scene: RobotScene, progress: Prog
             "frames": len(video.frames),
             "size": list(video.frames.shape[1:3]),
             "fps": video.fps,
+            "window": video.window,
+            "remarks": remarks,
             "facts": dict(video.facts),
         },
         "masks": asdict(measure(found_masks["masks"])),
     }
     check_masks(found_masks["masks"])
     return Imagined(video, found_masks["masks"], request.first_frame, request.first_mask, provenance)
+
+
+def compose_request(config: RunConfig, drawer: Chosen, scene: RobotScene) -> GenerationRequest:
+    """What the generator is asked for: its own scene's first frame if it draws the scene, else a large plain one.
+
+    Raises:
+        PluginError: the card's prompt template cannot be filled in.
+    """
+    drawn = drawer.can(Capability.NEEDS_SCENE)
+    if drawn:
+        frames, masks = scene.render(scene.standing_qpos[None])
+        frame, mask, background = frames[0], masks[0], BLACK
+    else:
+        frame, mask, background = draw_first_frame(scene, config.video)
+    return GenerationRequest(
+        prompt=config.prompt or in_template(drawer.card.prompt_template, scene.spec.prompt_name, config.skill),
+        skill=config.skill,
+        first_frame=frame,
+        first_mask=mask,
+        fps=config.environment.tick_hz,
+        seconds=config.video.seconds,
+        seed=config.seed,
+        scene=scene if drawn else None,
+        negative_prompt=config.negative_prompt,
+        background=background,
+    )
 
 
 def prepare(imagined: Imagined, config: RunConfig, encoder: Chosen, embedder: ClipEmbedder | None) -> Reference:
@@ -100,7 +127,7 @@ def prepare(imagined: Imagined, config: RunConfig, encoder: Chosen, embedder: Cl
     video, environment = imagined.video, config.environment
     rows = hold(len(video.frames), video.fps, environment.tick_hz)
     rows = rows[: round(config.video.seconds * environment.tick_hz) + 1]
-    frames, masks = to_square(video.frames[rows], imagined.masks[rows], environment.render_size)
+    frames, masks = to_square(video.frames[rows], imagined.masks[rows], environment.render_size, video.window)
     check_masks(masks)
     if embedder is None:
         seen: Arrays = {name: np.empty((len(rows), 0), np.float32) for name in ("embeddings", "features")}
@@ -140,7 +167,7 @@ def _source_fingerprint(drawer: Chosen) -> str:
 def _segment(segmenter: Chosen, video: Video, first_mask: Masks, progress: Progress) -> Masks:
     tool: Segmenter = segmenter.build()
     height, width = video.frames.shape[1:3]
-    masks = tool.segment(video, fit_mask(first_mask, height, width), progress)
+    masks = tool.segment(video, fit_mask(first_mask, height, width, video.window), progress)
     if masks.shape != video.frames.shape[:3] or masks.dtype != np.bool_:
         raise DataError(
             f"segmenter {segmenter.name} gave {masks.dtype} {masks.shape}, not bool {video.frames.shape[:3]}",

@@ -19,7 +19,8 @@ class Imagined:
     Attributes:
         video: as generated.
         masks: bool (T, H, W), from the segmenter.
-        first_frame, first_mask: uint8 (S, S, 3) and bool (S, S), what the generator was shown.
+        first_frame, first_mask: uint8 (S, S, 3) and bool (S, S), what the generator was shown (S differs from the
+            run's render size where the generator does not draw the scene).
         provenance: JSON values: prompt, components, hashes, and whether it came from the cache.
     """
 
@@ -37,15 +38,19 @@ def pack(video: Video) -> Arrays:
         arrays["masks"] = video.masks
     if video.trajectory is not None:
         arrays["trajectory"] = video.trajectory
+    if video.window is not None:
+        arrays["window"] = np.array(video.window, np.float64)
     return arrays
 
 
 def unpack(arrays: Arrays) -> Video:
     """Back from :func:`pack`."""
+    window = arrays.get("window")
     return Video(
         frames=arrays["frames"],
         fps=float(arrays["fps"]),
         masks=arrays.get("masks"),
         trajectory=arrays.get("trajectory"),
         facts=array_text(arrays["facts"]),
+        window=None if window is None else (float(window[0]), float(window[1]), float(window[2])),
     )

@@ -2,7 +2,28 @@
 
 from __future__ import annotations
 
+from nil_core.errors import PluginError
+
 
 def prompt(robot: str, skill: str) -> str:
     """Equation 1 of the paper: ``The {robot} agent is {skill}, camera follows.``"""
     return f"The {robot} agent is {skill}, camera follows."
+
+
+def in_template(template: str, robot: str, skill: str) -> str:
+    """Equation 1, worded as a generator's card wants it.
+
+    Args:
+        template: :attr:`nil_core.card.ComponentCard.prompt_template`; empty for equation 1 as it is.
+        robot, skill: as in :func:`prompt`.
+
+    Raises:
+        PluginError: the template names something else.
+    """
+    try:
+        return (template or "{prompt}").format(robot=robot, skill=skill, prompt=prompt(robot, skill))
+    except (KeyError, IndexError, ValueError) as error:
+        raise PluginError(
+            f"the generator's prompt template {template!r} cannot be filled in: {error}",
+            "it may name {robot}, {skill} and {prompt}; or give the whole sentence with --prompt",
+        ) from None

@@ -14,9 +14,11 @@ import pytest
 from nil_core.card import Capability
 from nil_core.components import Choice
 from nil_core.config import RunConfig
-from nil_core.errors import DataError, RunError
-from nil_core.reference.builder import check_masks, imagine, prepare
+from nil_core.errors import DataError, PluginError, RunError
+from nil_core.reference.builder import check_masks, compose_request, imagine, prepare
+from nil_core.reference.first_frame import PLAIN, distance
 from nil_core.reference.folder import load_imagined, load_reference, save_imagined, save_reference
+from nil_core.reference.framing import to_square
 from nil_core.reference.imagined import Imagined, pack, unpack
 from nil_core.reference.prompt import prompt
 from nil_core.reward.windows import ClipEmbedder
@@ -36,6 +38,11 @@ class Component:
     capabilities: frozenset[Capability] = frozenset()
     options: Any = None
     distribution: str = "fake"
+    prompt_template: str = ""
+
+    @property
+    def card(self) -> SimpleNamespace:
+        return SimpleNamespace(prompt_template=self.prompt_template)
 
     def can(self, capability: Capability) -> bool:
         return capability in self.capabilities
@@ -120,9 +127,9 @@ def test_the_generator_is_asked_for_what_the_run_needs(scene: Any) -> None:
     (request,) = chosen["generator"].tool.requests
     assert request.prompt == "The toy quadruped agent is walking, camera follows."
     assert (request.skill, request.fps, request.seconds, request.seed) == ("walking", 25.0, 1.0, 3)
-    frames, masks = scene.render(scene.standing_qpos[None])
-    assert np.array_equal(request.first_frame, frames[0]) and np.array_equal(request.first_mask, masks[0])
-    assert request.scene is None
+    assert (request.negative_prompt, request.scene) == ("", None)
+    assert request.first_frame.shape == (768, 768, 3), "large, whatever the run's render size"
+    assert (request.first_frame[~request.first_mask] == request.background).all()
     assert np.array_equal(made.video.frames, blob().frames) and np.array_equal(made.masks, blob().masks)
     provenance = json.loads(json.dumps(made.provenance, allow_nan=False))
     assert provenance["prompt"] == request.prompt and provenance["seed"] == 3
@@ -134,11 +141,77 @@ def test_the_generator_is_asked_for_what_the_run_needs(scene: Any) -> None:
     assert provenance["video"]["facts"] == {"speed": 0.8} and provenance["video"]["fps"] == 30.0
 
 
-def test_the_users_own_sentence_and_the_scene_are_handed_on(scene: Any) -> None:
-    chosen = choice(blob(), capabilities=frozenset({Capability.NEEDS_SCENE}))
-    imagine(CONFIG.model_copy(update={"prompt": "A dog runs."}), chosen, scene, no_progress)
+def test_the_users_own_sentences_and_the_scene_are_handed_on(scene: Any) -> None:
+    chosen = choice(blob(), capabilities=frozenset({Capability.NEEDS_SCENE}), prompt_template="Film this: {prompt}")
+    config = CONFIG.model_copy(update={"prompt": "A dog runs.", "negative_prompt": "cats"})
+    imagine(config, chosen, scene, no_progress)
     (request,) = chosen["generator"].tool.requests
-    assert request.prompt == "A dog runs." and request.scene is scene
+    assert request.prompt == "A dog runs." and request.negative_prompt == "cats" and request.scene is scene
+    frames, masks = scene.render(scene.standing_qpos[None])
+    assert np.array_equal(request.first_frame, frames[0]) and np.array_equal(request.first_mask, masks[0])
+    assert request.background == (0, 0, 0)
+
+
+def test_a_generators_own_wording(scene: Any) -> None:
+    drawer = Component("imagination", None, prompt_template="{prompt} Side view of a {robot}, {skill} {{slowly}}.")
+    assert compose_request(CONFIG, drawer, scene).prompt == (
+        "The toy quadruped agent is walking, camera follows. Side view of a toy quadruped, walking {slowly}."
+    )
+    for template in ("{mood} {prompt}", "{prompt", "{0}"):
+        with pytest.raises(PluginError, match="cannot be filled in") as caught:
+            compose_request(CONFIG, Component("imagination", None, prompt_template=template), scene)
+        assert "--prompt" in caught.value.hint
+
+
+def test_the_background_is_the_colour_farthest_from_the_robot() -> None:
+    """Some of the pixels may be anything: highlights on a dark robot are no reason to put it on black."""
+    dark, bright, green = (np.full((500, 3), colour, np.uint8) for colour in (20, 235, (0, 150, 60)))
+    dark[:10], bright[:10] = 255, 0
+    for robot, wanted in ((dark, "white"), (bright, "black"), (np.concatenate([dark, bright]), "green")):
+        assert max(PLAIN, key=lambda name: distance(PLAIN[name], robot)) == wanted
+    assert max(PLAIN, key=lambda name: distance(PLAIN[name], green)) != "green"
+
+
+@pytest.mark.parametrize(("wanted", "colour"), [("white", (255, 255, 255)), ("#0a64FF", (10, 100, 255))])
+def test_the_first_frame_stands_on_the_background_that_was_asked_for(scene: Any, wanted: str, colour: Any) -> None:
+    config = RunConfig(video={"first_frame_size": 96, "background": wanted})
+    request = compose_request(config, Component("imagination", None), scene)
+    assert request.background == colour and request.first_frame.shape == (96, 96, 3)
+    assert (request.first_frame[~request.first_mask] == colour).all() and request.first_mask.any()
+
+
+@pytest.mark.parametrize(
+    ("frames", "fps", "remark"),
+    [(26, 25.0, None), (25, 24.0, None), (31, 30.0, None), (14, 25.0, "short"), (121, 24.0, "left out")],
+)
+def test_a_length_that_was_not_asked_for_is_remarked(scene: Any, frames: int, fps: float, remark: str | None) -> None:
+    made = imagine(CONFIG, choice(blob(frames, fps)), scene, no_progress)
+    remarks = made.provenance["video"]["remarks"]
+    assert len(remarks) == (remark is not None) and all(remark in line for line in remarks)
+
+
+def test_a_video_shorter_than_a_tick_is_refused(scene: Any) -> None:
+    with pytest.raises(DataError, match=r"too short: 2 frame\(s\) at 60 fps"):
+        imagine(CONFIG, choice(blob(2, 60.0)), scene, no_progress)
+
+
+def test_the_window_decides_what_segmenter_and_reward_see(scene: Any) -> None:
+    """A letterboxed robot comes out as large as in the first frame, where a padded one would be smaller."""
+    small = moving_blob(26, 48, 48, 25.0)
+    video = Video(
+        np.pad(small.frames, [(0, 0), (0, 0), (20, 28), (0, 0)]),
+        25.0,
+        masks=np.pad(small.masks, [(0, 0), (0, 0), (20, 28)]),
+        window=(20, 0, 48),
+    )
+    chosen = choice(video)
+    made = imagine(CONFIG, chosen, scene, no_progress)
+    assert made.video.window == (20.0, 0.0, 48.0)
+    (first_mask,) = chosen["segmenter"].tool.first_masks
+    assert first_mask.shape == (48, 96) and not first_mask[:, :20].any() and not first_mask[:, 68:].any()
+    seen = prepare(made, CONFIG, Component("means", None), None)
+    frames, masks = to_square(small.frames, small.masks, SIZE)
+    assert np.array_equal(seen.frames, frames) and np.array_equal(seen.masks, masks)
 
 
 def test_the_segmenter_gets_the_first_mask_at_the_videos_size(scene: Any) -> None:
@@ -159,6 +232,7 @@ def test_nothing_is_made_twice_and_nothing_else_is_taken_for_it(scene: Any) -> N
         {"seed": 4},
         {"skill": "trotting"},
         {"prompt": "p"},
+        {"negative_prompt": "n"},
         {"video": CONFIG.video.model_copy(update={"seconds": 2.0})},
     ):
         other = choice(blob())
@@ -249,9 +323,10 @@ def test_an_encoder_that_gives_nan_is_refused() -> None:
 
 @pytest.mark.parametrize("full", [True, False])
 def test_a_video_survives_as_arrays(full: bool) -> None:
-    video = replace(blob(5, speed=0.5), trajectory=np.arange(5.0)[:, None])
-    video = video if full else replace(video, masks=None, trajectory=None, facts={})
+    video = replace(blob(5, speed=0.5), trajectory=np.arange(5.0)[:, None], window=(1.5, -2.0, 30.0))
+    video = video if full else replace(video, masks=None, trajectory=None, facts={}, window=None)
     again = unpack(pack(video))
+    assert again.window == video.window
     assert np.array_equal(again.frames, video.frames) and (again.fps, again.facts) == (video.fps, video.facts)
     for one, other in ((again.masks, video.masks), (again.trajectory, video.trajectory)):
         assert (one is None) == (other is None) == (not full)

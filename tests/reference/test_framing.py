@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nil_core.reference.framing import fit_mask, to_square
+from nil_core.errors import DataError
+from nil_core.reference.framing import central_square, fit_mask, letterbox, to_square
+from nil_core.reward.framing import crop
 from nil_core.reward.similarity import iou
 from nil_core.testing import moving_blob
 
@@ -76,3 +78,36 @@ def test_a_mask_of_the_same_side_is_cut_out_exactly(height: int, width: int) -> 
     mask = np.random.default_rng(0).random((64, 64)) < 0.5
     top, left = (64 - height) // 2, (64 - width) // 2
     assert np.array_equal(fit_mask(mask, height, width), mask[top : top + height, left : left + width])
+
+
+@settings(deadline=None)
+@given(sides, sides, sides)
+def test_a_letterboxed_first_frame_lies_where_the_central_square_says(size: int, width: int, height: int) -> None:
+    background = (0, 177, 64)
+    first = np.full((size, size, 3), (250, 10, 10), np.uint8)
+    boxed = letterbox(first, width, height, background)
+    left, top, side = central_square(width, height)
+    inside = np.zeros((height, width), bool)
+    inside[top : top + side, left : left + side] = True
+    assert (boxed[inside] == (250, 10, 10)).all() and (boxed[~inside] == background).all()
+    assert np.array_equal(fit_mask(np.ones((size, size), bool), height, width, (left, top, side)), inside)
+
+
+def test_only_a_square_is_letterboxed() -> None:
+    with pytest.raises(DataError, match="20x10"):
+        letterbox(np.zeros((10, 20, 3), np.uint8), 64, 64, (0, 0, 0))
+
+
+@settings(deadline=None)
+@given(st.floats(-60, 60), st.floats(-60, 60), st.floats(20, 150))
+def test_any_window_shows_what_lies_in_it(left: float, top: float, side: float) -> None:
+    """Against the same square taken pixel by pixel: the centre of each pixel, looked up in the picture."""
+    height, width, size = 70, 90, 40
+    mask = np.zeros((height, width), bool)
+    mask[20:50, 30:75] = True
+    frame = np.full((height, width, 3), 180, np.uint8)
+    _, got = crop(frame, mask, (left, top, side), size)
+    across = left + (np.arange(size) + 0.5) * side / size
+    down = top + (np.arange(size) + 0.5) * side / size
+    wanted = ((down >= 20) & (down < 50))[:, None] & ((across >= 30) & (across < 75))
+    assert (got != wanted).sum() <= 2 * 4 * size * 0.05 + 8, "edges may fall to either side"
