@@ -15,12 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nil_core.api import ConfigError, DataError, NilError
+from nil_core.sim.scene import compose
 from nil_core.testing import check_robot
 from nil_robot_mjcf import MjcfOptions
 from nil_robot_mjcf.robot import MjcfRobot
 from nil_robot_mjcf.robot_alone import tilt, turned
 
-QUADRUPED = Path(common.__file__).parents[1] / "quadruped.xml"
+SUITE = Path(common.__file__).parents[1]
 
 LEG = """
 <body name="{name}_thigh" pos="{x} {y} 0">
@@ -244,13 +245,15 @@ def test_turning_about_the_vertical(lean, heading):
     np.testing.assert_allclose(turned(result, -heading), leaning, atol=1e-12)
 
 
-def test_dm_controls_quadruped_stands():
-    from nil_core.sim.scene import compose
-
-    made = MjcfRobot(MjcfOptions(path=QUADRUPED))
+@pytest.mark.parametrize(
+    ("file", "joints", "feet"),
+    [("quadruped.xml", 16, 4), ("humanoid.xml", 21, 4), ("humanoid_CMU.xml", 56, 6)],
+)
+def test_dm_controls_robots_stand(file: str, joints: int, feet: int):
+    made = MjcfRobot(MjcfOptions(path=SUITE / file))
     check_robot(made)
-    assert len(made.spec.actuators) == 16 and len(made.spec.feet) == 4
-    scene = compose(made, "pd", 0.004, 64)
+    assert (len(made.spec.actuators), len(made.spec.feet)) == (joints, feet)
+    scene = compose(made, "pd", 0.004, 64, simplify=False)
     data = mujoco.MjData(scene.model)
     data.qpos[:], data.ctrl[:] = scene.standing_qpos, scene.standing_ctrl
     mujoco.mj_step(scene.model, data, 500)

@@ -9,11 +9,14 @@ import numpy as np
 
 from nil_core.api import Actuator, Camera, ConfigError, DataError, Doubles, FallLimits, RobotSpec
 from nil_robot_mjcf import MjcfOptions, drives, standing
+from nil_robot_mjcf.balance import balanced
 from nil_robot_mjcf.geom_groups import sort_geoms
 from nil_robot_mjcf.model_file import compile_model, load
 from nil_robot_mjcf.robot_alone import LEVEL, UPRIGHT, add_upright_frame, find_root, isolate, tilt, turned
 
 FALLEN = 0.6  # of the standing height
+TO_BALANCE = 3  # joints of a leg: hip, knee and ankle place the foot and level its sole
+BALANCING_ROUNDS = 2  # soles that lie flat may touch the floor with more geoms than those of the pose in the file
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +89,11 @@ class MjcfRobot:
         if heading:
             self._quaternion = turned(self._quaternion, heading)
             model, data, root, feet = self._stand(limits, pose)
+        for _ in range(BALANCING_ROUNDS):
+            legs = standing.find_legs(model, data, root, feet, limits)
+            if len(legs) == 2 and min(len(leg.joints) for leg in legs) >= TO_BALANCE:
+                pose = self._balance(model, data, legs, pose)
+                model, data, root, feet = self._stand(limits, pose)
         height = float(data.qpos[2])
         if o.torso is not None:
             _check_names("body", [o.torso], [model.body(b).name for b in range(model.nbody)])
@@ -128,6 +136,14 @@ class MjcfRobot:
         if o.feet is not None:
             _check_names("geom", o.feet, [model.geom(g).name for g in range(model.ngeom)])
         return model, data, root, o.feet or standing.find_feet(model, data, root, limits)
+
+    def _balance(
+        self, model: mujoco.MjModel, data: mujoco.MjData, legs: list[standing.Leg], pose: dict[str, float]
+    ) -> dict[str, float]:
+        """The pose, but that a biped stands in it; angles that the user set stay."""
+        fixed = {model.joint(name).id for name in self._options.standing_pose}
+        found = balanced(model, data, legs, fixed, narrow=self._pose_source == standing.OWN_POSE)
+        return pose | found
 
     def _actuators(
         self, model: mujoco.MjModel, data: mujoco.MjData, root: str, feet: tuple[str, ...], limits: dict[str, float]

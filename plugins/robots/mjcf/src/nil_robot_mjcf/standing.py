@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 import mujoco
 import numpy as np
@@ -10,9 +11,11 @@ import numpy as np
 from nil_core.api import Camera, DataError, Doubles
 from nil_robot_mjcf.geom_groups import COLLIDER, VISUAL
 
+OWN_POSE = "the model's own pose"
 KEYFRAMES = ("home", "stand", "standing")
 SCALAR_JOINTS = (mujoco.mjtJoint.mjJNT_HINGE, mujoco.mjtJoint.mjJNT_SLIDE)
 SLACK = 1e-3  # rad beyond a joint's limit that rounding explains
+NEAR_FLOOR = 0.05  # of the standing height
 LEVEL = 0.02  # of the standing height; feet that differ by less stand on one floor
 ASKEW = 0.5  # rad; feet may be placed a little unevenly, but a robot that faces y is built that way
 SHORTEST_TOE = 0.01  # m; soles centred under their ankles do not tell front from back, and then x is taken for it
@@ -43,7 +46,7 @@ def keyframe_pose(model: mujoco.MjModel, root: str) -> tuple[dict[str, float], D
             pose[model.joint(number).name] = float(qpos[model.jnt_qposadr[number]])
     if key is None:
         pose = {name: _within(model, name, angle) for name, angle in pose.items()}
-        source = "the model's own pose"
+        source = OWN_POSE
     else:
         source = f"keyframe {names[key] or key}"
         check_limits(model, pose, source)
@@ -117,11 +120,42 @@ def find_feet(model: mujoco.MjModel, data: mujoco.MjData, root: str, driven: Col
     return feet
 
 
+@dataclass(frozen=True)
+class Leg:
+    """One leg, by ids.
+
+    Attributes:
+        joints: the driven ones between root and foot, from the root outwards.
+        toes: the driven ones beyond.
+        soles: colliders of the foot and its toes that are near the floor.
+    """
+
+    joints: tuple[int, ...]
+    toes: tuple[int, ...]
+    soles: tuple[int, ...]
+
+
+def find_legs(
+    model: mujoco.MjModel, data: mujoco.MjData, root: str, feet: Collection[str], driven: Collection[str]
+) -> list[Leg]:
+    """The legs that end in the feet, in their order; those without driven joints are left out."""
+    moving = {model.joint(name).id for name in driven}
+    near = [geom for geom, height in _heights(model, data).items() if height < NEAR_FLOOR * data.qpos[2]]
+    legs = []
+    for foot in dict.fromkeys(int(model.geom_bodyid[model.geom(name).id]) for name in feet):
+        chain = tuple(joint for joint in joints_to(model, foot, root) if joint in moving)
+        soles = [geom for geom in near if foot in _bodies_to(model, model.geom_bodyid[geom], root)]
+        below = {joint for geom in soles for joint in joints_to(model, model.geom_bodyid[geom], root)}
+        if chain:
+            legs.append(Leg(chain, tuple(sorted(below.intersection(moving).difference(chain))), tuple(soles)))
+    return legs
+
+
 def joints_to(model: mujoco.MjModel, body: int, root: str) -> list[int]:
-    """Joints between the root and a body."""
+    """Joints between the root and a body, from the root outwards."""
     return [
         joint
-        for link in _bodies_to(model, body, root)
+        for link in reversed(_bodies_to(model, body, root))
         for joint in range(model.body_jntadr[link], model.body_jntadr[link] + model.body_jntnum[link])
     ]
 
@@ -133,7 +167,7 @@ def find_heading(model: mujoco.MjModel, data: mujoco.MjData, root: str, feet: Co
         return 0.0
     one, other = soles.values()
     forward = np.array([other[1] - one[1], one[0] - other[0]]) / np.linalg.norm((one - other)[:2])
-    ankles = [data.xanchor[joints_to(model, body, root)[0]] for body in soles]
+    ankles = [data.xanchor[joints_to(model, body, root)[-1]] for body in soles]
     toes = float(np.mean([(sole - ankle)[:2] @ forward for sole, ankle in zip(soles.values(), ankles, strict=True)]))
     if (toes if abs(toes) > SHORTEST_TOE else forward[0]) < 0:
         forward = -forward
