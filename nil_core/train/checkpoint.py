@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from nil_core.errors import RunError
 from nil_core.interfaces import Agent
-from nil_core.runs.atomic import read_arrays, write_arrays, write_json, writing
+from nil_core.runs.atomic import clear_of_disk_trouble, read_arrays, write_arrays, write_json, writing
 
-FORMAT = 1
+FORMAT = 2
 BEST = "best"
 FAILED = "failed"
 """Where a run ends that met a NaN: to be looked at, never gone on from."""
+
+_LEFTOVER = ".tmp"  # ends the hidden names of folders that are being written or removed
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,11 @@ def save(root: Path, agent: Agent, state: LoopState, keep: int) -> Path:
         MachineError: the disk is full or not writable; earlier checkpoints are untouched.
     """
     path = root / f"step-{state.step:09d}"
-    write(path, agent, state)
-    for old in steps(root)[:-keep]:
-        shutil.rmtree(old, ignore_errors=True)
+    with clear_of_disk_trouble(path):
+        write(path, agent, state)
+        _flush(root)
+        for old in steps(root)[:-keep]:
+            _remove(old)
     return path
 
 
@@ -57,6 +62,7 @@ def write(path: Path, agent: Agent, state: LoopState) -> None:
         agent.save(temporary / "agent")
         write_arrays(temporary / "loop.npz", state.arrays)
         write_json(temporary / "loop.json", {"format": FORMAT, "step": state.step, "values": state.values})
+        _make_way(path, temporary)
 
 
 def save_policy(root: Path, agent: Agent) -> Path:
@@ -65,6 +71,7 @@ def save_policy(root: Path, agent: Agent) -> Path:
     with writing(path) as temporary:
         (temporary / "agent").mkdir(parents=True)
         agent.save(temporary / "agent")
+        _make_way(path, temporary)
     return path
 
 
@@ -95,35 +102,47 @@ def load(path: Path, agent: Agent) -> LoopState:
         header = json.loads((path / "loop.json").read_text(encoding="utf-8"))
         if header["format"] != FORMAT:
             raise RunError(
-                f"{path} has format {header['format']}, this nil reads {FORMAT}", "use the nil that wrote it"
+                f"{path} has format {header['format']}, this nil reads {FORMAT}",
+                "go on with the nil-core that wrote it (manifest.json names it), or start the run anew",
             )
-        values = header["values"]
-        arrays = read_arrays(path / "loop.npz")
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        state = LoopState(header["step"], header["values"], read_arrays(path / "loop.npz"))
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise RunError(
             f"the checkpoint {path} is damaged: {error}", f"remove it to go on from the one before: rm -r {path}"
         ) from None
     agent.load(path / "agent")
-    return LoopState(header["step"], values, arrays)
+    return state
 
 
-def split_states(states: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, npt.NDArray[Any]]]:
-    """Dictionaries of mixed values as JSON values, and arrays under ``<index>.<key>``."""
-    values: list[dict[str, Any]] = []
-    arrays: dict[str, npt.NDArray[Any]] = {}
-    for i, state in enumerate(states):
-        values.append({k: v for k, v in state.items() if not isinstance(v, np.ndarray)})
-        arrays |= {f"{i}.{k}": v for k, v in state.items() if isinstance(v, np.ndarray)}
-    return values, arrays
+def tidy(root: Path) -> None:
+    """Remove what a process left that was killed while it wrote, or removed, a checkpoint."""
+    for leftover in root.glob(f".*{_LEFTOVER}"):
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
-def join_states(values: list[dict[str, Any]], arrays: dict[str, npt.NDArray[Any]]) -> list[dict[str, Any]]:
-    """Back from :func:`split_states`."""
-    states = [dict(value) for value in values]
-    for name, array in arrays.items():
-        index, _, key = name.partition(".")
-        states[int(index)][key] = array
-    return states
+def _make_way(path: Path, temporary: Path) -> None:
+    """Before a temporary folder gets its name: all of it on the disk itself, and nothing else under that name."""
+    for file in temporary.rglob("*"):
+        _flush(file)
+    if path.exists():
+        _remove(path)
+
+
+def _remove(folder: Path) -> None:
+    """Never seen half-removed, whenever the process is killed."""
+    aside = folder.with_name(f".{folder.name}{_LEFTOVER}")
+    folder.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _flush(path: Path) -> None:
+    """A file, or the names in a folder, to the disk itself: a machine without power keeps them."""
+    if os.name == "posix":  # elsewhere folders cannot be opened
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def under(prefix: str, arrays: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:

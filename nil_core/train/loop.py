@@ -11,22 +11,23 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import numpy as np
 
 from nil_core.config import RunConfig
-from nil_core.errors import NumericalError
+from nil_core.errors import NumericalError, RunError
 from nil_core.hooks import Hooks
 from nil_core.interfaces import Agent
 from nil_core.reward.imitation import RewardSource
 from nil_core.runs import log
 from nil_core.runs.directory import RunFolder
 from nil_core.runs.reporting import Reporter
-from nil_core.sim.workers import Simulation, Slots
+from nil_core.sim.workers import Simulation, Slots, State
 from nil_core.train import checkpoint
-from nil_core.train.checkpoint import LoopState, join_states, prefixed, split_states, under
+from nil_core.train.checkpoint import LoopState, prefixed, under
 from nil_core.train.pending import PendingTransitions
 from nil_core.train.stopwatch import Stopwatch
 from nil_core.train.tally import Tally
@@ -73,7 +74,7 @@ class TrainingLoop:
         self._observations: Floats = np.empty((0, 0), np.float32)
         self._shown: dict[str, float] = {}
         self._last_report = (time.perf_counter(), 0)
-        self._saved_at = time.monotonic()
+        self._saved = (time.monotonic(), -1)  # when, and at which step
         self._stopping = False
 
     def start(self) -> None:
@@ -83,7 +84,12 @@ class TrainingLoop:
         self._observations = slots.observations.copy()
 
     def resume(self) -> None:
-        """Go on from the newest checkpoint; from the beginning, if the run ended before its first."""
+        """Go on from the newest checkpoint; from the beginning, if the run ended before its first.
+
+        Raises:
+            RunError: it is damaged, of another format, or of other environments than the config's.
+        """
+        checkpoint.tidy(self.folder.checkpoints)
         if not checkpoint.steps(self.folder.checkpoints):
             log.cut_back(self.folder.metrics, 0)
             log.cut_back(self.folder.timing, 0)
@@ -94,12 +100,23 @@ class TrainingLoop:
         self.step = state.step
         self._best = state.values["best"]
         self._tally.restore(state.values["tally"])
-        self._parts.simulation.restore(join_states(state.values["environments"], under("environment", state.arrays)))
+        self._parts.simulation.restore(self._fitting(state.arrays["environments"], path))
         self._parts.source.restore(under("reward", state.arrays))
         self._pending.restore(under("pending", state.arrays))
         self._observations = state.arrays["observations"].astype(np.float32)
+        self._saved = (time.monotonic(), self.step)
         log.cut_back(self.folder.metrics, self.step)
         log.cut_back(self.folder.timing, self.step)
+
+    def _fitting(self, saved: State, path: Path) -> State:
+        ours = self._parts.simulation.state()
+        if (saved.shape, saved.dtype) != (ours.shape, ours.dtype):
+            raise RunError(
+                f"{path} is of {len(saved)} environments of {saved.itemsize} bytes, "
+                f"the config's are {len(ours)} of {ours.itemsize}",
+                "resume with the robot and simulation.environments that the run began with",
+            )
+        return saved
 
     def run(self) -> bool:
         """Learn until ``config.steps``, or until Ctrl-C.
@@ -186,7 +203,7 @@ class TrainingLoop:
 
     def _checkpoint_is_due(self) -> bool:
         """By steps, and where those are slow by time: a checkpoint changes nothing in the run."""
-        overdue = time.monotonic() - self._saved_at > CHECKPOINT_SECONDS
+        overdue = time.monotonic() - self._saved[0] > CHECKPOINT_SECONDS
         return self._due(self.config.training.checkpoint_every) or overdue
 
     def _due(self, every: int) -> bool:
@@ -212,18 +229,20 @@ class TrainingLoop:
         self._watch.add("evaluate", time.perf_counter() - began)
 
     def _save(self, state: str) -> None:
-        training = self.config.training
-        path = checkpoint.save(self.folder.checkpoints, self._parts.agent, self._state(), training.keep)
-        self._saved_at = time.monotonic()
+        """Write a checkpoint, unless that of this very step is there, and say in what ``state`` the run is."""
+        path = None
+        if self._saved[1] != self.step:
+            keep = self.config.training.keep
+            path = checkpoint.save(self.folder.checkpoints, self._parts.agent, self._state(), keep)
+            self._saved = (time.monotonic(), self.step)
         self.folder.write_status(state, self.step)
-        self._parts.hooks.fire("checkpoint_saved", folder=path, step=self.step)
+        if path is not None:
+            self._parts.hooks.fire("checkpoint_saved", folder=path, step=self.step)
 
     def _state(self) -> LoopState:
-        environments, arrays = split_states(self._parts.simulation.state())
-        values = {"best": self._best, "tally": self._tally.state(), "environments": environments}
-        arrays = prefixed("environment", arrays)
-        arrays |= prefixed("reward", self._parts.source.state()) | prefixed("pending", self._pending.state())
-        arrays["observations"] = self._observations
+        values = {"best": self._best, "tally": self._tally.state()}
+        arrays = prefixed("reward", self._parts.source.state()) | prefixed("pending", self._pending.state())
+        arrays |= {"environments": self._parts.simulation.state(), "observations": self._observations}
         return LoopState(self.step, values, arrays)
 
     def _report(self) -> None:

@@ -13,7 +13,7 @@ from nil_core import registry
 from nil_core.errors import MachineError, RunError
 from nil_core.interfaces import Agent
 from nil_core.train import checkpoint
-from nil_core.train.checkpoint import LoopState, join_states, prefixed, split_states, under
+from nil_core.train.checkpoint import LoopState, prefixed, under
 from nil_core.types import AgentSetting
 
 SETTING = AgentSetting(observation_size=3, action_size=2, environments=1, horizon=5, total_steps=10, seed=0)
@@ -108,19 +108,6 @@ def test_another_format_and_another_agent_are_refused(tmp_path: Path) -> None:
     (path / "loop.json").write_text(json.dumps(header | {"format": 99}))
     with pytest.raises(RunError, match="format 99"):
         checkpoint.load(path, agent())
-
-
-def test_states_split_into_json_and_arrays_and_join_again() -> None:
-    states = [
-        {"physics": np.arange(i + 2.0), "step_count": i, "random": {"state": {"state": 2**100}}} for i in range(12)
-    ]
-    values, arrays = split_states(states)
-    values = json.loads(json.dumps(values))
-    assert set(arrays) == {f"{i}.physics" for i in range(12)}
-    joined = join_states(values, arrays)
-    for one, other in zip(states, joined, strict=True):
-        assert one.keys() == other.keys()
-        assert np.array_equal(one.pop("physics"), other.pop("physics")) and one == other
 
 
 def test_prefixes_keep_parts_apart() -> None:

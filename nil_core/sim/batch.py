@@ -1,0 +1,109 @@
+"""Some environments, stepped and drawn one after the other in one process."""
+
+from __future__ import annotations
+
+import time
+
+from dm_control.rl.control import PhysicsError
+
+from nil_core.errors import NumericalError
+from nil_core.sim.environment import EnvironmentPlan, ImitationEnvironment, State
+from nil_core.sim.renderer import Renderer
+from nil_core.sim.slots import Slots
+
+
+class Batch:
+    """Environments, a renderer, and where their results go.
+
+    Args:
+        plan: what they all are.
+        slots: one place for each.
+        render: draw frames and masks at ticks.
+        measure: fill ``measurements``.
+    """
+
+    def __init__(self, plan: EnvironmentPlan, slots: Slots, render: bool, measure: bool) -> None:
+        self.environments = [ImitationEnvironment(plan, 0) for _ in slots.tick]
+        self._slots = slots
+        self._measure = measure
+        self._per_tick = plan.settings.control_steps_per_tick
+        scene = plan.scene
+        self._renderer = (
+            Renderer(scene.model, scene.render_size, scene.spec.camera, scene.spec.root) if render else None
+        )
+
+    def reset(self) -> None:
+        """Start every episode anew."""
+        for i, environment in enumerate(self.environments):
+            self._start(i)
+            self._slots.qpos[i] = environment.data.qpos
+        self._slots.final_observations[:] = self._slots.observations
+
+    def step(self) -> None:
+        """One control step of every environment, with the actions in the slots."""
+        slots = self._slots
+        for i, environment in enumerate(self.environments):
+            began = time.perf_counter()
+            result = environment.step(slots.actions[i])
+            task, data = environment.task_, environment.data
+            observation = environment.observe(result)
+            slots.observations[i] = slots.final_observations[i] = observation
+            slots.terminated[i] = result.last() and result.discount == 0.0
+            slots.truncated[i] = result.last() and result.discount != 0.0
+            slots.speed[i] = data.qvel[0]
+            slots.environment_reward[i] = result.reward
+            slots.qpos[i] = data.qpos
+            slots.ticked[i] = ticked = result.last() or task.step_count % self._per_tick == 0
+            slots.tick[i] = -(-task.step_count // self._per_tick)
+            if self._measure:
+                task.measure(data).pack_into(slots.measurements[i])
+            stepped = time.perf_counter()
+            if ticked and self._renderer is not None:
+                self._renderer.draw(data, slots.frames[i], slots.masks[i])
+            drawn = time.perf_counter()
+            slots.busy[i] = stepped - began, drawn - stepped
+            if result.last():
+                self._start(i)
+                slots.busy[i, 1] += time.perf_counter() - drawn
+
+    def restore(self, states: State) -> None:
+        """Go on from saved states; ``observations`` follow."""
+        for i, environment in enumerate(self.environments):
+            environment.restore(states[i])
+            task = environment.task_
+            self._slots.observations[i] = task.observer.observe(environment.data, task.action, task.step_count)
+
+    def obey(self, command: str, states: State, bank: int) -> None:
+        """Do what the command says, and then write the states it led to.
+
+        Args:
+            command: ``reset``, ``step`` or ``restore``.
+            states: (banks, N).
+            bank: where the states are that the environments stand in, or shall go on from; the other bank is written.
+
+        Raises:
+            NumericalError: the simulation became unstable; no state is written.
+        """
+        if command == "restore":
+            self.restore(states[bank])
+        else:
+            try:
+                self.reset() if command == "reset" else self.step()
+            except PhysicsError as error:
+                raise NumericalError(
+                    f"the simulation became unstable: {error}",
+                    "a smaller environment.timestep or weaker gains may help",
+                ) from None
+        for i, environment in enumerate(self.environments):
+            states[1 - bank, i] = environment.state()
+
+    def close(self) -> None:
+        """Free the renderer."""
+        if self._renderer is not None:
+            self._renderer.close()
+
+    def _start(self, i: int) -> None:
+        environment = self.environments[i]
+        self._slots.observations[i] = environment.observe(environment.reset())
+        if self._renderer is not None:
+            self._renderer.draw(environment.data, self._slots.start_frames[i], self._slots.start_masks[i])

@@ -1,0 +1,158 @@
+"""A process that simulates and draws some environments, seen from both of its ends."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import signal
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
+
+from nil_core.errors import NilError
+from nil_core.sim import gl
+from nil_core.sim.batch import Batch
+from nil_core.sim.environment import EnvironmentPlan
+from nil_core.sim.slots import Memory
+
+HANG_SECONDS = 120.0  # for one step of its environments, which takes a small part of one
+START_SECONDS = 120.0  # for the first answer, before which Python and its libraries start
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker process is told at its start.
+
+    Attributes:
+        plan: what its environments are.
+        memory: of all environments.
+        which: its own ones.
+        render, measure: as in :class:`nil_core.sim.batch.Batch`.
+    """
+
+    plan: EnvironmentPlan
+    memory: Memory
+    which: slice
+    render: bool
+    measure: bool
+
+
+class WorkerLost(Exception):
+    """A worker died or hangs; the text says which one and how."""
+
+
+class Worker:
+    """This process's end of a worker.
+
+    Args:
+        name: what to call it.
+        job: what it does.
+        bank: where the states are that its environments begin from.
+    """
+
+    def __init__(self, name: str, job: Job, bank: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.name = name
+        self._patience = START_SECONDS
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, job, bank), name=name, daemon=True)
+        with _ctrl_c_held_back():
+            self._process.start()
+        theirs.close()
+
+    @property
+    def number(self) -> int | None:
+        """The process's id."""
+        return self._process.pid
+
+    def send(self, command: str, bank: int) -> None:
+        """Hand over a command of :meth:`nil_core.sim.batch.Batch.obey`. That a worker is gone shows in the answer."""
+        with contextlib.suppress(OSError):
+            self._pipe.send((command, bank))
+
+    def receive(self) -> None:
+        """Wait until the command is done.
+
+        Raises:
+            WorkerLost: it never will be.
+            Exception: what the command raised.
+        """
+        ready = wait([self._pipe, self._process.sentinel], self._patience)
+        if not ready:
+            raise WorkerLost(f"{self.name} has not answered for {self._patience:.0f} s")
+        try:
+            if self._pipe not in ready and not self._pipe.poll():
+                raise EOFError
+            failure: Exception | None = self._pipe.recv()
+        except (EOFError, OSError):
+            raise WorkerLost(f"{self.name} died ({self._end()})") from None
+        self._patience = HANG_SECONDS
+        if failure is not None:
+            raise failure
+
+    def close(self, patience: float = 2.0) -> None:
+        """End it: politely, and after so many seconds by force. Safe to call twice."""
+        with contextlib.suppress(OSError):
+            self._pipe.send(("close", 0))
+        self._process.join(patience)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        self._pipe.close()
+
+    def _end(self) -> str:
+        self._process.join(2.0)
+        code = self._process.exitcode
+        return f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
+
+
+@contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """Processes started meanwhile never hear Ctrl-C, this one hears it afterwards.
+
+    Ignoring it is the first thing a worker does, and too late: its interpreter and its imports take a second before.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # its start would let Ctrl-C through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _serve(pipe: Connection, job: Job, bank: int) -> None:
+    """The life of a worker process: answers every command with None, or with what went wrong."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that people talk to
+    gl.mark_worker()
+    states = job.memory.states()[:, job.which]
+    try:
+        batch = Batch(job.plan, job.memory.slots().part(job.which), job.render, job.measure)
+        batch.restore(states[bank])
+    except Exception as error:
+        pipe.send(_portable(error))
+        return
+    while True:
+        try:
+            command, bank = pipe.recv()
+        except (EOFError, OSError):
+            break
+        if command == "close":
+            break
+        try:
+            batch.obey(command, states, bank)
+            pipe.send(None)
+        except Exception as error:
+            pipe.send(_portable(error))
+    batch.close()
+
+
+def _portable(error: Exception) -> Exception:
+    if isinstance(error, NilError):
+        return error
+    return RuntimeError("in a simulation worker:\n" + "".join(traceback.format_exception(error)))

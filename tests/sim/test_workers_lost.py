@@ -1,0 +1,135 @@
+"""A worker process that dies or hangs is replaced, and the numbers are those of a simulation that lost none."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from nil_core.errors import MachineError
+from nil_core.sim import gl
+from nil_core.testing import ToyQuadruped
+
+gl.choose_backend()
+
+from nil_core.config import EnvironmentSettings  # noqa: E402
+from nil_core.sim import worker_process, workers  # noqa: E402
+from nil_core.sim.batch import Batch  # noqa: E402
+from nil_core.sim.environment import EnvironmentPlan, ImitationEnvironment  # noqa: E402
+from nil_core.sim.scene import compose  # noqa: E402
+from nil_core.sim.slots import Memory  # noqa: E402
+from nil_core.sim.workers import Simulation  # noqa: E402
+
+SIZE, N, TICKS, NU = 48, 3, 4, 12
+OUTPUTS = ["observations", "final_observations", "terminated", "truncated", "ticked", "tick", "measurements", "qpos"]
+PICTURES = ["frames", "masks", "start_frames", "start_masks"]
+
+
+@pytest.fixture(scope="module")
+def plan() -> EnvironmentPlan:
+    scene = compose(ToyQuadruped(), "pd", 0.004, SIZE, simplify=False)
+    settings = EnvironmentSettings(render_size=SIZE, reset_noise=0.05)
+    return EnvironmentPlan(scene, settings, TICKS, np.zeros((TICKS + 1, 0), np.float32), 0.8)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_process, "HANG_SECONDS", 4.0)
+
+
+def actions(step: int) -> np.ndarray:
+    return np.random.default_rng(step).uniform(-1, 1, (N, NU)).astype(np.float32)
+
+
+def process(name: str) -> int:
+    (found,) = (child for child in multiprocessing.active_children() if child.name == name)
+    assert found.pid is not None
+    return found.pid
+
+
+def life(simulation: Simulation, steps: int, harm: dict[int, tuple[str, signal.Signals]]) -> Iterator[dict]:
+    """What is seen of each step; harm befalls a worker just before a step is sent."""
+    simulation.reset()
+    for step in range(steps):
+        if step in harm:
+            os.kill(process(f"simulation worker {harm[step][0]}"), harm[step][1])
+        slots = simulation.step(actions(step))
+        yield {name: getattr(slots, name).copy() for name in [*OUTPUTS, *PICTURES]}
+
+
+def test_a_killed_and_a_stopped_worker_change_no_number(
+    plan: EnvironmentPlan, impatient: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    harm = {2: ("0", signal.SIGKILL), 6: ("1", signal.SIGSTOP)}
+    with Simulation(plan, N, 0, seed=3) as whole, Simulation(plan, N, 2, seed=3) as harmed:
+        victims = [process("simulation worker 0"), process("simulation worker 1")]
+        for step, (one, other) in enumerate(zip(life(whole, 9, {}), life(harmed, 9, harm), strict=True)):
+            for name in one:
+                assert np.array_equal(one[name], other[name]), f"{name} at step {step}"
+        assert np.array_equal(whole.state(), harmed.state())
+        replacements = [process("simulation worker 0"), process("simulation worker 1")]
+    assert not set(victims) & set(replacements)
+    said = "\n".join(record.getMessage() for record in caplog.records if record.levelno == logging.WARNING)
+    assert f"simulation worker 0 died (signal SIGKILL); process {replacements[0]} takes its place" in said
+    assert f"simulation worker 1 has not answered for 4 s; process {replacements[1]} takes its place" in said
+    assert not multiprocessing.active_children(), "a stopped process is gone too"
+
+
+def test_a_worker_killed_while_idle_is_noticed_by_a_reset_and_by_a_restore(plan: EnvironmentPlan) -> None:
+    with Simulation(plan, N, 0, seed=3, render=False) as whole, Simulation(plan, N, 1, seed=3, render=False) as harmed:
+        start, first = whole.state(), whole.reset().observations.copy()
+        os.kill(process("simulation worker 0"), signal.SIGKILL)
+        assert np.array_equal(harmed.reset().observations, first)
+        harmed.step(actions(0))
+        os.kill(process("simulation worker 0"), signal.SIGKILL)
+        harmed.restore(start)
+        assert np.array_equal(harmed.reset().observations, first)
+
+
+def test_more_than_a_few_stop_the_run_clean(plan: EnvironmentPlan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "REPLACEMENTS", 1)
+    with Simulation(plan, 2, 2, 0, render=False) as simulation:
+        simulation.reset()
+        before = simulation.state()
+        for name in ("simulation worker 0", "simulation worker 1"):
+            os.kill(process(name), signal.SIGKILL)
+        with pytest.raises(MachineError, match=r"simulation worker 1 died \(signal SIGKILL\)") as caught:
+            simulation.step(actions(0)[:2])
+        assert "--resume" in caught.value.hint
+        assert np.array_equal(simulation.state(), before), "the last whole step's"
+    assert not multiprocessing.active_children()
+
+
+def test_one_that_cannot_even_start_is_not_tried_again(
+    plan: EnvironmentPlan, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(worker_process, "START_SECONDS", 0.01)
+    with pytest.raises(MachineError, match="has not answered"):
+        Simulation(plan, 1, 1, 0, render=False)
+    assert not caplog.records and not multiprocessing.active_children()
+
+
+def test_a_step_cut_off_anywhere_leaves_the_states_it_began_from(plan: EnvironmentPlan) -> None:
+    """As a killed worker would: some environments have stepped, and some of their states are written."""
+    memory = Memory.reserve(ImitationEnvironment(plan, 0), 2, bytearray)
+    slots, states = memory.slots(), memory.states()
+    states[0] = [ImitationEnvironment(plan, seed).state() for seed in range(2)]
+    batch = Batch(plan, slots, render=False, measure=False)
+    batch.obey("restore", states, 0)
+    batch.obey("reset", states, 1)
+    begun = states[0].copy()
+    slots.actions[:] = actions(0)[:2]
+    batch.obey("step", states, 0)
+    done, led_to = slots.observations.copy(), states[1].copy()
+    assert np.array_equal(states[0], begun) and not np.array_equal(led_to, begun)
+    states[1, 0] = np.zeros((), states.dtype)
+    again = Batch(plan, slots, render=False, measure=False)
+    again.restore(states[0])
+    slots.observations[:] = 0
+    again.obey("step", states, 0)
+    assert np.array_equal(slots.observations, done) and np.array_equal(states[1], led_to)
