@@ -57,6 +57,8 @@ def plugins() -> str:
             parts.append(f"Capabilities: {', '.join(f'`{c}`' for c in sorted(card.capabilities))}.\n")
         if card.licence:
             parts.append(f"Licence of what it loads: {card.licence}.\n")
+        if card.price:
+            parts.append(f"Price: {card.price}.\n")
         fields = {f"{card.kind}.{k}": v for k, v in card.config.model_json_schema().get("properties", {}).items()}
         parts.append(f"\n{_options_table(fields)}" if fields else "\nNo options.\n")
     return "".join(parts)

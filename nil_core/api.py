@@ -19,7 +19,8 @@ from nil_core.errors import (
     PluginError,
     RunError,
 )
-from nil_core.interfaces import Agent, FrameWiseEncoder, Robot, Segmenter, VideoEncoder, VideoGenerator
+from nil_core.interfaces import Agent, FrameWiseEncoder, PaidGenerator, Robot, Segmenter, VideoEncoder, VideoGenerator
+from nil_core.payment import Estimate
 from nil_core.types import (
     Actuator,
     AgentSetting,
@@ -82,6 +83,7 @@ __all__ = [
     "ControlMode",
     "DataError",
     "Doubles",
+    "Estimate",
     "FallLimits",
     "Floats",
     "FrameWiseEncoder",
@@ -93,6 +95,7 @@ __all__ = [
     "NilError",
     "NumericalError",
     "Options",
+    "PaidGenerator",
     "PluginError",
     "Progress",
     "Reference",

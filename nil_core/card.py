@@ -74,6 +74,7 @@ class ComponentCard:
         requires: heavy modules, checked before the target is imported.
         capabilities: see :class:`Capability`.
         licence: licence of weights or data that the component loads, where it differs from the code's.
+        price: what a paid component costs, and when that was true; the estimate before paying is exact.
         weights: what ``nil models`` shows and fetches. A component that has some has an option ``weights``: one of
             their names, any id of the hub, a local folder, or :data:`nil_core.weights.RANDOM_TINY`.
         prompt_template: a generator's own wording, filled in as ``str.format`` does with ``{robot}``, ``{skill}`` and
@@ -88,6 +89,7 @@ class ComponentCard:
     requires: tuple[Requirement, ...] = ()
     capabilities: frozenset[Capability] = frozenset()
     licence: str = ""
+    price: str = ""
     weights: tuple[Weights, ...] = ()
     prompt_template: str = ""
     api: int = API_VERSION

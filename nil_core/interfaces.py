@@ -40,6 +40,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from nil_core.payment import Estimate
 from nil_core.types import (
     Floats,
     Frames,
@@ -75,6 +76,20 @@ class VideoGenerator(Protocol):
         Raises:
             ConfigError: the skill or an option is not one it knows; name those it knows.
             DataError: the source cannot be read.
+        """
+        ...
+
+
+@runtime_checkable
+class PaidGenerator(VideoGenerator, Protocol):
+    """A generator with the capability ``paid``: the core asks what a video costs, and a person agrees, before
+    ``generate`` is called. The machinery of ``nil_core.hosted`` offers both."""
+
+    def estimate(self, request: GenerationRequest) -> Estimate:
+        """What ``generate`` would spend on this request now: 0 where it is paid already. Spends nothing itself.
+
+        Raises:
+            ConfigError: no key, or a request that the service cannot take: before anybody is asked for money.
         """
         ...
 

@@ -19,6 +19,7 @@ from nil_core.evaluation.artefacts import write_comparison, write_curve
 from nil_core.evaluation.metrics import spread
 from nil_core.hooks import Hooks
 from nil_core.interfaces import Agent
+from nil_core.payment import Consent, refuse
 from nil_core.reference.builder import imagine, prepare
 from nil_core.reference.folder import load_imagined, load_reference, save_imagined, save_reference
 from nil_core.reference.imagined import Imagined
@@ -53,13 +54,16 @@ class Result:
     summary: Mapping[str, Any]
 
 
-def generate(config: RunConfig, out: Path | None = None, reporter: Reporter | None = None) -> Path:
+def generate(
+    config: RunConfig, out: Path | None = None, reporter: Reporter | None = None, consent: Consent = refuse
+) -> Path:
     """Stage 1 alone: a folder with the reference, which ``run(reference=...)`` takes.
 
     Args:
         config: what to generate.
         out: folder to make; default ``references/<date>_<robot>-<skill>``.
         reporter: who to tell.
+        consent: asked before a paid generator spends money: :func:`nil_core.payment.agree`, or your own.
 
     Raises:
         NilError: see the components; nothing half-written is left.
@@ -68,7 +72,7 @@ def generate(config: RunConfig, out: Path | None = None, reporter: Reporter | No
     choice = choose(config)
     folder = out or directory.fresh_path(Path("references"), config)
     directory.refuse_occupied(folder)
-    imagined = imagine(config, choice, build_scene(config, choice), reporter.progress)
+    imagined = imagine(config, choice, build_scene(config, choice), reporter.progress, consent)
     with directory.whole(folder):
         save_imagined(folder, imagined)
         write_text(folder / "config.toml", config.to_toml())
@@ -82,6 +86,7 @@ def run(
     reference: Path | None = None,
     reporter: Reporter | None = None,
     hooks: Hooks | None = None,
+    consent: Consent = refuse,
 ) -> Result:
     """Both stages: from a sentence to a policy, in a folder.
 
@@ -91,6 +96,7 @@ def run(
         reference: folder that :func:`generate`, or an earlier run, left; stage 1 is then skipped.
         reporter: who to tell; plain lines by default.
         hooks: default are the installed ones.
+        consent: as in :func:`generate`.
 
     Raises:
         NilError: anything a person can mend.
@@ -102,7 +108,7 @@ def run(
     path = out or directory.fresh_path(Path("runs"), config)
     directory.refuse_occupied(path)
     scene = build_scene(config, choice)
-    imagined = load_imagined(reference) if reference else imagine(config, choice, scene, reporter.progress)
+    imagined = load_imagined(reference) if reference else imagine(config, choice, scene, reporter.progress, consent)
     _introduce(imagined, reporter)
     embedder = build_embedder(config, choice)
     ready = prepare(imagined, config, choice["encoder"], embedder)

@@ -28,7 +28,7 @@ from nil_core import installed
 from nil_core.card import API_VERSION, KINDS, Capability, ComponentCard, Kind, Options
 from nil_core.errors import ConfigError, NilError, PluginError
 from nil_core.installed import Entry, blaming, broken, canonical, load, one_line
-from nil_core.interfaces import Agent, FrameWiseEncoder, Robot, Segmenter, VideoEncoder, VideoGenerator
+from nil_core.interfaces import Agent, FrameWiseEncoder, PaidGenerator, Robot, Segmenter, VideoEncoder, VideoGenerator
 
 PROTOCOLS: Mapping[Kind, type] = {
     "generator": VideoGenerator,
@@ -217,7 +217,9 @@ def _importable(module: str) -> bool:
 
 
 def _protocol(found: ComponentCard) -> type:
-    return FrameWiseEncoder if found.can(Capability.FRAME_WISE) else PROTOCOLS[found.kind]
+    if found.can(Capability.FRAME_WISE):
+        return FrameWiseEncoder
+    return PaidGenerator if found.can(Capability.PAID) else PROTOCOLS[found.kind]
 
 
 def _members(protocol: type) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ import typer
 from nil_core import registry
 from nil_core.card import Kind
 from nil_core.config import PRESETS, Resolved, resolve
+from nil_core.payment import Consent, agree, asking, refuse
 
 
 def _installed(kind: Kind) -> Callable[[str], list[str]]:
@@ -53,6 +55,22 @@ Sets = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Any value by its dotted key, repeatable.", show_default=False),
 ]
 Out = Annotated[Path | None, typer.Option(help="Folder to make.", show_default=False)]
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Agree to what a paid generator costs, without being asked.")]
+
+
+def consent(yes: bool, say: Callable[[str], None]) -> Consent:
+    """How a person agrees to pay: beforehand, at a prompt, or (where there is no terminal) not at all."""
+    if yes:
+        return agree
+    if not sys.stdin.isatty():
+        return refuse
+
+    def confirm(question: str) -> bool:
+        say("")  # what moves on the screen comes to rest
+        return typer.confirm(question)
+
+    return asking(confirm)
 
 
 def resolved(preset: str | None, file: Path | None, sets: list[str] | None, **options: Any) -> Resolved:

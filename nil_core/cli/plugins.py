@@ -78,6 +78,8 @@ def _show(console: Console, kind: Kind, name: str, card: ComponentCard) -> None:
         console.print(f"capabilities: {', '.join(sorted(card.capabilities))}")
     if card.licence:
         console.print(f"licence of weights and data: {card.licence}")
+    if card.price:
+        console.print(f"price: {card.price}", soft_wrap=True)
     for requirement in card.requires:
         console.print(f"needs {requirement.module}: {requirement.install}", soft_wrap=True)
     fields = card.config.model_fields

@@ -35,6 +35,7 @@ def run(
         Path | None, typer.Option(help="Imitate this folder of nil generate, or of an earlier run.", show_default=False)
     ] = None,
     out: o.Out = None,
+    yes: o.Yes = False,
     resume: Annotated[
         Path | None, typer.Option(help="Go on with this run; --steps sets a new goal.", show_default=False)
     ] = None,
@@ -68,7 +69,7 @@ def run(
         show.say(f"{_described(chosen.config)}; {chosen.config.steps} steps, seed {chosen.config.seed}")
         from nil_core import pipeline
 
-        result = pipeline.run(chosen.config, out, reference, show)
+        result = pipeline.run(chosen.config, out, reference, show, consent=o.consent(yes, show.say))
     raise typer.Exit(0 if result.finished else INTERRUPTED)
 
 
@@ -84,6 +85,7 @@ def generate(
     config: o.ConfigFile = None,
     set_: o.Sets = None,
     out: o.Out = None,
+    yes: o.Yes = False,
 ) -> None:
     """Generate the reference video alone: a folder for nil run --reference."""
     chosen = o.resolved(
@@ -94,7 +96,7 @@ def generate(
         show.say(_described(chosen.config))
         from nil_core import pipeline
 
-        folder = pipeline.generate(chosen.config, out, show)
+        folder = pipeline.generate(chosen.config, out, show, o.consent(yes, show.say))
         show.say(f"watch {folder / 'video.mp4'}; learn it with: nil run --reference {folder}")
 
 

@@ -12,7 +12,8 @@ from nil_core.card import Capability
 from nil_core.components import Choice, Chosen
 from nil_core.config import RunConfig
 from nil_core.errors import DataError
-from nil_core.interfaces import Segmenter, VideoGenerator
+from nil_core.interfaces import PaidGenerator, Segmenter, VideoGenerator
+from nil_core.payment import Consent, refuse
 from nil_core.reference.alignment import hold
 from nil_core.reference.first_frame import draw_first_frame
 from nil_core.reference.framing import fit_mask, to_square
@@ -26,7 +27,9 @@ from nil_core.sim.scene import RobotScene
 from nil_core.types import BLACK, Frames, GenerationRequest, Masks, Progress, Reference, Video
 
 
-def imagine(config: RunConfig, choice: Choice, scene: RobotScene, progress: Progress) -> Imagined:
+def imagine(
+    config: RunConfig, choice: Choice, scene: RobotScene, progress: Progress, consent: Consent = refuse
+) -> Imagined:
     """Draw the first frame, have the video generated, and find the robot in it. Nothing is made twice.
 
     Args:
@@ -34,8 +37,10 @@ def imagine(config: RunConfig, choice: Choice, scene: RobotScene, progress: Prog
         choice: generator and segmenter are used.
         scene: the robot, standing.
         progress: told about every long part.
+        consent: asked before a paid generator spends money; not where the video is in the cache, or paid already.
 
     Raises:
+        ConfigError: nobody agreed to pay.
         DataError: an unusable video or mask.
         NilError: what the components have to say.
     """
@@ -59,9 +64,16 @@ def imagine(config: RunConfig, choice: Choice, scene: RobotScene, progress: Prog
         scene_fingerprint(scene) if request.scene else "",
         _source_fingerprint(drawer),
     )
-    stored, found = remember(
-        "videos", key, lambda: pack(generator.generate(request, progress)), ("frames", "fps", "facts")
-    )
+
+    def make() -> Arrays:
+        if drawer.can(Capability.PAID):
+            assert isinstance(generator, PaidGenerator)  # the registry has looked
+            estimate = generator.estimate(request)
+            if not estimate.paid:
+                consent(estimate)
+        return pack(generator.generate(request, progress))
+
+    stored, found = remember("videos", key, make, ("frames", "fps", "facts"))
     video = unpack(stored)
     remarks = check_length(video, request)
     mask_key = fingerprint(key, segmenter.identity())
