@@ -123,7 +123,7 @@ def _asked(weights: str, known: tuple[Weights, ...]) -> Weights | Path:
         if weights in (each.name, each.repository):
             return each
     folder = Path(weights).expanduser()
-    if folder.is_dir():
+    if weights and folder.is_dir():
         if not _holds_weights(folder):
             raise DataError(f"the folder {folder} holds no weights", f"it needs a file {' or '.join(FORMATS[:3])}")
         return folder
