@@ -14,22 +14,31 @@ import pytest
 LEARNING = [
     *("--preset", "smoke", "--steps", "300", "--set", "training.log_every=10", "--set", "training.eval_every=150"),
     *("--set", "training.checkpoint_every=50", "--set", "agent.warmup=60", "--set", "agent.batch=16"),
-    *("--set", "simulation.workers=1"),
+    *("--set", "simulation.workers=2", "--set", "simulation.environments=3"),
 ]
 
 HOOK = """
-import os, signal
+import multiprocessing, os, signal
 import pluggy
 
 hookimpl = pluggy.HookimplMarker("nil")
-step_wanted, _, number = os.environ.get("TEST_SIGNAL", "").partition(":")
+orders = [order.split(":") for order in os.environ.get("TEST_SIGNAL", "").split(",") if order]
+orders = [(int(step), int(number), name) for step, number, name in orders]
 
 @hookimpl
 def metrics(step, values):
-    if step_wanted and step >= int(step_wanted):
-        os.killpg(0, signal.SIGINT) if int(number) == signal.SIGINT else os.kill(os.getpid(), int(number))
+    while orders and step >= orders[0][0]:
+        _, number, name = orders.pop(0)
+        if number == signal.SIGINT:
+            os.killpg(0, number)
+        elif not name:
+            os.kill(os.getpid(), number)
+        else:
+            from nil_core.sim import worker_process
+            worker_process.HANG_SECONDS = 5.0
+            os.kill(next(c.pid for c in multiprocessing.active_children() if c.name == name), number)
 """
-"""Ctrl-C reaches every process in the terminal's group, a kill only the one it names."""
+"""Orders ``step:signal:name``. Ctrl-C reaches every process in the terminal's group, a kill only the one it names."""
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +62,7 @@ def killed(
     tmp_path_factory: pytest.TempPathFactory, signalling: Path, nil_process: Callable[..., Any]
 ) -> tuple[Path, int]:
     """A run killed at step 170, between two checkpoints, and its exit code."""
-    home, order = tmp_path_factory.mktemp("killed"), f"170:{signal.SIGKILL}"
+    home, order = tmp_path_factory.mktemp("killed"), f"170:{signal.SIGKILL}:"
     outcome = nil_process("run", *LEARNING, "--out", "run", cwd=home, path=[signalling], TEST_SIGNAL=order)
     return home / "run", outcome.code
 
@@ -65,7 +74,7 @@ def metrics(folder: Path) -> list[dict[str, Any]]:
 def without_workers(folder: str | Path) -> Path:
     """The numbers are the same, and the tests are faster."""
     config = Path(folder) / "config.toml"
-    config.write_text(config.read_text().replace("workers = 1", "workers = 0"))
+    config.write_text(config.read_text().replace("workers = 2", "workers = 0"))
     return config.parent
 
 
@@ -79,7 +88,7 @@ def assert_the_same(folder: Path, unbroken: Path) -> None:
 
 def test_it_learned_something_that_could_differ(unbroken: Path) -> None:
     rows = [row for row in metrics(unbroken) if row["kind"] == "train"]
-    assert [row["step"] for row in rows] == list(range(10, 301, 10))
+    assert [row["step"] for row in rows] == [-(-step // 3) * 3 for step in range(10, 301, 10)], "three at once"
     assert "critic_loss" in rows[-1] and rows[-1]["critic_loss"] != rows[-2]["critic_loss"]
     assert (unbroken / "checkpoints" / "best").is_dir()
 
@@ -89,7 +98,7 @@ def test_killed_between_two_checkpoints(
 ) -> None:
     folder, code = Path(shutil.copytree(killed[0], tmp_path / "run")), killed[1]
     assert code == -signal.SIGKILL
-    assert metrics(folder)[-1]["step"] == 170, "it wrote beyond the checkpoint"
+    assert metrics(folder)[-1]["step"] == 171, "it wrote beyond the checkpoint"
     status = json.loads((folder / "status.json").read_text())
     assert (status["state"], status["step"]) == ("learning", 150)
     resumed = nil("run", "--resume", folder)
@@ -108,14 +117,48 @@ def test_killed_before_the_first_checkpoint(
     assert_the_same(folder, unbroken)
 
 
+def test_a_worker_killed_and_one_that_hangs_change_no_number(
+    unbroken: Path, signalling: Path, nil_process: Callable[..., Any], tmp_path: Path
+) -> None:
+    harm = [(80, signal.SIGKILL, "simulation worker 1"), (200, signal.SIGSTOP, "simulation worker 0")]
+    orders = ",".join(f"{step}:{number:d}:{name}" for step, number, name in harm)
+    outcome = nil_process("run", *LEARNING, "--out", "run", cwd=tmp_path, path=[signalling], TEST_SIGNAL=orders)
+    assert outcome.code == 0, outcome.err
+    assert "simulation worker 1 died (signal SIGKILL)" in outcome.err
+    assert "simulation worker 0 has not answered for 5 s" in outcome.err
+    assert_the_same(tmp_path / "run", unbroken)
+
+
+def test_no_pickle_is_loaded_from_a_run(
+    unbroken: Path, nil: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pickle
+
+    import torch
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("a pickle was loaded")
+
+    folder = without_workers(shutil.copytree(unbroken, tmp_path / "run"))
+    shutil.rmtree(folder / "checkpoints" / "step-000000300")
+    (folder / "summary.json").unlink()
+    for module, name in ((pickle, "load"), (pickle, "loads"), (pickle, "Unpickler"), (torch, "load")):
+        monkeypatch.setattr(module, name, refuse)
+    (folder / "status.json").write_text(json.dumps({"state": "learning", "step": 252}))
+    resumed = nil("run", "--resume", folder)
+    assert resumed.code == 0, resumed.err
+    assert nil("eval", folder, "--which", "best").code == 0
+    assert_the_same(folder, unbroken)
+
+
 def test_ctrl_c_saves_and_says_how_to_go_on(
     unbroken: Path, signalling: Path, nil_process: Callable[..., Any], nil: Callable[..., Any], tmp_path: Path
 ) -> None:
-    folder, order = tmp_path / "run", f"130:{signal.SIGINT}"
+    folder, order = tmp_path / "run", f"130:{signal.SIGINT}:"
     outcome = nil_process("run", *LEARNING, "--out", "run", cwd=tmp_path, path=[signalling], TEST_SIGNAL=order)
     assert outcome.code == 130, outcome.err
     assert outcome.err == ""
-    assert outcome.out.splitlines()[-1] == "saved at step 130; go on with: nil run --resume run"
+    assert outcome.out.splitlines()[-1] == "saved at step 132; go on with: nil run --resume run"
     assert json.loads((folder / "status.json").read_text())["state"] == "interrupted"
     assert not (folder / "summary.json").exists()
     without_workers(folder)
@@ -124,7 +167,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
     assert resumed.code == 0, resumed.err
     again = nil("run", "--resume", folder, "--steps", "300")
     assert again.code == 0, again.err
-    assert "going on from step 166" in again.out
+    assert "going on from step 168" in again.out
     assert "steps = 300" in (folder / "config.toml").read_text()
     assert_the_same(folder, unbroken)
 

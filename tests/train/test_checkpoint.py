@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nil_core import registry
 from nil_core.errors import MachineError, RunError
@@ -88,6 +91,8 @@ def test_a_full_disk_leaves_the_earlier_ones_and_nothing_half_written(tmp_path: 
         lambda path: (path / "loop.json").unlink(),
         lambda path: (path / "loop.json").write_text("{"),
         lambda path: (path / "loop.json").write_text("{}"),
+        lambda path: (path / "loop.json").write_text("[]"),
+        lambda path: (path / "loop.json").write_text(json.dumps({"format": checkpoint.FORMAT, "values": {}})),
         lambda path: (path / "loop.npz").unlink(),
         lambda path: (path / "loop.npz").write_bytes((path / "loop.npz").read_bytes()[:100]),
     ],
@@ -105,9 +110,54 @@ def test_another_format_and_another_agent_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="action_size"):
         checkpoint.load(path, agent(action_size=3))
     header = json.loads((path / "loop.json").read_text())
-    (path / "loop.json").write_text(json.dumps(header | {"format": 99}))
-    with pytest.raises(RunError, match="format 99"):
+    for other in (checkpoint.FORMAT - 1, 99):
+        (path / "loop.json").write_text(json.dumps(header | {"format": other}))
+        with pytest.raises(RunError, match=f"format {other}, this nil reads {checkpoint.FORMAT}"):
+            checkpoint.load(path, agent())
+
+
+@settings(max_examples=40)
+@given(where=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
+def test_a_byte_gone_bad_is_noticed_or_changes_nothing(
+    tmp_path_factory: pytest.TempPathFactory, where: float, flip: int
+) -> None:
+    path = checkpoint.save(tmp_path_factory.mktemp("bad"), agent(), state(5), keep=1)
+    content = bytearray((path / "loop.npz").read_bytes())
+    content[int(where * len(content))] ^= flip
+    (path / "loop.npz").write_bytes(content)
+    try:
+        got = checkpoint.load(path, agent()).arrays
+    except RunError as error:
+        assert "is damaged" in error.message
+    else:
+        assert all(np.array_equal(got[name], array) for name, array in state(5).arrays.items())
+
+
+class Bomb:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return eval, ("exploded.append(1)",)
+
+
+def test_a_pickle_in_a_checkpoint_is_refused_unopened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    exploded: list[int] = []
+    monkeypatch.setattr("builtins.exploded", exploded, raising=False)
+    path = checkpoint.save(tmp_path, agent(), state(5), keep=1)
+    np.savez(path / "loop.npz", allow_pickle=True, observations=np.array([Bomb()], dtype=object))
+    with pytest.raises(RunError, match="is damaged"):
         checkpoint.load(path, agent())
+    assert not exploded
+    np.load(path / "loop.npz", allow_pickle=True)["observations"]
+    assert exploded, "it would have"
+
+
+def test_nothing_that_reads_run_folders_can_unpickle() -> None:
+    root = Path(checkpoint.__file__).parents[2]
+    sources = [*root.glob("nil_core/**/*.py"), *root.glob("plugins/agents/*/src/**/*.py")]
+    assert len(sources) > 40
+    unpicklers = re.compile(
+        r"\bpickle\b.*\bloads?\b|torch\.load\(|allow_pickle=True|import (joblib|dill|shelve|marshal)\b"
+    )
+    assert not [source for source in sources if unpicklers.search(source.read_text())]
 
 
 def test_prefixes_keep_parts_apart() -> None:
