@@ -1,0 +1,98 @@
+"""Reads SAM 2's weights as transformers writes them (config.json and safetensors): nothing is ever unpickled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from transformers import Sam2VideoConfig, Sam2VideoModel
+from transformers.utils import logging
+
+from nil_core.api import DataError
+from nil_core.weights import RANDOM_TINY, locate
+from nil_segmenter_sam2 import CARD
+
+
+def load_model(weights: str) -> Sam2VideoModel:
+    """SAM 2 (arXiv 2408.00714) on the CPU, float32, for inference.
+
+    Args:
+        weights: see :func:`nil_core.weights.locate`; ``random-tiny`` has the real architecture, with small sizes.
+
+    Raises:
+        DataError: the weights are not on this machine, or are not SAM 2's.
+    """
+    model = _random_tiny() if weights == RANDOM_TINY else _read(locate(weights, CARD.weights))
+    return model.eval().requires_grad_(False)
+
+
+def _read(folder: Path) -> Sam2VideoModel:
+    try:
+        with _silence():
+            model, report = Sam2VideoModel.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+            )
+    except (OSError, ValueError, RuntimeError, TypeError, KeyError, SafetensorError) as error:
+        raise _not_sam2(folder, " ".join(str(error).split())[:200]) from error
+    if missing := sorted(report["missing_keys"]):
+        raise _not_sam2(folder, f"{len(missing)} weights are missing, {missing[0]} is one")
+    return model
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """transformers shows a bar for what takes a second, and a table of missing weights that is one line here."""
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _not_sam2(folder: Path, why: str) -> DataError:
+    return DataError(
+        f"{folder} does not hold SAM 2 as transformers saves it: {why}",
+        f"a folder with config.json and model.safetensors, as nil models fetch {CARD.weights[0].repository} brings one",
+    )
+
+
+def _random_tiny() -> Sam2VideoModel:
+    """Every part of SAM 2, narrow, shallow and at 128 pixels.
+
+    The head that says whether the object is in sight is biased to yes: random weights would say no for some videos, and
+    a dry run would end there.
+    """
+    side, widths = 128, [16, 32, 64, 128]
+    config = Sam2VideoConfig(
+        image_size=side,
+        vision_config={
+            "model_type": "sam2_vision_model",
+            "backbone_config": {
+                "model_type": "sam2_hiera_det_model",
+                "image_size": [side, side],
+                "hidden_size": widths[0],
+                "embed_dim_per_stage": widths,
+                "blocks_per_stage": [1, 1, 2, 1],
+                "global_attention_blocks": [3],
+            },
+            "backbone_channel_list": widths[::-1],
+            "backbone_feature_sizes": [[side // 4] * 2, [side // 8] * 2, [side // 16] * 2],
+        },
+        prompt_encoder_config={"image_size": side},
+        memory_attention_num_layers=1,
+        memory_attention_feed_forward_hidden_size=256,
+        memory_attention_rope_feat_sizes=[side // 16] * 2,
+    )
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(0)
+        model = Sam2VideoModel(config)
+        model.prompt_encoder.shared_embedding.load_state_dict(model.shared_image_embedding.state_dict())
+        model.mask_decoder.pred_obj_score_head.proj_out.bias.fill_(10.0)
+    return model
