@@ -117,5 +117,5 @@ def _console() -> Console:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
-        table.add_column(column, no_wrap=column in ("kind", "name", "option", "type"))
+        table.add_column(column, no_wrap=column in ("kind", "name", "option"))
     return table

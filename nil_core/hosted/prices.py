@@ -16,7 +16,7 @@ def estimate(what: str, seconds: float, per_second: float | None, dated: str, op
         option: :attr:`nil_core.hosted.HostedOptions.price`.
     """
     if option is not None:
-        return Estimate(option * seconds, f"{what}, {seconds:g} s (price from generator.price)")
+        return Estimate(round(option * seconds, 4), f"{what}, {seconds:g} s (price from generator.price)")
     if per_second is None:
         return Estimate(None, f"{what}, {seconds:g} s (generator.price tells a price)")
-    return Estimate(per_second * seconds, f"{what}, {seconds:g} s (prices of {dated})")
+    return Estimate(round(per_second * seconds, 4), f"{what}, {seconds:g} s (prices of {dated})")

@@ -1,0 +1,36 @@
+"""The protocol of OpenAI's Sora, whose own service has ended, at an address that still speaks it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from nil_core.api import Capability, ComponentCard, Requirement
+from nil_core.hosted import HostedOptions
+
+Size = Literal["1280x720", "720x1280", "1792x1024", "1024x1792"]
+
+
+class SoraOptions(HostedOptions):
+    """Options of the generator ``sora``."""
+
+    base_url: str | None = Field(
+        None, description="A service that speaks /videos, e.g. https://gateway.example/v1. It must be given."
+    )
+    model: str = Field("sora-2", min_length=1, description="As the service calls it: sora-2, sora-2-pro, or its own.")
+    size: Size = Field("1280x720", description="Width x height in pixels; the large two are of sora-2-pro.")
+
+
+CARD = ComponentCard(
+    kind="generator",
+    summary="The protocol of OpenAI's Sora at an address of yours; OpenAI's own has ended. Paid.",
+    target="nil_generator_sora.service:Sora",
+    config=SoraOptions,
+    requires=(Requirement("httpx2", "pip install 'nil-core[hosted]'"),),
+    capabilities=frozenset({Capability.PAID}),
+    licence="the terms of the service behind generator.base_url",
+    price="that of the service behind generator.base_url; set generator.price (OpenAI's sora-2 was 0.10 USD/s)",
+)
+
+__all__ = ["CARD", "SoraOptions"]
