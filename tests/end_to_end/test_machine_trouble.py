@@ -90,6 +90,21 @@ def test_a_disk_that_fills_up_while_learning(
     assert resumed.code == 0, resumed.err
 
 
+def test_a_run_on_a_disk_that_became_read_only(
+    nil: Callable[..., Any], fast: Sequence[str], small_disk: Callable[[int], Path]
+) -> None:
+    disk = small_disk(20_000)
+    folder = disk / "run"
+    assert nil("run", *fast, "--agent", "random", "--out", folder).code == 0
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    nil("run", "--resume", folder, "--steps", "200").complains("the file system is read-only")
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+    resumed = nil("run", "--resume", folder, "--steps", "200")
+    assert resumed.code == 0, resumed.err
+
+
 def test_a_disk_too_small_to_begin(
     nil: Callable[..., Any], fast: Sequence[str], small_disk: Callable[[int], Path]
 ) -> None:
