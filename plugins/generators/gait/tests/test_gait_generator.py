@@ -34,13 +34,14 @@ def quadruped_leg(name: str, x: float, y: float) -> str:
     <geom name="{name}_foot" size=".02" pos="0 0 -.2"/></body></body></body>"""
 
 
-def humanoid_leg(name: str, y: float) -> str:
+def humanoid_leg(name: str, y: float, ankle_rolls: bool = False) -> str:
     """Five joints, a flat foot of two geoms, and hardly bent knees, as H1 has."""
+    tilt = f'<joint name="{name}_tilt" axis="1 0 0"/>' if ankle_rolls else ""
     return f"""<body pos="0 {y} 0"><joint name="{name}_yaw" axis="0 0 1"/><geom size=".02"/>
     <body><joint name="{name}_roll" axis="1 0 0"/><geom size=".02"/>
     <body><joint name="{name}_hip" axis="0 1 0"/><geom size=".02"/>
     <body pos="0 0 -.4"><joint name="{name}_knee" axis="0 1 0" range="0 2.5"/><geom size=".02"/>
-    <body name="{name}_sole" pos="0 0 -.4"><joint name="{name}_ankle" axis="0 1 0"/>
+    <body name="{name}_sole" pos="0 0 -.4"><joint name="{name}_ankle" axis="0 1 0"/>{tilt}
     <geom name="{name}_toe" type="box" size=".06 .03 .02" pos=".1 0 -.05"/>
     <geom name="{name}_heel" type="box" size=".04 .03 .02" pos="-.04 0 -.05"/></body></body></body></body></body>"""
 
@@ -60,7 +61,12 @@ def insect_leg(name: str, x: float, side: int) -> str:
     <geom name="{name}_foot" size=".01" pos="0 {side * 0.15} 0"/></body></body></body>"""
 
 
-ARM = '<body pos="0 .2 .1"><joint name="arm" axis="0 1 0"/><geom size=".03" pos="0 0 -.2"/></body>'
+ARMS = "".join(
+    f'<body name="{name}_hand" pos="0 {y} .1"><joint name="{name}_arm" axis="0 1 0"/>'
+    '<geom size=".03" pos="0 0 -.2"/></body>'
+    for name, y in (("L", 0.2), ("R", -0.2))
+)
+NECK = '<body pos="0 0 .2"><joint name="neck" axis="0 1 0"/><geom size=".03" pos=".1 0 0"/></body>'
 QUADRUPED = "".join(
     quadruped_leg(name, x, y)
     for name, x, y in (
@@ -73,7 +79,12 @@ QUADRUPED = "".join(
 ROBOTS = {
     "quadruped": (QUADRUPED, {"roll": 0.0, "thigh": 0.9, "calf": -1.8}, "foot"),
     "humanoid": (
-        humanoid_leg("L", 0.1) + humanoid_leg("R", -0.1) + ARM,
+        humanoid_leg("L", 0.1) + humanoid_leg("R", -0.1) + ARMS + NECK,
+        {"hip": -0.12, "knee": 0.24, "ankle": -0.12},
+        "heel toe",
+    ),
+    "humanoid with rolling ankles": (
+        humanoid_leg("L", 0.1, ankle_rolls=True) + humanoid_leg("R", -0.1, ankle_rolls=True),
         {"hip": -0.12, "knee": 0.24, "ankle": -0.12},
         "heel toe",
     ),
@@ -241,14 +252,17 @@ def test_legs_bend_only_as_far_as_the_video_needs() -> None:
     """Stepping in place with nearly straight legs needs no crouch, long strides do."""
     made = scene("humanoid")
     assert generate(made, "stepping in place").facts["crouch"] == 0.0
-    walking = generate(made)
+    walking = generate(made, seconds=4.0)
     crouch = walking.facts["crouch"]
     assert 0.0 < crouch < 0.15 * made.standing_qpos[2]
-    assert walking.trajectory[-1, 2] == pytest.approx(made.standing_qpos[2] - crouch)
+    assert walking.trajectory[25:, 2].mean() == pytest.approx(made.standing_qpos[2] - crouch, abs=2e-3)
+    knees = [made.model.joint(f"{side}_knee").qposadr[0] for side in "LR"]
+    assert walking.trajectory[:, knees].min() > 0.09  # never straight, and far from bending backwards
 
 
 @pytest.mark.parametrize("name", ["humanoid", "planar"])
-def test_soles_stay_flat_and_arms_still(name: str) -> None:
+def test_soles_stay_flat(name: str) -> None:
+    """But for the heel, which may rise by millimetres before it lifts off."""
     made = scene(name)
     video = generate(made)
     data = mujoco.MjData(made.model)
@@ -256,10 +270,58 @@ def test_soles_stay_flat_and_arms_still(name: str) -> None:
         data.qpos[:] = qpos
         mujoco.mj_kinematics(made.model, data)
         for side in "LR":
-            np.testing.assert_allclose(data.body(f"{side}_sole").xmat, np.eye(3).ravel(), atol=2e-3)
-    if name == "humanoid":
-        arm = made.model.joint("arm").qposadr[0]
-        assert np.all(video.trajectory[:, arm] == made.standing_qpos[arm])
+            np.testing.assert_allclose(data.body(f"{side}_sole").xmat, np.eye(3).ravel(), atol=0.04)
+
+
+def places(made: FakeScene, trajectory: Any, body: str) -> Any:
+    """(T, 3) m, of a body's centre of mass."""
+    data, found = mujoco.MjData(made.model), []
+    for qpos in trajectory:
+        data.qpos[:] = qpos
+        mujoco.mj_kinematics(made.model, data)
+        found.append(data.body(body).xipos.copy())
+    return np.array(found)
+
+
+@pytest.mark.parametrize("skill", ["walking", "walking backwards"])
+def test_arms_swing_with_the_legs_of_the_other_side(skill: str) -> None:
+    made = scene("humanoid")
+    trajectory = generate(made, skill).trajectory
+    root = trajectory[:, 0]
+    for side, other in ("LR", "RL"):
+        hand = places(made, trajectory, f"{side}_hand")[:, 0] - root
+        foot, opposite = (places(made, trajectory, f"{leg}_sole")[:, 0] - root for leg in (side, other))
+        assert np.ptp(hand) > 0.05
+        assert np.corrcoef(hand, opposite)[0, 1] > 0.98 and np.corrcoef(hand, foot)[0, 1] < -0.7
+    neck = made.model.joint("neck").qposadr[0]
+    assert np.all(trajectory[:, neck] == made.standing_qpos[neck])
+
+
+def test_hips_sway_over_the_standing_foot_where_ankles_let_soles_stay_flat() -> None:
+    swaying = scene("humanoid with rolling ankles")
+    trajectory = generate(swaying, fps=100).trajectory
+    heights = contact_heights(swaying, trajectory)
+    left, right = heights[:, :2].min(axis=1), heights[:, 2:].min(axis=1)
+    aside = trajectory[:, 1]
+    assert aside[60:][left[60:] > 0.05].max() < -0.005 and aside[60:][right[60:] > 0.05].min() > 0.005
+    assert np.ptp(generate(scene("humanoid")).trajectory[:, 1]) == 0
+
+
+def test_bipeds_walk_calmly() -> None:
+    """At a Froude number v^2 / (g L) of people who are in no hurry; the hips are 0.85 m above the soles."""
+    facts = generate(scene("humanoid")).facts
+    assert 0.1 < facts["speed"] ** 2 / (9.81 * 0.85) < 0.2
+    assert 0.4 < facts["speed"] / (2 * facts["frequency"]) < 0.6  # m, a step
+
+
+def test_legs_that_do_not_reach_so_far_go_slower_unless_a_speed_is_asked_for() -> None:
+    made = scene("quadruped")
+    natural = generate(made).facts["speed"]
+    thighs = [made.model.joint(f"{leg}_thigh").id for leg in ("FR", "FL", "RR", "RL")]
+    made.model.jnt_range[thighs] = [0.6, 1.2]
+    assert 0.2 * natural < generate(made).facts["speed"] < 0.9 * natural
+    with pytest.raises(ConfigError, match="miss their steps"):
+        generate(made, speed=natural)
 
 
 def test_stiff_ankles_raise_the_heel_instead_of_missing_the_step() -> None:
@@ -270,7 +332,7 @@ def test_stiff_ankles_raise_the_heel_instead_of_missing_the_step() -> None:
     trajectory = generate(made).trajectory
     angles = trajectory[:, made.model.jnt_qposadr[ankles]]
     assert angles.min() == pytest.approx(-0.5) and angles.max() <= 0.5
-    assert contact_heights(made, trajectory).min() > -1e-3
+    assert contact_heights(made, trajectory).min() > -2e-3
 
 
 def test_opposite_legs_alternate() -> None:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import math
-
-import mujoco
 import numpy as np
 
 from nil_core.api import ConfigError, Doubles, GenerationRequest, Progress, Scene, Video
 from nil_generator_gait import GaitOptions
-from nil_generator_gait.footsteps import Pace, foot_path, ramp_up, root_distance
-from nil_generator_gait.inverse_kinematics import FootSolver
-from nil_generator_gait.legs import Leg, find_legs
+from nil_generator_gait.pace import natural_pace
 from nil_generator_gait.skills import Skill, find_skill
+from nil_generator_gait.walker import Walker
 
-GRAVITY = 9.81  # m/s²
-GOOD_REACH = 5e-4  # m; feet this close to their targets need no deeper crouch
 WORST_REACH = 2e-2  # m; beyond, the video would show another gait than the one asked for
-CROUCHES = np.linspace(0, 0.25, 11)  # of the hip height
+SHARES = (1.0, 0.85, 0.7, 0.55, 0.4, 0.25)  # of the natural speed
 
 
 class Gait:
@@ -56,8 +50,9 @@ def plan_gait(
 ) -> tuple[Doubles, dict[str, str | float]]:
     """Joint-space motion of a gait.
 
-    The root moves along the world's x axis, level and at constant height, the feet along their paths; joints outside
-    the legs stand still. Where the legs are too straight for the stride the root sinks as little as it must.
+    The root moves along the world's x axis and level, the feet along their paths; what is no limb stands still. Where
+    the legs are too straight for the stride the root sinks as little as it must; where they cannot reach as far as
+    comes naturally, and no speed is asked for, the robot goes slower. On two legs arms swing and hips sway.
 
     Args:
         scene: robot, model and standing pose.
@@ -72,68 +67,15 @@ def plan_gait(
         ConfigError: the legs cannot make these steps.
         DataError: the robot has no feet, or no joints to move them.
     """
-    data = mujoco.MjData(scene.model)
-    data.qpos[:] = scene.standing_qpos
-    mujoco.mj_kinematics(scene.model, data)
-    mujoco.mj_comPos(scene.model, data)
-    legs = find_legs(scene, data)
-    hip_height = float(np.mean([data.xanchor[leg.joints[0], 2] - leg.home[2] for leg in legs]))
-    pace = natural_pace(hip_height, skill, options)
-
-    solver = FootSolver(scene.model, data, legs)
-    least = math.inf
-    for depth in CROUCHES * hip_height:
-        attempt, attempt_error = _follow(scene, solver, legs, pace, times, depth)
-        if attempt_error < least:
-            trajectory, least, crouch = attempt, attempt_error, float(depth)
-        if least < GOOD_REACH:
-            break
-    if least > WORST_REACH:
-        raise ConfigError(
-            f"the feet of robot {scene.spec.name} miss their steps by {least * 100:.0f} cm at {pace.speed:.2g} m/s",
-            "take slower or lower steps, for example --set generator.speed=0.3 --set generator.lift=0.03",
-        )
-    return trajectory, {"skill": skill.name, **vars(pace), "crouch": crouch}
-
-
-def natural_pace(hip_height: float, skill: Skill, options: GaitOptions) -> Pace:
-    """The options, completed by dynamic similarity: equal Froude numbers, as of a dog or a person walking briskly.
-
-    Speeds go with sqrt(g L), frequencies with sqrt(g / L), L the hip height in m. The factors give the Unitree A1
-    0.8 m/s at 2.5 Hz with a lift of 8 cm.
-    """
-    speed = options.speed if options.speed is not None else abs(skill.speed) * 0.49 * math.sqrt(GRAVITY * hip_height)
-    frequency = options.frequency or skill.frequency * 0.415 * math.sqrt(GRAVITY / hip_height)
-    return Pace(
-        speed=float(np.sign(skill.speed)) * speed,
-        frequency=frequency,
-        duty=options.duty or skill.duty,
-        lift=options.lift or min(0.3 * hip_height, 0.12),
-        ramp=options.ramp,
+    walker = Walker(scene)
+    shares = SHARES if options.speed is None and skill.speed else SHARES[:1]
+    for share in shares:
+        pace = natural_pace(walker.hip_height, len(walker.legs), skill, options, share)
+        trajectory, error, crouch = walker.walk(pace, times)
+        if error <= WORST_REACH:
+            return trajectory, {"skill": skill.name, **vars(pace), "crouch": crouch}
+    raise ConfigError(
+        f"the feet of robot {scene.spec.name} miss their steps by {error * 100:.0f} cm at {pace.speed:.2g} m/s",
+        "take slower or lower steps, for example "
+        f"--set generator.speed={abs(pace.speed) / 2:.2g} --set generator.lift={pace.lift / 2:.2g}",
     )
-
-
-def _follow(
-    scene: Scene, solver: FootSolver, legs: tuple[Leg, ...], pace: Pace, times: Doubles, crouch: float
-) -> tuple[Doubles, float]:
-    """Joint-space motion (T, nq) and the largest error of a foot in m."""
-    root = int(scene.model.joint(scene.model.body(scene.spec.root).jntadr[0]).qposadr[0])
-    targets = np.repeat([[leg.home for leg in legs]], len(times), axis=0)
-    for index, leg in enumerate(legs):
-        forward, up = foot_path(times, leg.phase, pace)
-        targets[:, index, 0] += forward
-        targets[:, index, 2] += up
-
-    trajectory = np.tile(scene.standing_qpos, (len(times), 1))
-    trajectory[:, root] += root_distance(times, pace)
-    trajectory[:, root + 2] -= crouch * ramp_up(times, pace.ramp)
-    worst = 0.0
-    moving = slice(root, root + 3)
-    qpos = scene.standing_qpos
-    for tick in range(len(times)):
-        start = qpos.copy()
-        start[moving] = trajectory[tick, moving]
-        qpos, error = solver.solve(start, targets[tick])
-        trajectory[tick] = qpos
-        worst = max(worst, error)
-    return trajectory, worst

@@ -1,14 +1,14 @@
-"""Joint angles that put every foot where it should be: damped least squares on the robot's own model."""
+"""Joint angles that put every foot, or hand, where it should be: damped least squares on the robot's own model."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import mujoco
 import numpy as np
 
 from nil_core.api import Doubles
-from nil_generator_gait.legs import Leg
+from nil_generator_gait.legs import Limb
 
 PRECISION = 1e-5  # m; below a thousandth of a pixel
 ITERATIONS = 30
@@ -17,34 +17,45 @@ SOLE = 0.02  # m/rad; small, so that at an ankle's limit the sole tilts rather t
 LARGEST_STEP = 0.3  # rad per iteration
 
 
-class FootSolver:
-    """Solves all legs of one robot at once, from the pose it is given.
-
-    A foot whose leg has joints to spare after placing its contact point (an ankle) also keeps its orientation of the
-    standing pose, so that the sole stays flat.
+class LimbSolver:
+    """Solves several limbs of one robot at once, from the pose it is given.
 
     Args:
         model: the robot's model.
         data: in the standing pose, kinematics computed; used as working memory afterwards.
-        legs: of the robot.
+        limbs: of the robot.
+        flat: whether a foot whose leg has joints to spare after placing its contact point (an ankle) also keeps its
+            orientation of the standing pose, so that the sole stays flat.
+        limits: rad, lowest and highest angle of joints by id, where the model's own range is too wide.
     """
 
-    def __init__(self, model: mujoco.MjModel, data: mujoco.MjData, legs: Sequence[Leg]) -> None:
-        self.model, self.data, self.legs = model, data, legs
-        joints = sorted({joint for leg in legs for joint in leg.joints})
+    def __init__(
+        self,
+        model: mujoco.MjModel,
+        data: mujoco.MjData,
+        limbs: Sequence[Limb],
+        flat: bool,
+        limits: Mapping[int, tuple[float, float]],
+    ) -> None:
+        self.model, self.data, self.limbs = model, data, limbs
+        joints = sorted({joint for limb in limbs for joint in limb.joints})
         self.qpos_index = model.jnt_qposadr[joints]
         self.dof_index = model.jnt_dofadr[joints]
         limited = model.jnt_limited[joints].astype(bool)
         self.low = np.where(limited, model.jnt_range[joints, 0], -np.inf)
         self.high = np.where(limited, model.jnt_range[joints, 1], np.inf)
-        self.soles = [data.xquat[leg.foot].copy() if self._has_joints_to_spare(leg) else None for leg in legs]
+        for joint, (low, high) in limits.items():
+            self.low[joints.index(joint)], self.high[joints.index(joint)] = low, high
+        self.soles = [
+            data.xquat[limb.body].copy() if flat and self._has_joints_to_spare(limb) else None for limb in limbs
+        ]
 
     def solve(self, qpos: Doubles, targets: Doubles) -> tuple[Doubles, float]:
-        """Move the legs' joints until the feet are at their targets.
+        """Move the limbs' joints until their points are at their targets.
 
         Args:
-            qpos: (nq,) where to start; everything but the legs' joints is kept.
-            targets: (F, 3) m, world, of the contact points.
+            qpos: (nq,) where to start; everything but the limbs' joints is kept.
+            targets: (F, 3) m, world.
 
         Returns:
             (nq,) within the joint limits, and the largest remaining distance in m.
@@ -65,32 +76,39 @@ class FootSolver:
             distance = self._linearise(qpos, targets)[2]
         return qpos, distance
 
+    def place(self, qpos: Doubles, limb: int) -> Doubles:
+        """Where a limb's point is in a pose, (3,) m, world."""
+        self.data.qpos[:] = qpos
+        mujoco.mj_kinematics(self.model, self.data)
+        mujoco.mj_comPos(self.model, self.data)
+        return self._point(self.limbs[limb])[0]
+
     def _linearise(self, qpos: Doubles, targets: Doubles) -> tuple[Doubles, Doubles, float]:
-        """Stacked errors (E,), their Jacobian (E, joints), and the largest distance of a foot from its target."""
+        """Stacked errors (E,), their Jacobian (E, joints), and the largest distance of a point from its target."""
         self.data.qpos[:] = qpos
         mujoco.mj_kinematics(self.model, self.data)
         mujoco.mj_comPos(self.model, self.data)
         errors, rows, distance = [], [], 0.0
-        for leg, sole, target in zip(self.legs, self.soles, targets, strict=True):
-            point, moving, turning = self._contact(leg)
+        for limb, sole, target in zip(self.limbs, self.soles, targets, strict=True):
+            point, moving, turning = self._point(limb)
             errors.append(target - point)
             rows.append(moving)
             distance = max(distance, float(np.linalg.norm(target - point)))
             if sole is not None:
-                errors.append(SOLE * _rotation_between(self.data.xquat[leg.foot], sole))
+                errors.append(SOLE * _rotation_between(self.data.xquat[limb.body], sole))
                 rows.append(SOLE * turning)
         return np.concatenate(errors), np.concatenate(rows), distance
 
-    def _contact(self, leg: Leg) -> tuple[Doubles, Doubles, Doubles]:
-        """Contact point in the world (3,) and its Jacobians of place and orientation (3, joints)."""
-        point = self.data.xpos[leg.foot] + self.data.xmat[leg.foot].reshape(3, 3) @ leg.contact
+    def _point(self, limb: Limb) -> tuple[Doubles, Doubles, Doubles]:
+        """The limb's point in the world (3,) and its Jacobians of place and orientation (3, joints)."""
+        point = self.data.xpos[limb.body] + self.data.xmat[limb.body].reshape(3, 3) @ limb.point
         moving, turning = np.zeros((3, self.model.nv)), np.zeros((3, self.model.nv))
-        mujoco.mj_jac(self.model, self.data, moving, turning, point, leg.foot)
+        mujoco.mj_jac(self.model, self.data, moving, turning, point, limb.body)
         return point, moving[:, self.dof_index], turning[:, self.dof_index]
 
-    def _has_joints_to_spare(self, leg: Leg) -> bool:
-        _, moving, _ = self._contact(leg)
-        return len(leg.joints) > int(np.linalg.matrix_rank(moving, tol=1e-3))
+    def _has_joints_to_spare(self, limb: Limb) -> bool:
+        _, moving, _ = self._point(limb)
+        return len(limb.joints) > int(np.linalg.matrix_rank(moving, tol=1e-3))
 
 
 def _damped_step(jacobian: Doubles, errors: Doubles) -> Doubles:

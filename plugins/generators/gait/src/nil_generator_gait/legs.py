@@ -14,21 +14,30 @@ FLOOR_TILT = 0.02  # rad, rising ahead: more than soles are askew, too little to
 
 
 @dataclass(frozen=True)
-class Leg:
-    """One leg.
+class Limb:
+    """A chain of driven joints that puts a point of its last body where it should be.
 
     Attributes:
-        foot: body id.
-        joints: ids of the driven hinges between root and foot, from the root outwards.
-        contact: (3,) m, where the foot touches the floor in the standing pose, in the foot body's frame.
+        body: id of the foot or hand.
+        joints: ids of the driven hinges that move it, from the root outwards.
+        point: (3,) m, in the body's frame: where a foot touches the floor in the standing pose.
         home: (3,) m, the same point in the world.
+    """
+
+    body: int
+    joints: tuple[int, ...]
+    point: Doubles
+    home: Doubles
+
+
+@dataclass(frozen=True)
+class Leg(Limb):
+    """A limb that walks.
+
+    Attributes:
         phase: cycles, when the foot first lifts.
     """
 
-    foot: int
-    joints: tuple[int, ...]
-    contact: Doubles
-    home: Doubles
     phase: float
 
 
@@ -56,7 +65,7 @@ def find_legs(scene: Scene, standing: mujoco.MjData) -> tuple[Leg, ...]:
     phases = step_phases((homes - standing.xpos[root]) @ standing.xmat[root].reshape(3, 3))
     legs = []
     for foot, home, phase in zip(geoms_of, homes, phases, strict=True):
-        joints = _joints_between(model, root, foot, driven)
+        joints = joints_between(model, root, foot, driven)
         if not joints:
             raise DataError(
                 f"no driven joint of robot {spec.name} moves its foot {model.body(foot).name}",
@@ -80,7 +89,7 @@ def step_phases(feet: Doubles) -> list[float]:
     return [0.5 * ((place + int(side)) % 2) for place, side in zip(rank, left, strict=True)]
 
 
-def _joints_between(model: mujoco.MjModel, root: int, foot: int, driven: Iterable[int]) -> tuple[int, ...]:
+def joints_between(model: mujoco.MjModel, root: int, foot: int, driven: Iterable[int]) -> tuple[int, ...]:
     joints: list[int] = []
     body = foot
     while body not in (root, 0):
