@@ -36,11 +36,7 @@ def decimate_visuals(spec: mujoco.MjSpec, ratio: float = 0.07) -> None:
         DataError: the model does not compile; a mesh that cannot be read is named.
     """
     geoms = [g for g in spec.geoms if g.type == mujoco.mjtGeom.mjGEOM_MESH and g.group == VISUAL_GROUP]
-    try:
-        model = spec.compile()  # MuJoCo reads every format, and applies scale and offset
-    except ValueError as error:
-        reason = " ".join(str(error).split())
-        raise DataError(f"the robot's model does not compile: {reason}", "install the robot's files anew") from error
+    model = compiled(spec)  # MuJoCo reads every format, and applies scale and offset
     names = sorted({geom.meshname for geom in geoms})  # one order in every process, so that equal models hash equally
     for name in names:
         vertices, triangles = _cached_decimation(*_geometry(model, model.mesh(name).id), ratio)
@@ -55,6 +51,19 @@ def decimate_visuals(spec: mujoco.MjSpec, ratio: float = 0.07) -> None:
     unused = set(names) - {geom.meshname for geom in spec.geoms}
     for name in unused:
         spec.delete(spec.mesh(name))
+
+
+def compiled(spec: mujoco.MjSpec) -> mujoco.MjModel:
+    """The model of a spec.
+
+    Raises:
+        DataError: it does not compile; a mesh that cannot be read is named.
+    """
+    try:
+        return spec.compile()
+    except ValueError as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"the robot's model does not compile: {reason}", "install the robot's files anew") from error
 
 
 def decimate(vertices: Floats, triangles: Triangles, ratio: float) -> tuple[Floats, Triangles]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from nil_core.errors import DataError
 from nil_core.interfaces import Robot
-from nil_core.sim.meshes import decimate_visuals
+from nil_core.sim.meshes import compiled, decimate_visuals
 from nil_core.sim.renderer import FLOOR_GROUP, Renderer
 from nil_core.types import ControlMode, Doubles, Frames, Masks, Progress, RobotSpec, no_progress
 
@@ -79,7 +79,7 @@ def compose(robot: Robot, control: ControlMode, timestep: float, render_size: in
         decimate_visuals(draft)
     _add_surroundings(draft, timestep, render_size)
     _add_actuators(draft, spec, "pd")
-    model = draft.compile()
+    model = compiled(draft)
     qpos, targets = settle(model, spec)
     limits = np.array([a.torque_limit for a in spec.actuators])
     if control == "pd":
