@@ -22,6 +22,7 @@ from nil_core.types import ControlMode
 
 Tree = dict[str, Any]
 NonNegative = Field(ge=0)
+Framing = Literal["whole", "box"]
 
 
 class Section(BaseModel):
@@ -52,7 +53,18 @@ class VideoSettings(Section):
     """The reference video."""
 
     seconds: PositiveFloat = Field(2.5, description="length asked of the generator, and so of an episode")
-    alignment: Literal["hold"] = Field("hold", description="how frames are laid on ticks: hold the last one (paper v1)")
+    alignment: Literal["hold", "blend", "flow", "rife"] = Field(
+        "hold",
+        description="how frames are laid on ticks: hold the last one (paper v1), or draw what lies between: blend "
+        "(cross-fade), flow (optical flow), rife (paper v2, needs rife_weights)",
+    )
+    rife_weights: Path | None = Field(None, description="RIFE as a TorchScript file, see docs/video.md")
+    framing: Framing = Field(
+        "whole", description="what reward and encoder see of reference and rollout: all, or a square about the robot"
+    )
+    align_first_frame: bool = Field(
+        False, description="scale and shift the reference so that its robot begins where the simulator's stands"
+    )
     first_frame_size: int = Field(
         768, ge=64, le=2048, description="side in pixels of the first frame that generators get which do not draw it"
     )

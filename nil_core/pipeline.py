@@ -20,10 +20,13 @@ from nil_core.evaluation.metrics import spread
 from nil_core.hooks import Hooks
 from nil_core.interfaces import Agent
 from nil_core.payment import Consent, refuse
-from nil_core.reference.builder import imagine, prepare
+from nil_core.reference.agreement import agreement
+from nil_core.reference.alignment import check_method
+from nil_core.reference.builder import imagine
 from nil_core.reference.folder import load_imagined, load_reference, save_imagined, save_reference
 from nil_core.reference.imagined import Imagined
 from nil_core.reference.mask_quality import measure
+from nil_core.reference.preparation import prepare
 from nil_core.reward.imitation import ImitationReward
 from nil_core.reward.regularization import TERMS
 from nil_core.runs import directory, log
@@ -34,6 +37,7 @@ from nil_core.runs.reporting import Lines, Reporter
 from nil_core.sim.workers import Simulation
 from nil_core.train import checkpoint
 from nil_core.train.loop import Parts, TrainingLoop
+from nil_core.types import Masks
 from nil_core.world import Examiner, World, build_embedder, build_scene, mode_of
 
 FLOORS = ("zero", "random")
@@ -76,7 +80,7 @@ def generate(
     with directory.whole(folder):
         save_imagined(folder, imagined)
         write_text(folder / "config.toml", config.to_toml())
-    _introduce(imagined, reporter)
+    _introduce(imagined, imagined.first_mask, config, reporter)
     return folder
 
 
@@ -107,11 +111,13 @@ def run(
     choice = choose(config)
     path = out or directory.fresh_path(Path("runs"), config)
     directory.refuse_occupied(path)
+    check_method(config.video)
     scene = build_scene(config, choice)
     imagined = load_imagined(reference) if reference else imagine(config, choice, scene, reporter.progress, consent)
-    _introduce(imagined, reporter)
+    stand = scene.render(scene.standing_qpos[None])[1][0] if reference else imagined.first_mask
+    _introduce(imagined, stand, config, reporter)
     embedder = build_embedder(config, choice)
-    ready = prepare(imagined, config, choice["encoder"], embedder)
+    ready = prepare(imagined, config, choice["encoder"], embedder, stand, reporter.progress)
     world = World(config, choice, scene, ready, embedder)
     with directory.whole(path):
         folder = directory.create(path, config, manifest(config, choice))
@@ -322,12 +328,19 @@ def _show_reward(world: World, source: ImitationReward, reporter: Reporter) -> N
     reporter.table("Reward", ["term", "what", "weight", "unit or scale"], rows)
 
 
-def _introduce(imagined: Imagined, reporter: Reporter) -> None:
+def _introduce(imagined: Imagined, stand: Masks, config: RunConfig, reporter: Reporter) -> None:
     reporter.say(_described(imagined))
     for remark in imagined.provenance["video"].get("remarks", ()):
         reporter.warn(remark)
     quality = measure(imagined.masks)
     (reporter.warn if quality.doubtful else reporter.say)(str(quality))
+    agreed = agreement(imagined.masks[0], imagined.video.window, stand)
+    if agreed.close:
+        reporter.say(str(agreed))
+    elif config.video.align_first_frame:
+        reporter.say(f"{agreed}; it is scaled and shifted")
+    else:
+        reporter.warn(f"{agreed}; --set video.align_first_frame=true scales and shifts it")
 
 
 def _described(imagined: Imagined) -> str:

@@ -86,7 +86,8 @@ class World:
         """The imitation reward for the environments of a simulation."""
         actions = self.scene.model.nu
         environments, feet = simulation.environments, simulation.feet
-        return ImitationReward(self.reference, self.config.reward, self.embedder, environments, actions, feet)
+        settings, framing = self.config.reward, self.config.video.framing
+        return ImitationReward(self.reference, settings, self.embedder, environments, actions, feet, framing)
 
     def agent(self, chosen: Chosen, simulation: Simulation) -> Agent:
         """An agent that fits a simulation."""

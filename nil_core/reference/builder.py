@@ -1,4 +1,4 @@
-"""Stage 1: from a robot and a sentence to a reference (NIL, section 3.1)."""
+"""Stage 1: from a robot and a sentence to a video with masks (NIL, section 3.1)."""
 
 from __future__ import annotations
 
@@ -14,17 +14,15 @@ from nil_core.config import RunConfig
 from nil_core.errors import DataError
 from nil_core.interfaces import PaidGenerator, Segmenter, VideoGenerator
 from nil_core.payment import Consent, refuse
-from nil_core.reference.alignment import hold
 from nil_core.reference.first_frame import draw_first_frame
-from nil_core.reference.framing import fit_mask, to_square
+from nil_core.reference.framing import fit_mask
 from nil_core.reference.imagined import Imagined, pack, unpack
 from nil_core.reference.length import check_length
 from nil_core.reference.mask_quality import check_masks, measure
 from nil_core.reference.prompt import in_template
-from nil_core.reward.windows import ClipEmbedder
 from nil_core.runs.cache import Arrays, fingerprint, remember
 from nil_core.sim.scene import RobotScene
-from nil_core.types import BLACK, Frames, GenerationRequest, Masks, Progress, Reference, Video
+from nil_core.types import BLACK, GenerationRequest, Masks, Progress, Video
 
 
 def imagine(
@@ -127,38 +125,6 @@ def compose_request(config: RunConfig, drawer: Chosen, scene: RobotScene) -> Gen
     )
 
 
-def prepare(imagined: Imagined, config: RunConfig, encoder: Chosen, embedder: ClipEmbedder | None) -> Reference:
-    """Align, frame and encode: what the reward compares with.
-
-    Args:
-        imagined: from :func:`imagine`, or from an earlier run's folder.
-        config: tick rate, render size, length.
-        encoder: whose embeddings they are, for the cache.
-        embedder: None where the video weight is zero: embeddings and features are then empty.
-    """
-    video, environment = imagined.video, config.environment
-    rows = hold(len(video.frames), video.fps, environment.tick_hz)
-    rows = rows[: round(config.video.seconds * environment.tick_hz) + 1]
-    frames, masks = to_square(video.frames[rows], imagined.masks[rows], environment.render_size, video.window)
-    check_masks(masks)
-    if embedder is None:
-        seen: Arrays = {name: np.empty((len(rows), 0), np.float32) for name in ("embeddings", "features")}
-    else:
-        key = fingerprint(frames, encoder.identity())
-        seen, _ = remember("embeddings", key, lambda: _embed(embedder, frames), ("embeddings", "features"))
-    speed = imagined.video.facts.get("speed")
-    return Reference(
-        frames=frames,
-        masks=masks,
-        embeddings=seen["embeddings"],
-        features=seen["features"],
-        tick_hz=environment.tick_hz,
-        target_speed=float(speed) if speed is not None else None,
-        trajectory=None if video.trajectory is None else video.trajectory[rows],
-        provenance=imagined.provenance,
-    )
-
-
 def scene_fingerprint(scene: RobotScene) -> str:
     """Hash of the compiled model, the stand and the camera."""
     buffer = np.empty(mujoco.mj_sizeModel(scene.model), np.uint8)
@@ -186,10 +152,3 @@ def _segment(segmenter: Chosen, video: Video, first_mask: Masks, progress: Progr
             f"report it to the author of {segmenter.distribution}",
         )
     return masks
-
-
-def _embed(embedder: ClipEmbedder, frames: Frames) -> Arrays:
-    embeddings, features = embedder.embed_video(frames)
-    if not np.isfinite(embeddings).all():
-        raise DataError("the encoder gave NaN for the reference", "report it to the encoder's author")
-    return {"embeddings": embeddings, "features": features}

@@ -51,7 +51,7 @@ def load_imagined(folder: Path) -> Imagined:
 
 
 def save_reference(folder: Path, reference: Reference) -> None:
-    """What the reward compares with, exactly."""
+    """What the reward compares with, exactly; the provenance says how it came of the video."""
     arrays = {
         "frames": reference.frames,
         "masks": reference.masks,
@@ -64,6 +64,7 @@ def save_reference(folder: Path, reference: Reference) -> None:
     if reference.trajectory is not None:
         arrays["trajectory"] = reference.trajectory
     write_arrays(folder / ALIGNED, arrays)
+    write_json(folder / PROVENANCE, reference.provenance)
 
 
 def load_reference(folder: Path) -> Reference:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from PIL import Image
 
-from nil_core.types import Frames, Masks, Window
+from nil_core.types import Doubles, Frames, Masks, Window
 
 
 def crop(frame: Frames, mask: Masks, window: Window, size: int) -> tuple[Frames, Masks]:
@@ -22,10 +22,9 @@ def crop(frame: Frames, mask: Masks, window: Window, size: int) -> tuple[Frames,
     Returns:
         uint8 (S, S, 3) and bool (S, S).
     """
-    robot = np.where(mask[..., None], frame, np.uint8(0))
     if window == (0, 0, size) and mask.shape == (size, size):
-        return robot, mask
-    small = _resample(np.concatenate([robot, mask[..., None] * np.uint8(255)], axis=-1), window, size)
+        return np.where(mask[..., None], frame, np.uint8(0)), mask
+    small = _resample(np.concatenate([frame, mask[..., None] * np.uint8(255)], axis=-1), window, size)
     inside = small[..., 3] > 127
     return np.where(inside[..., None], small[..., :3], np.uint8(0)), inside
 
@@ -39,6 +38,60 @@ def _resample(picture: Frames, window: Window, size: int) -> Frames:
     piece = np.zeros((y1 - y0, x1 - x0, 4), np.uint8)
     piece[rows.start - y0 : rows.stop - y0, columns.start - x0 : columns.stop - x0] = picture[rows, columns]
     box = (left - x0, top - y0, min(left - x0 + side, x1 - x0), min(top - y0 + side, y1 - y0))
-    # four plain bands: as RGBA, Pillow would weigh colours by the fourth
-    resized = Image.fromarray(piece, "CMYK").resize((size, size), Image.Resampling.HAMMING, box)
-    return np.asarray(resized)
+    # as RGBA, Pillow weighs colours by the mask: no black creeps into the robot's edge
+    return np.asarray(Image.fromarray(piece, "RGBA").resize((size, size), Image.Resampling.HAMMING, box))
+
+
+MARGIN = 0.1
+"""Black around the robot's box, as a share of the box's longer side, on each side."""
+
+SMOOTHING = 0.3
+"""Seconds in which the square makes up for two thirds of a sudden change of the box."""
+
+
+class BoxFraming:
+    """Follows the robots of N running pictures with a square about each one's box.
+
+    The square is the box's padded, smoothed over the past alone: a rollout knows no future, and its reference is framed
+    by the same rule.
+
+    Args:
+        environments: N.
+        tick_hz: pictures a second.
+
+    Attributes:
+        windows: float64 (N, 3), the squares that were taken last.
+    """
+
+    def __init__(self, environments: int, tick_hz: float) -> None:
+        self.windows: Doubles = np.zeros((environments, 3))
+        self._gain = 1 - math.exp(-1 / (SMOOTHING * tick_hz))
+
+    def take(self, i: int, frame: Frames, mask: Masks, first: bool) -> tuple[Frames, Masks]:
+        """Crop the next picture of a robot, or the first of its episode: uint8 (S, S, 3) and bool (S, S), as given.
+
+        Where there is no robot any more, the square stays.
+        """
+        if first:
+            self.windows[i] = _around(mask)
+        elif mask.any():
+            self.windows[i] += self._gain * (_around(mask) - self.windows[i])
+        left, top, side = map(float, self.windows[i])
+        return crop(frame, mask, (left, top, side), len(mask))
+
+
+def box_framed(frames: Frames, masks: Masks, tick_hz: float) -> tuple[Frames, Masks]:
+    """A whole video, uint8 (T, S, S, 3) and bool (T, S, S), framed as a rollout is."""
+    framing = BoxFraming(1, tick_hz)
+    squares = [framing.take(0, *each, first=t == 0) for t, each in enumerate(zip(frames, masks, strict=True))]
+    return np.stack([frame for frame, _ in squares]), np.stack([mask for _, mask in squares])
+
+
+def _around(mask: Masks) -> Doubles:
+    """The padded square about the robot of a mask, the whole picture where there is none: left, top, side."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return np.array([0.0, 0.0, len(mask)])
+    spans = np.array([[columns[0], columns[-1] + 1], [rows[0], rows[-1] + 1]], np.float64)
+    side = (1 + 2 * MARGIN) * np.diff(spans).max()
+    return np.append(spans.mean(axis=1) - side / 2, side)

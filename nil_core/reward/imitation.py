@@ -12,13 +12,14 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from nil_core.config import RewardSettings
+from nil_core.config import Framing, RewardSettings
+from nil_core.reward.framing import BoxFraming
 from nil_core.reward.regularization import weighted_terms, weights
 from nil_core.reward.similarity import SIMILARITIES, Scale, iou
 from nil_core.reward.windows import ClipEmbedder, RollingWindows
 from nil_core.sim.environment import Measurements
 from nil_core.sim.workers import Slots
-from nil_core.types import Floats, Reference
+from nil_core.types import Floats, Frames, Masks, Reference
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -74,6 +75,7 @@ class ImitationReward:
         embedder: needed unless the video weight is 0.
         environments: N.
         actions, feet: sizes of the packed measurements.
+        framing: ``whole``, or ``box``: pictures are framed as the reference was, see :class:`BoxFraming`.
     """
 
     def __init__(
@@ -84,12 +86,16 @@ class ImitationReward:
         environments: int,
         actions: int,
         feet: int,
+        framing: Framing = "whole",
     ) -> None:
         self._settings = settings
         self._reference = reference
         self._sizes = actions, feet
         self._weights = weights(settings)
         self._windows: RollingWindows | None = None
+        self._framing: BoxFraming | None = None
+        if framing == "box" and (settings.video > 0 or settings.iou > 0):
+            self._framing = BoxFraming(environments, reference.tick_hz)
         if settings.video > 0:
             assert embedder is not None
             self._windows = RollingWindows(embedder, environments)
@@ -117,8 +123,10 @@ class ImitationReward:
         self._clear()
         self._penalty[:] = 0.0
         self._steps[:] = 0
+        everywhere = np.ones(len(slots.tick), np.bool_)
+        starts, _ = self._framed(everywhere, slots.start_frames, slots.start_masks, first=True)
         for i in range(len(slots.tick)):
-            self._begin(i, slots)
+            self._begin(i, starts)
 
     def observe(self, slots: Slots) -> None:
         """Add up the regularisers; where a tick ended, keep its frame and mask."""
@@ -126,23 +134,34 @@ class ImitationReward:
             m = Measurements.unpack(slots.measurements, *self._sizes)
             self._penalty += weighted_terms(m, self._weights)
         self._steps += 1
+        frames, masks = self._framed(slots.ticked, slots.frames, slots.masks, first=False)
+        starts, _ = self._framed(slots.ended, slots.start_frames, slots.start_masks, first=True)
         for i in np.flatnonzero(slots.ticked):
             self._environments.append(int(i))
             self._ticks.append(int(slots.tick[i]))
             if self._windows is not None:
-                self._frames.append(slots.frames[i].copy())
+                self._frames.append(frames[i].copy())
             if self._settings.iou > 0:
-                self._masks.append(slots.masks[i].copy())
+                self._masks.append(masks[i].copy())
             self._penalties.append(self._penalty[i] / self._steps[i])
             self._penalty[i], self._steps[i] = 0.0, 0
             if slots.ended[i]:
-                self._begin(int(i), slots)
+                self._begin(int(i), starts)
 
-    def _begin(self, i: int, slots: Slots) -> None:
+    def _begin(self, i: int, starts: Frames) -> None:
         if self._windows is not None:
             self._environments.append(i)
             self._ticks.append(0)
-            self._frames.append(slots.start_frames[i].copy())
+            self._frames.append(starts[i].copy())
+
+    def _framed(self, new: Masks, frames: Frames, masks: Masks, first: bool) -> tuple[Frames, Masks]:
+        """The new pictures as the reference shows its own; the others are left as they are."""
+        if self._framing is None:
+            return frames, masks
+        frames, masks = frames.copy(), masks.copy()
+        for i in np.flatnonzero(new):
+            frames[i], masks[i] = self._framing.take(int(i), frames[i], masks[i], first)
+        return frames, masks
 
     @property
     def waiting(self) -> int:
@@ -185,6 +204,8 @@ class ImitationReward:
         arrays |= {name: np.stack(rows) for name, rows in waiting.items() if rows}
         if self._windows is not None:
             arrays |= {f"window.{key}": value for key, value in self._windows.state().items()}
+        if self._framing is not None:
+            arrays["framing"] = self._framing.windows
         return arrays
 
     def restore(self, state: Arrays) -> None:
@@ -198,3 +219,5 @@ class ImitationReward:
         if self._windows is not None:
             prefix = "window."
             self._windows.restore({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+        if self._framing is not None:
+            self._framing.windows = state["framing"].copy()

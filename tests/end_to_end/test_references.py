@@ -61,7 +61,10 @@ def test_a_run_takes_it_and_aligns_it(
         assert (aligned["frames"][0:24:2] == aligned["frames"][1:24:2]).all()
         assert (aligned["frames"].max(axis=-1)[~aligned["masks"]] == 0).all(), "robot on black"
     kept = json.loads((tmp_path / "run/reference/provenance.json").read_text())
+    aligned = kept.pop("aligned")
     assert kept == json.loads((generated / "provenance.json").read_text())
+    assert (aligned["alignment"], aligned["framing"], aligned["tick_hz"]) == ("hold", "whole", 25.0)
+    assert aligned["first_frame"]["overlap"] > 0.9, "the same robot, drawn at another size"
 
 
 def test_the_video_alone_serves_too(

@@ -10,6 +10,7 @@ import pytest
 
 from nil_core.config import RewardSettings
 from nil_core.errors import DataError
+from nil_core.reward.framing import box_framed
 from nil_core.reward.imitation import ImitationReward, TickRewards
 from nil_core.reward.similarity import SIMILARITIES, iou
 from nil_core.reward.windows import ClipEmbedder
@@ -222,3 +223,53 @@ def test_it_goes_on_exactly_after_a_checkpoint(tmp_path: Path, at: int) -> None:
     for n in range(at, 40):
         first, second = step(unbroken, n), step(resumed, n)
         assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def small_robot(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """A film of a robot that is small in the picture, and wanders."""
+    rng = np.random.default_rng(seed)
+    masks = np.zeros((TICKS + 1, SIZE, SIZE), bool)
+    for t, (left, top) in enumerate(rng.integers(0, 4, (TICKS + 1, 2))):
+        masks[t, top : top + 4, left : left + 3] = True
+    return np.where(masks[..., None], rng.integers(1, 256, (*masks.shape, 3), np.uint8), np.uint8(0)), masks
+
+
+def box_source(environments: int = 1, **settings: object) -> ImitationReward:
+    given = RewardSettings(**(QUIET | settings))
+    framed = reference(*box_framed(*small_robot(), 25.0))
+    return ImitationReward(framed, given, EMBEDDER, environments, JOINTS, FEET, "box")
+
+
+@pytest.mark.parametrize("weights", [{}, {"video": 0.0}, {"iou": 0.0}])
+def test_with_the_box_too_a_perfect_imitation_scores_the_weights(weights: dict[str, float]) -> None:
+    """In two episodes, one after the other: the square begins anew. Whole pictures against it would not do."""
+    both = box_source(**weights)
+    for _ in range(2):
+        scored = live(both, *small_robot())
+        assert np.allclose(scored.total, 2.0 - len(weights), atol=1e-5)
+    other = ImitationReward(
+        reference(*box_framed(*small_robot(), 25.0)), RewardSettings(**(QUIET | weights)), EMBEDDER, 1, JOINTS, FEET
+    )
+    assert live(other, *small_robot()).total.mean() < 1.5 - len(weights)
+
+
+def test_the_squares_are_part_of_what_is_saved(tmp_path: Path) -> None:
+    frames, masks = small_robot(1)
+    one, other = box_source(), box_source()
+    one.reset(slots(start_frames=frames[:1], start_masks=masks[:1]))
+
+    def step(reward: ImitationReward, t: int) -> np.ndarray:
+        reward.observe(
+            slots(
+                ticked=np.array([True]), tick=np.array([t]), frames=frames[t : t + 1], masks=masks[t : t + 1],
+                start_frames=frames[:1], start_masks=masks[:1],
+            )
+        )  # fmt: skip
+        return reward.rewards().total
+
+    for t in range(1, 6):
+        step(one, t)
+    write_arrays(tmp_path / "state.npz", one.state())
+    other.restore(read_arrays(tmp_path / "state.npz"))
+    for t in range(6, TICKS):
+        assert np.array_equal(step(one, t), step(other, t))
