@@ -15,11 +15,13 @@ from multiprocessing.connection import Connection, wait
 from nil_core.errors import NilError
 from nil_core.sim import gl
 from nil_core.sim.batch import Batch
-from nil_core.sim.environment import EnvironmentPlan
+from nil_core.sim.environment import EnvironmentPlan, State
 from nil_core.sim.slots import Memory
 
 HANG_SECONDS = 120.0  # for one step of its environments, which takes a small part of one
 START_SECONDS = 120.0  # for the first answer, before which Python and its libraries start
+
+CLOSE = ("close", 0)
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class Worker:
     def close(self, patience: float = 2.0) -> None:
         """End it: politely, and after so many seconds by force. Safe to call twice."""
         with contextlib.suppress(OSError):
-            self._pipe.send(("close", 0))
+            self._pipe.send(CLOSE)
         self._process.join(patience)
         if self._process.is_alive():
             self._process.kill()
@@ -130,26 +132,26 @@ def _serve(pipe: Connection, job: Job, bank: int) -> None:
     """The life of a worker process: answers every command with None, or with what went wrong."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that people talk to
     gl.mark_worker()
-    states = job.memory.states()[:, job.which]
-    try:
-        batch = Batch(job.plan, job.memory.slots().part(job.which), job.render, job.measure)
-        batch.restore(states[bank])
-    except Exception as error:
-        pipe.send(_portable(error))
-        return
-    while True:
+    with contextlib.suppress(EOFError, OSError):  # that process is gone, and nobody is left to be told
+        states = job.memory.states()[:, job.which]
         try:
-            command, bank = pipe.recv()
-        except (EOFError, OSError):
-            break
-        if command == "close":
-            break
-        try:
-            batch.obey(command, states, bank)
-            pipe.send(None)
+            batch = Batch(job.plan, job.memory.slots().part(job.which), job.render, job.measure)
+            batch.restore(states[bank])
         except Exception as error:
             pipe.send(_portable(error))
-    batch.close()
+            return
+        while (order := pipe.recv()) != CLOSE:
+            pipe.send(_attempt(batch, order, states))
+        batch.close()
+
+
+def _attempt(batch: Batch, order: tuple[str, int], states: State) -> Exception | None:
+    command, bank = order
+    try:
+        batch.obey(command, states, bank)
+    except Exception as error:
+        return _portable(error)
+    return None
 
 
 def _portable(error: Exception) -> Exception:

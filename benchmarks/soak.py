@@ -1,0 +1,128 @@
+"""Kills a run at random moments and resumes it, again and again: it must end as one that was never killed.
+
+    python benchmarks/soak.py [--kills 20] [--steps 3000] [--seed 0] [-- any options of nil run]
+
+Each life of the run ends with SIGKILL at a moment drawn between the middle of its start-up and so late that about two
+thirds of the run are done after all kills. Then it is resumed to its end. The lines of ``metrics.jsonl``, the agent's
+last checkpoint and the table at the end must be those of an unbroken run with the same options, byte by byte, and no
+worker process may outlive its run. Prints a row of a Markdown table; leaves with 1 if anything differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+NIL = [sys.executable, "-m", "nil_core.cli.main", "run"]
+OPTIONS = (
+    *("--set", "simulation.workers=2", "--set", "simulation.environments=4", "--set", "training.log_every=40"),
+    *("--set", "training.checkpoint_every=120", "--set", "training.eval_every=800", "--set", "training.keep=1"),
+)
+GONE_SECONDS = 10.0  # in which the workers of a killed run must have noticed
+
+
+def main() -> None:
+    """Print a markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("options", nargs="*", help="of nil run")
+    chosen = parser.parse_args()
+    begin = [*NIL, "--steps", str(chosen.steps), *OPTIONS, *chosen.options, "--out"]
+    with tempfile.TemporaryDirectory() as root:
+        unbroken, broken = Path(root) / "unbroken", Path(root) / "broken"
+        began = time.perf_counter()
+        subprocess.run([*begin, str(unbroken)], check=True, stdout=subprocess.DEVNULL)
+        alone = time.perf_counter() - began
+        learning = sum(row["seconds"] for row in lines(unbroken / "timing.jsonl"))
+        print(f"unbroken: {alone:.0f} s, of which {learning:.0f} learning", flush=True)
+        starting = (alone - learning) / 2  # the other half is the table at the end
+        lost = [
+            life(begin, broken, moment)
+            for moment in moments(chosen.kills, starting, 4 / 3 * learning / chosen.kills, chosen.seed)
+        ]
+        subprocess.run(command(begin, broken), check=True, stdout=subprocess.DEVNULL)
+        wrong = differences(unbroken, broken)
+    print(
+        "| steps | kills | while a checkpoint was written or removed | before the first | steps learned again | ends |"
+    )
+    print("| --- | --- | --- | --- | --- | --- |")
+    again, torn, early = sum(steps for steps, _, _ in lost), sum(t for _, t, _ in lost), sum(e for _, _, e in lost)
+    ends = f"differently: {', '.join(wrong)}" if wrong else "the same"
+    print(f"| {chosen.steps} | {len(lost)} | {torn} | {early} | {again} | {ends} |")
+    sys.exit(bool(wrong))
+
+
+def moments(kills: int, starting: float, longest: float, seed: int) -> list[float]:
+    """Seconds from the start of each life."""
+    drawn = random.Random(seed)
+    return [drawn.uniform(starting / 2, starting + longest) for _ in range(kills)]
+
+
+def life(begin: list[str], folder: Path, seconds: float) -> tuple[int, bool, bool]:
+    """Start or resume, and kill. Steps that are lost, whether a checkpoint was torn, whether there was none yet."""
+    process = subprocess.Popen(command(begin, folder), stdout=subprocess.DEVNULL, start_new_session=True)
+    try:
+        process.wait(seconds)
+        sys.exit(f"the run ended by itself (exit code {process.returncode}) before it was killed: raise --steps")
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    wait_until_gone(process.pid)
+    steps = [row["step"] for row in lines(folder / "metrics.jsonl")]
+    saved = sorted(int(path.name.removeprefix("step-")) for path in folder.glob("checkpoints/step-*"))
+    lost = max(steps, default=0) - max(saved, default=0)
+    torn = any(folder.glob("checkpoints/.*.tmp"))
+    print(f"killed after {seconds:.1f} s at step {max(steps, default=0)}, saved {max(saved, default=0)}", flush=True)
+    return max(lost, 0), torn, not saved
+
+
+def command(begin: list[str], folder: Path) -> list[str]:
+    """Resume; begin anew where the kill came before there was anything to learn in."""
+    status = folder / "status.json"
+    if status.exists() and json.loads(status.read_text())["state"] == "learning":
+        return [*NIL, "--resume", str(folder)]
+    shutil.rmtree(folder, ignore_errors=True)
+    return [*begin, str(folder)]
+
+
+def wait_until_gone(group: int) -> None:
+    """The workers of a killed run end by themselves."""
+    until = time.monotonic() + GONE_SECONDS
+    while time.monotonic() < until:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    os.killpg(group, signal.SIGKILL)
+    sys.exit("a worker process outlived its run")
+
+
+def lines(path: Path) -> list[dict[str, float]]:
+    """Whole lines of a log; none if it is not there."""
+    text = path.read_text() if path.exists() else ""
+    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+
+def differences(one: Path, other: Path) -> list[str]:
+    """What two finished runs do not share."""
+    files = ["metrics.jsonl"]
+    files += [str(p.relative_to(one)) for p in one.glob("checkpoints/step-*/agent/*")]
+    wrong = [name for name in files if (one / name).read_bytes() != (other / name).read_bytes()]
+    tables = [json.loads((folder / "summary.json").read_text())["policies"] for folder in (one, other)]
+    return wrong + ["the table at the end"] * (tables[0] != tables[1])
+
+
+if __name__ == "__main__":
+    main()
