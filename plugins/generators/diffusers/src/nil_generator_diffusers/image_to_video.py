@@ -84,11 +84,11 @@ def _parts(model: Model, folder: Path) -> dict[str, tuple[Any, Path]]:
     if not model.parts:
         return {}
     index = read_index(folder)
+    missing = [part for part in model.parts if not (index.get(part.component) or ["", ""])[1].startswith(part.kind)]
     return {
         part.component: (
             getattr(import_module(part.library), part.kind),
             locate(part.weights, CARD.weights) / part.folder,
         )
-        for part in model.parts
-        if index.get(part.component, [None, None])[1] != part.kind
+        for part in missing
     }

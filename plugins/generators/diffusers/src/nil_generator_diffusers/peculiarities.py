@@ -1,4 +1,4 @@
-"""Pipelines that do not take size, guidance or text as the others do."""
+"""Pipelines that do not take size, frame count, guidance or text as the others do."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ def guided_by_component(pipeline: Any, arguments: Arguments) -> Arguments:
     if scale is not None:
         pipeline.guider = pipeline.guider.new(guidance_scale=scale)
     return {name: value for name, value in arguments.items() if name not in ("width", "height")}
+
+
+def whole_sections(pipeline: Any, arguments: Arguments) -> Arguments:
+    """FramePack makes sections of 36 frames, and one frame before them; it counts each as 33."""
+    return {**arguments, "num_frames": (arguments["num_frames"] - 1) // 36 * 33}
 
 
 def penultimate_text(pipeline: Any, arguments: Arguments) -> Arguments:
@@ -56,5 +61,6 @@ SIZES: Mapping[str, Callable[[Any, int, int], tuple[int, int]]] = {
 
 ARGUMENTS: Mapping[str, Callable[[Any, Arguments], Arguments]] = {
     "HunyuanVideo15ImageToVideoPipeline": guided_by_component,
+    "HunyuanVideoFramepackPipeline": whole_sections,
     "I2VGenXLPipeline": penultimate_text,
 }

@@ -1,0 +1,104 @@
+"""Every pipeline of the table, tiny, through the real loading and the real call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nil_core.api import Frames, GenerationRequest, Video, no_progress
+from nil_generator_diffusers import DiffusersOptions
+from nil_generator_diffusers.image_to_video import ImageToVideo
+from nil_generator_diffusers.models import MODELS, NAMES
+
+SIZES = {
+    "ltx": (64, 32),
+    "ltx-2": (64, 32),
+    "wan2.1-480p": (32, 16),
+    "wan2.2-a14b": (32, 16),
+    "wan2.2-5b": (64, 32),
+    "cogvideox-5b": (16, 16),
+    "hunyuanvideo-1.5": (16, 16),
+    "framepack": (64, 32),
+    "i2vgen-xl": (32, 16),
+}
+"""Width and height of the tiny versions: the smallest that are wider than high where the model allows it."""
+
+Tiny = Callable[[str], Path]
+
+
+def request(**changes: Any) -> GenerationRequest:
+    frame = np.full((64, 64, 3), (0, 177, 64), np.uint8)
+    frame[16:48, 24:40] = 60
+    mask = np.zeros((64, 64), bool)
+    mask[16:48, 24:40] = True
+    asked = GenerationRequest(
+        prompt="The Unitree A1 agent is walking, camera follows.",
+        skill="walking",
+        first_frame=frame,
+        first_mask=mask,
+        fps=25,
+        seconds=0.3,
+        seed=3,
+        background=(0, 177, 64),
+    )
+    return replace(asked, **changes)
+
+
+def options(folder: Path, model: str, **more: Any) -> DiffusersOptions:
+    width, height = SIZES[model]
+    frames = NAMES[model].frames
+    count = {"frames": 9 if 9 in frames else frames[0], "width": width, "height": height, "steps": 2}
+    return DiffusersOptions(weights=str(folder), model=model, **(count | more))
+
+
+def generate(folder: Path, model: str, asked: GenerationRequest | None = None, **more: Any) -> Video:
+    return ImageToVideo(options(folder, model, **more)).generate(asked or request(), no_progress)
+
+
+def test_every_pipeline_is_tried() -> None:
+    tried = {NAMES[name].pipeline for name in SIZES}
+    assert {model.pipeline for model in MODELS} == tried
+
+
+@pytest.mark.parametrize("model", SIZES)
+def test_draws_what_was_asked(tiny: Tiny, model: str) -> None:
+    folder = tiny(model)
+    told: list[tuple[int, int, str]] = []
+    asked = options(folder, model)
+    video = ImageToVideo(asked).generate(request(), lambda *progress: told.append(progress))
+    width, height = SIZES[model]
+    side = min(width, height)
+    assert video.frames.shape == (asked.frames, height, width, 3)
+    assert video.fps == NAMES[model].fps
+    assert video.window == ((width - side) // 2, (height - side) // 2, side)
+    assert told == [
+        *((done, 2, "denoising steps") for done in range(3)),
+        (0, 1, "frames decoded"),
+        (1, 1, "frames decoded"),
+    ]
+    facts = json.loads(json.dumps(video.facts))
+    assert facts["model"] == model and facts["num_inference_steps"] == 2 and facts["seed"] == 3
+    assert (generate(folder, model).frames == video.frames).all(), "the same seed draws the same video"
+
+
+@pytest.mark.parametrize("model", ["ltx", "hunyuanvideo-1.5"])
+def test_all_of_a_request_reaches_the_model(tiny: Tiny, model: str) -> None:
+    def drawn(asked: GenerationRequest | None = None, guidance: float = 5.0) -> Frames:
+        return generate(tiny(model), model, asked, steps=1, guidance=guidance).frames
+
+    plain = drawn()
+    changes = {
+        "seed": 4,
+        "prompt": "A dog sleeps",
+        "negative_prompt": "blurry",
+        "first_frame": 255 - request().first_frame,
+    }
+    for name, value in changes.items():
+        assert (drawn(request(**{name: value})) != plain).any(), name
+    assert (drawn(guidance=8.0) != plain).any()
