@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from nil_core import registry, weights
 from nil_core.card import Kind, Weights
@@ -47,22 +45,16 @@ Name = Annotated[
 @app.command("list")
 def list_() -> None:
     """List every model that the installed plugins can use: licence, size, and whether it is here."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("model", "kind", "repository", "licence", "MB", "here", ""):
-        table.add_column(
-            column, no_wrap=column in ("model", "kind", "repository"), justify="right" if column == "MB" else "left"
-        )
-    licences = set()
-    for model in _models():
+    models = list(_models())
+    width = max((len(model.name) for model in models), default=0)
+    for model in models:
         each = model.weights
-        licences.add(each.licence)
-        here = "yes" if _is_here(each) else "no"
-        table.add_row(model.name, model.kind, each.repository, each.licence, f"{each.megabytes}", here, each.summary)
-    console = Console(markup=False, highlight=False, soft_wrap=True)
-    console.print(table)
-    if any("-NC" in licence for licence in licences):
-        console.print("\nNC: these weights may not be used commercially.")
-    console.print(
+        here = "here" if _is_here(each) else "not here"
+        typer.echo(f"{model.name:{width}}  {model.kind:9}  {each.megabytes:>6} MB  {here}")
+        typer.echo(f"    {each.repository}, {each.licence}{f': {each.summary}' if each.summary else ''}")
+    if any("-NC" in model.weights.licence for model in models):
+        typer.echo("\nNC: these weights may not be used commercially.")
+    typer.echo(
         "\nThe option `weights` takes the name after the dot, any other model of the hub as owner/model,\n"
         f"a local folder, or {weights.RANDOM_TINY}. A run never downloads: nil models fetch NAME does."
     )

@@ -1,0 +1,68 @@
+"""Clips to embeddings by TimeSformer (NIL, section 3.2): the last hidden state of a model trained on Kinetics-400."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from transformers import TimesformerConfig, TimesformerModel
+
+from nil_core.vision.checkpoint import read_config, read_model
+from nil_core.vision.clip_model import ClipModel
+from nil_core.weights import RANDOM_TINY, locate
+from nil_encoder_timesformer import CARD, TimesformerOptions
+from nil_encoder_timesformer.fused_attention import fuse_attention
+
+# What it was trained with. Neither the default of transformers' class (ImageNet's) nor the file of older checkpoints
+# (.5 and .5) says so.
+MEAN, STD = (0.45, 0.45, 0.45), (0.225, 0.225, 0.225)
+
+POOLING: dict[str, Callable[[Tensor], Tensor]] = {
+    "cls": lambda tokens: tokens[:, 0],
+    "mean": lambda tokens: tokens.mean(dim=1),
+    "tokens": lambda tokens: tokens.flatten(1),
+}
+"""Of the last hidden state (B, 1 + patches * frames, D), after the final LayerNorm. The head reads the first token."""
+
+
+class TimesformerEncoder(ClipModel):
+    """TimeSformer behind :class:`nil_core.interfaces.VideoEncoder`; frames and size are the checkpoint's own.
+
+    Raises:
+        DataError: the weights are not here, or damaged.
+        MachineError: there is no such GPU.
+    """
+
+    def __init__(self, options: TimesformerOptions) -> None:
+        model = _load(options.weights)
+        fuse_attention(model)
+        pool = POOLING[options.embedding]
+
+        def embed(frames: Tensor) -> Tensor:
+            return pool(model(frames).last_hidden_state)
+
+        super().__init__(model, embed, model.config.num_frames, model.config.image_size, MEAN, STD, options)
+
+
+def _load(weights: str) -> TimesformerModel:
+    if weights == RANDOM_TINY:
+        return random_tiny()
+    folder = locate(weights, CARD.weights)
+    read_config(folder, {"timesformer"})
+    return read_model(TimesformerModel, folder)
+
+
+def random_tiny() -> TimesformerModel:
+    """The architecture at a hundredth of its width, the same random numbers at every call."""
+    config = TimesformerConfig(
+        image_size=64,
+        hidden_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=128,
+        initializer_range=0.2,  # wide, so that embeddings of a standing and a walking robot differ
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return TimesformerModel(config)

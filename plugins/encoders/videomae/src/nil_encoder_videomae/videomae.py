@@ -1,0 +1,117 @@
+"""Clips to embeddings by VideoMAE, ViViT or V-JEPA 2: the family follows from the checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import VideoMAEConfig, VideoMAEModel, VivitModel, VJEPA2Model
+
+from nil_core.api import ConfigError
+from nil_core.vision.checkpoint import read_config, read_json, read_model
+from nil_core.vision.clip_model import ClipModel
+from nil_core.weights import RANDOM_TINY, locate
+from nil_encoder_videomae import CARD, VideomaeOptions
+
+Statistics = tuple[tuple[float, ...], tuple[float, ...]]
+
+IMAGENET: Statistics = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+MINUS_ONE_TO_ONE: Statistics = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+
+@dataclass(frozen=True)
+class Family:
+    """How the checkpoints of one ``model_type`` are read and used.
+
+    Attributes:
+        model: class of the bare transformer.
+        size: where its configuration has the side of a frame.
+        statistics: mean and deviation of the channels it was trained with, for checkpoints that do not say.
+        told_by_file: whether the checkpoint's preprocessor file is to be believed.
+        build: arguments of the model.
+        call: arguments of its forward pass.
+    """
+
+    model: Any
+    size: str
+    statistics: Statistics
+    told_by_file: bool = True
+    build: Mapping[str, Any] = field(default_factory=dict)
+    call: Mapping[str, Any] = field(default_factory=dict)
+
+
+FAMILIES = {
+    "videomae": Family(VideoMAEModel, "image_size", IMAGENET),
+    # Trained on levels from -1 to 1. Its file asks for that, and then for a mean and a deviation of .5 once more.
+    "vivit": Family(VivitModel, "image_size", MINUS_ONE_TO_ONE, told_by_file=False, build={"add_pooling_layer": False}),
+    "vjepa2": Family(VJEPA2Model, "crop_size", IMAGENET, call={"skip_predictor": True}),
+}
+
+POOLING: dict[str, Callable[[Tensor], Tensor]] = {
+    "mean": lambda tokens: tokens.mean(dim=1),
+    "tokens": lambda tokens: tokens.flatten(1),
+    "cls": lambda tokens: tokens[:, 0],
+}
+"""Of the last hidden state (B, tokens, D)."""
+
+
+class VideomaeEncoder(ClipModel):
+    """A masked autoencoder or its kin behind :class:`nil_core.interfaces.VideoEncoder`.
+
+    Frames and size are the checkpoint's own; V-JEPA 2 takes any even number of frames.
+
+    Raises:
+        ConfigError: the class token of a model that has none.
+        DataError: the weights are not here, damaged, or of another family.
+        MachineError: there is no such GPU.
+    """
+
+    def __init__(self, options: VideomaeOptions) -> None:
+        model, statistics = _load(options.weights)
+        kind = model.config.model_type
+        if options.embedding == "cls" and kind != "vivit":
+            raise ConfigError(f"{kind} has no class token", "--set encoder.embedding=mean")
+        family, pool = FAMILIES[kind], POOLING[options.embedding]
+
+        def embed(frames: Tensor) -> Tensor:
+            return pool(model(frames, **family.call).last_hidden_state)
+
+        frames = options.frames if kind == "vjepa2" else model.config.num_frames
+        super().__init__(model, embed, frames, getattr(model.config, family.size), *statistics, options)
+
+
+def _load(weights: str) -> tuple[Any, Statistics]:
+    if weights == RANDOM_TINY:
+        return random_tiny(), IMAGENET
+    folder = locate(weights, CARD.weights)
+    family = FAMILIES[read_config(folder, FAMILIES).model_type]
+    return read_model(family.model, folder, **family.build), _statistics(folder, family)
+
+
+def _statistics(folder: Path, family: Family) -> Statistics:
+    """The checkpoint's own where it has them: the default of transformers' class is wrong for VideoMAE."""
+    for name in ("video_preprocessor_config.json", "preprocessor_config.json"):
+        found = read_json(folder / name)
+        if family.told_by_file and "image_mean" in found and "image_std" in found:
+            return tuple(found["image_mean"]), tuple(found["image_std"])
+    return family.statistics
+
+
+def random_tiny() -> VideoMAEModel:
+    """VideoMAE's architecture at a small part of its width, the same random numbers at every call."""
+    config = VideoMAEConfig(
+        image_size=64,
+        num_frames=8,
+        hidden_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=128,
+        initializer_range=0.2,  # wide, so that embeddings of a standing and a walking robot differ
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return VideoMAEModel(config)
