@@ -1,4 +1,4 @@
-"""What torch agents share: replay, squashed Gaussians, ensembles, exact saving. Needs ``nil-core[learning]``."""
+"""What torch agents share: replay, policies, ensembles, losses, exact saving. Needs ``nil-core[learning]``."""
 
 # torch imports its compiler lazily, with the first optimiser of torch.optim for one. Loaded after an OpenGL context of
 # Mesa's llvmpipe exists, it crashes the process (two copies of LLVM); so it is loaded here, before any context.
@@ -7,6 +7,8 @@ import torch._dynamo  # noqa: F401
 from nil_core.learning.ensemble import EnsembleLayerNorm, EnsembleLinear
 from nil_core.learning.flat_adam import FlatAdam, flatten
 from nil_core.learning.gaussian import SquashedGaussian, bounded_log_std
+from nil_core.learning.learner import LearnerOptions, ReplayLearner
+from nil_core.learning.quantiles import quantile_huber
 from nil_core.learning.replay import Batch, ReplayBuffer
 from nil_core.learning.state import Part, load_state, save_state
 from nil_core.learning.threads import cpu_threads
@@ -16,12 +18,15 @@ __all__ = [
     "EnsembleLayerNorm",
     "EnsembleLinear",
     "FlatAdam",
+    "LearnerOptions",
     "Part",
     "ReplayBuffer",
+    "ReplayLearner",
     "SquashedGaussian",
     "bounded_log_std",
     "cpu_threads",
     "flatten",
     "load_state",
+    "quantile_huber",
     "save_state",
 ]

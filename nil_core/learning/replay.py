@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +13,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from nil_core.errors import RunError
+from nil_core.errors import MachineError, RunError
 from nil_core.learning.state import read_tensors
 from nil_core.types import Transitions
+
+_log = logging.getLogger("nil.learning")
 
 
 @dataclass(frozen=True)
@@ -41,20 +46,32 @@ class ReplayBuffer:
     """The last ``capacity`` transitions, oldest overwritten first.
 
     Memory is claimed from the system as rows are first written, so a large capacity costs nothing until it is used.
+    How much it may become is logged.
 
     Args:
         capacity: transitions kept.
         observation_size: obs.
         action_size: act.
-        device: where the rows live, and so the batches.
+        device: where the batches are wanted, and so where the rows live.
+        folder: on whose disk the rows live instead, memory-mapped in a file without a name that ends with the process;
+            the system keeps in memory what it has room for. Empty: in memory.
+
+    Raises:
+        MachineError: the memory, or the disk, does not hold the capacity.
     """
 
-    def __init__(self, capacity: int, observation_size: int, action_size: int, device: torch.device | str) -> None:
+    def __init__(
+        self, capacity: int, observation_size: int, action_size: int, device: torch.device | str, folder: str = ""
+    ) -> None:
         self._sizes = (capacity, observation_size, action_size)
         self._widths = [observation_size, action_size, observation_size, 1, 1]
-        self._rows = torch.empty(capacity, sum(self._widths), device=device)
+        self._device = torch.device(device)
+        shape = capacity, sum(self._widths)
+        self._rows = _mapped(shape, Path(folder)) if folder else _in_memory(shape, self._device)
         self._position = 0
         self._size = 0
+        size = self._rows.nbytes / 1e9
+        _log.info("replay buffer: %s transitions, up to %.2f GB %s", f"{capacity:,}", size, folder or "of memory")
 
     def __len__(self) -> int:
         return self._size
@@ -81,10 +98,10 @@ class ReplayBuffer:
         Args:
             batches: how many.
             batch_size: B of each.
-            generator: source of the draw, on the buffer's device.
+            generator: source of the draw, on the device of the batches.
         """
-        indices = torch.randint(self._size, (batches * batch_size,), generator=generator, device=self._rows.device)
-        rows = self._rows.index_select(0, indices)
+        indices = torch.randint(self._size, (batches * batch_size,), generator=generator, device=self._device)
+        rows = self._rows.index_select(0, indices.to(self._rows.device)).to(self._device)
         return [self._batch(part) for part in torch.split(rows, batch_size)]
 
     def _batch(self, rows: Tensor) -> Batch:
@@ -123,3 +140,31 @@ class ReplayBuffer:
         self._size = len(filled["rows"])
         self._position = int(filled["position"])
         self._rows[: self._size] = filled["rows"]
+
+
+def _in_memory(shape: tuple[int, int], device: torch.device) -> Tensor:
+    try:
+        return torch.empty(shape, device=device)
+    except RuntimeError as error:
+        size = shape[0] * shape[1] * 4 / 1e9
+        raise MachineError(
+            f"a replay buffer of {shape[0]:,} transitions takes {size:.1f} GB of memory, and there is not so much",
+            "--set agent.capacity=100000 remembers fewer; --set agent.replay_folder=FOLDER puts them on a disk",
+        ) from error
+
+
+def _mapped(shape: tuple[int, int], folder: Path) -> Tensor:
+    size = shape[0] * shape[1] * 4
+    try:
+        free = shutil.disk_usage(folder).free
+        if free < size:  # found out later, it would end the process without a word
+            raise MachineError(
+                f"a replay buffer of {shape[0]:,} transitions takes {size / 1e9:.1f} GB, {folder} has {free / 1e9:.1f}",
+                "--set agent.capacity=100000 remembers fewer",
+            )
+        with tempfile.TemporaryFile(dir=folder) as file:
+            return torch.from_numpy(np.memmap(file, np.float32, "w+", shape=shape))
+    except OSError as error:
+        raise MachineError(
+            f"no replay buffer can be made in {folder}: {error.strerror}", "--set agent.replay_folder=FOLDER"
+        ) from error

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nil_core.errors import RunError
+from nil_core.errors import MachineError, RunError
 from nil_core.learning import ReplayBuffer
 from nil_core.types import Transitions
 
@@ -70,6 +70,37 @@ def test_goes_on_exactly_after_loading(tmp_path: Path) -> None:
     expected, restored = (each.sample(1, 50, torch.Generator().manual_seed(2))[0] for each in (buffer, copy))
     assert torch.equal(expected.rewards, restored.rewards)
     assert remembered(copy) == set(range(7, 17))
+
+
+def test_on_a_disk_it_is_the_same_and_leaves_nothing(tmp_path: Path) -> None:
+    mapped, plain = ReplayBuffer(10, 3, 2, "cpu", str(tmp_path)), ReplayBuffer(10, 3, 2, "cpu")
+    for buffer in (mapped, plain):
+        buffer.add(transitions(0, 13))
+    if (maps := Path("/proc/self/maps")).exists():
+        assert str(tmp_path) in maps.read_text()
+    mapped.save(tmp_path / "replay.safetensors")
+    resumed = ReplayBuffer(10, 3, 2, "cpu", str(tmp_path))
+    resumed.load(tmp_path / "replay.safetensors")
+    assert torch.equal(mapped._rows, plain._rows) and torch.equal(resumed._rows, plain._rows)
+    assert [path.name for path in tmp_path.iterdir()] == ["replay.safetensors"]
+
+
+def test_says_before_the_start_what_it_may_take(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "nil.learning"):
+        ReplayBuffer(1000, 120, 8, "cpu")
+    assert "1,000 transitions, up to 0.00 GB of memory" in caplog.text
+
+
+@pytest.mark.parametrize("folder", ["", "here"])
+def test_refuses_what_does_not_fit(folder: str, tmp_path: Path) -> None:
+    with pytest.raises(MachineError, match=r"takes [\d.]+ GB") as caught:
+        ReplayBuffer(10**13, 100, 10, "cpu", folder and str(tmp_path))
+    assert "agent.capacity" in caught.value.hint
+
+
+def test_refuses_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(MachineError, match="No such file"):
+        ReplayBuffer(10, 3, 2, "cpu", str(tmp_path / "nowhere"))
 
 
 @pytest.mark.parametrize("sizes", [(11, 3, 2), (10, 2, 4), (10, 3, 3)])

@@ -247,7 +247,7 @@ def test_replay_ratio_is_kept_exactly(ratio: float, calls: list[int]) -> None:
         updates += steps
         return [torch.zeros(())] * (5 * steps)
 
-    learner._gradient_steps = count  # type: ignore[method-assign,assignment]
+    learner._learn = count  # type: ignore[method-assign,assignment]
     for steps in calls:
         learner.update(steps)
     assert updates == int(sum(calls) * Fraction(str(ratio)))

@@ -26,6 +26,9 @@ class SacOptions(Options):
         0, ge=0, description="Environment steps of uniformly random actions, before which nothing is learned."
     )
     capacity: int = Field(200_000, ge=1, description="Transitions remembered.")
+    replay_folder: str = Field(
+        "", description="Folder whose disk holds what is remembered, as a memory-mapped file; empty: memory does."
+    )
     target_rate: float = Field(
         0.005, gt=0, le=1, description="Part of the critics the targets take over per step (tau)."
     )
