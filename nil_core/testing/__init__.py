@@ -15,29 +15,50 @@ Every check raises ``AssertionError`` with a message that says which promise of 
 """
 
 from nil_core.testing.agents import check_agent
+from nil_core.testing.bodies import check_falls, check_mirrored, check_seen, check_stands
 from nil_core.testing.cards import HEAVY, check_card, check_light
 from nil_core.testing.clips import moving_blob
 from nil_core.testing.physics import mirror_actions, mirror_poses, robot_scene, roll_out, root_upright
 from nil_core.testing.quadruped import ToyQuadruped, toy_request, toy_scene
 from nil_core.testing.robots import check_robot
+from nil_core.testing.sources import (
+    Source,
+    check_damaged_files,
+    check_menagerie,
+    check_missing_package,
+    check_source,
+    mjcf_source,
+    urdf_source,
+)
 from nil_core.testing.videos import check_encoder, check_generator, check_segmenter
 
 __all__ = [
     "HEAVY",
+    "Source",
     "ToyQuadruped",
     "check_agent",
     "check_card",
+    "check_damaged_files",
     "check_encoder",
+    "check_falls",
     "check_generator",
     "check_light",
+    "check_menagerie",
+    "check_mirrored",
+    "check_missing_package",
     "check_robot",
+    "check_seen",
     "check_segmenter",
+    "check_source",
+    "check_stands",
     "mirror_actions",
     "mirror_poses",
+    "mjcf_source",
     "moving_blob",
     "robot_scene",
     "roll_out",
     "root_upright",
     "toy_request",
     "toy_scene",
+    "urdf_source",
 ]

@@ -67,6 +67,10 @@ class Bench:
         make: builds it from its options and a clock.
         options: beside ``base_url``.
         protocol: of the service.
+
+    Attributes:
+        slept: s, every pause.
+        interrupted: the next pause is a Ctrl-C.
     """
 
     def __init__(
@@ -80,8 +84,11 @@ class Bench:
         self.time, self.slept = time.time(), list[float]()
         self.clock = Clock(lambda: self.time, self._sleep, lambda: 0.5)
         self.service = Vendor(protocol, lambda: self.time)
+        self.interrupted = False
 
     def _sleep(self, seconds: float) -> None:
+        if self.interrupted:
+            raise KeyboardInterrupt
         self.slept.append(seconds)
         self.time += seconds
 
@@ -256,6 +263,17 @@ def check_never_finishing(bench: Bench) -> None:
     assert bench.paid == 1
 
 
+def check_interrupted(bench: Bench) -> None:
+    """Ctrl-C while waiting; the same command goes on."""
+    bench.interrupted = True
+    with suppress(KeyboardInterrupt):
+        bench.generate()
+        raise AssertionError("it was not interrupted")
+    bench.interrupted = False
+    bench.generate()
+    assert bench.paid == 1
+
+
 def check_expired_address(bench: Bench) -> None:
     """A fresh one is asked for."""
     bench.service.file_faults.extend(["expired", "expired"])
@@ -361,6 +379,7 @@ CHECKS: tuple[Callable[[Bench], None], ...] = (
     check_moderated_task,
     check_moderated_order,
     check_never_finishing,
+    check_interrupted,
     check_expired_address,
     check_broken_download,
     check_damaged_file,

@@ -320,7 +320,7 @@ def image_of(text: str | bytes) -> Frames:
 def make_film(pixels: bytes, shape: tuple[int, int, int], seconds: float) -> bytes:
     """The first frame, made smaller, moving to the right: an mp4 of the length ordered."""
     frame = np.frombuffer(pixels, np.uint8).reshape(shape)[::SMALL, ::SMALL]
-    frames = np.stack([np.roll(frame, step // 4, axis=1) for step in range(round(seconds * FPS))])
+    frames = np.stack([np.roll(frame, step, axis=1) for step in range(round(seconds * FPS))])
     with TemporaryDirectory() as folder:
         write_video(Path(folder) / "film.mp4", frames, FPS)
         return (Path(folder) / "film.mp4").read_bytes()

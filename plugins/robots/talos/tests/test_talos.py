@@ -1,26 +1,25 @@
-"""The Talos: what its spec promises is what its model has, and it stands, falls and moves as a body should."""
+"""The Talos: its source's mass, ranges and torques; it stands, falls and moves as a body should."""
 
 from __future__ import annotations
 
-import importlib.metadata
-import shutil
-import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import mujoco
-import numpy as np
 import pytest
 
-from nil_core.api import DataError
 from nil_core.testing import (
     check_card,
+    check_damaged_files,
+    check_falls,
     check_light,
+    check_mirrored,
+    check_missing_package,
     check_robot,
-    mirror_actions,
-    mirror_poses,
+    check_seen,
+    check_source,
+    check_stands,
     robot_scene,
-    roll_out,
-    root_upright,
+    urdf_source,
 )
 from nil_robot_talos import CARD, TalosOptions, humanoid
 from nil_robot_talos.humanoid import SPEC, Talos
@@ -38,9 +37,6 @@ def mirror_image(joint: str) -> tuple[str, int]:
     return partner, 1 if f"{limb}_{number}" in PITCH else -1
 
 
-MIRROR = {joint: mirror_image(joint) for joint in DRIVEN}
-
-
 @pytest.fixture(scope="module")
 def robot() -> Talos:
     return Talos(TalosOptions())
@@ -56,33 +52,14 @@ def held(robot):
     return robot_scene(robot, "pd")
 
 
-@pytest.fixture(scope="module")
-def torque_driven(robot):
-    return robot_scene(robot, "torque")
-
-
-@pytest.fixture(scope="module")
-def source() -> ET.Element:
-    return ET.parse(SOURCE / "talos_full_v2.urdf").getroot()
-
-
 def test_contract(robot):
     check_card(CARD)
     check_light("nil_robot_talos")
     check_robot(robot)
 
 
-def test_mass_is_the_sources(model, source):
-    mass = sum(float(mass.get("value")) for mass in source.iter("mass"))
-    assert model.body_mass.sum() == pytest.approx(mass, abs=1e-6)
-
-
-def test_joints_are_the_sources(model, source):
-    limits = {joint.get("name"): joint.find("limit") for joint in source.findall("joint")}
-    for actuator in SPEC.actuators:
-        limit, joint = limits[actuator.joint], model.joint(actuator.joint)
-        np.testing.assert_allclose(joint.range, [float(limit.get("lower")), float(limit.get("upper"))])
-        assert float(limit.get("effort")) == actuator.torque_limit
+def test_is_its_source(robot):
+    check_source(robot, urdf_source(SOURCE / "talos_full_v2.urdf"))
 
 
 def test_hips_are_not_mistaken_for_grippers(model):
@@ -105,72 +82,26 @@ def test_soles_are_as_large_as_the_feet(model):
         assert sole.size.tolist() == humanoid.SOLE_SIZE
 
 
-def test_only_the_driven_joints_move(model):
-    hinges = [model.joint(i).name for i in range(model.njnt) if model.jnt_type[i] == mujoco.mjtJoint.mjJNT_HINGE]
-    assert sorted(hinges) == sorted(DRIVEN)
-    assert model.nv == 6 + len(DRIVEN)
-
-
-def test_colliders_meet_the_floor_alone(model):
-    colliders = model.geom_group == 3
-    assert (model.geom_contype == 0).all()
-    assert (model.geom_conaffinity == colliders).all()
-
-
 def test_stands_for_five_seconds_on_its_feet(held):
-    poses = roll_out(held, np.zeros((500, len(DRIVEN))))
-    assert np.abs(poses[:, 2] - SPEC.standing_height).max() < 0.01
-    assert min(root_upright(held, pose) for pose in poses) > np.cos(0.03)
-    assert np.abs(poses[:, :2]).max() < 0.01
-    data = mujoco.MjData(held.model)
-    data.qpos[:] = poses[-1]
-    mujoco.mj_forward(held.model, data)
-    assert {held.model.geom(contact.geom[1]).name for contact in data.contact} <= set(SPEC.feet)
+    check_stands(held)
 
 
-def test_settles_into_its_standing_pose(held):
-    for joint, angle in SPEC.standing_pose.items():
-        assert held.standing_qpos[held.model.joint(joint).qposadr[0]] == pytest.approx(angle, abs=0.01)
-
-
-def test_falls_without_torque(torque_driven):
-    poses = roll_out(torque_driven, np.zeros((300, len(DRIVEN))))
-    assert poses[-1, 2] < SPEC.fall.min_height
+def test_falls_without_torque(robot):
+    check_falls(robot_scene(robot, "torque"))
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_mirrored_actions_give_mirrored_motion(held, seed: int):
-    random = np.random.default_rng(seed)
-    action = random.choice([-1, 1], len(DRIVEN)) * random.uniform(0.5, 1, len(DRIVEN))
-    actions = np.tile(action, (30, 1))
-    poses = roll_out(held, actions, height=1.0)
-    image = roll_out(held, mirror_actions(held, actions, MIRROR), height=1.0)
-    np.testing.assert_allclose(mirror_poses(held, poses, MIRROR), image, atol=0.01)
-    for joint in DRIVEN:
-        angles = poses[:, held.model.joint(joint).qposadr[0]]
-        assert np.ptp(angles) > 0.05, f"{joint} is not tested, it does not move"
+    check_mirrored(held, {joint: mirror_image(joint) for joint in DRIVEN}, seed)
 
 
-def test_standing_pose_is_symmetric():
-    for joint, (partner, sign) in MIRROR.items():
-        assert SPEC.standing_pose.get(partner, 0) == sign * SPEC.standing_pose.get(joint, 0)
-
-
-def test_is_seen_whole_and_bright(held):
-    frames, masks = held.render(held.standing_qpos[None])
-    rows, columns = np.nonzero(masks[0])
-    assert rows.min() > 8 and rows.max() < 224 - 8 and columns.min() > 20 and columns.max() < 224 - 20
-    assert rows.max() - rows.min() > 0.75 * 224
-    assert frames[0][masks[0]].mean() > 60
-
-
-def test_no_part_is_nearly_black(model):
-    assert model.geom_rgba[model.geom_group == 2][:, :3].max(axis=1).min() > 0.3
+def test_is_seen_whole_and_bright(held, model):
+    check_seen(held)
+    assert model.geom_rgba[model.geom_group == 2][:, :3].max(axis=1).min() > 0.3  # no part is nearly black
 
 
 def test_self_collision_touches_nothing_while_standing(held):
-    spec = Talos(TalosOptions(self_collision=True)).build()
-    model = spec.compile()
+    model = Talos(TalosOptions(self_collision=True)).build().compile()
     assert (model.geom_contype[model.geom_group == 3] == 1).all()
     data = mujoco.MjData(model)
     data.qpos[:] = held.standing_qpos
@@ -178,26 +109,6 @@ def test_self_collision_touches_nothing_while_standing(held):
     assert data.ncon == 0
 
 
-def test_without_the_wheel_says_how_to_install_it(monkeypatch, robot):
-    def missing(name: str) -> None:
-        raise importlib.metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(importlib.metadata, "distribution", missing)
-    with pytest.raises(DataError, match=humanoid.PACKAGE) as caught:
-        robot.build()
-    assert caught.value.hint == humanoid.INSTALL
-
-
-@pytest.mark.parametrize("damage", ["no folder", "no mesh", "broken urdf"])
-def test_a_damaged_wheel_is_a_data_error(monkeypatch, tmp_path: Path, robot, damage: str):
-    folder = tmp_path / "example-robot-data" / "robots" / "talos_data"
-    if damage != "no folder":
-        shutil.copytree(SOURCE.parent, folder)
-    if damage == "no mesh":
-        (folder / "meshes" / "head" / "head_2.stl").unlink()
-    if damage == "broken urdf":
-        (folder / "robots" / "talos_full_v2.urdf").write_text("<robot name='talos'/>")
-    monkeypatch.setattr(humanoid, "packaged_folder", lambda *_: folder / "robots")
-    with pytest.raises(DataError) as caught:
-        robot.build()
-    assert "pip install" in caught.value.hint and "\n" not in caught.value.message
+def test_missing_and_damaged_files_are_told(robot, tmp_path: Path):
+    check_missing_package(robot, humanoid.INSTALL)
+    check_damaged_files(robot, humanoid, SOURCE.parent, "robots/talos_full_v2.urdf", "meshes/head/head_2.stl", tmp_path)

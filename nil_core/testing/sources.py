@@ -1,0 +1,152 @@
+"""Whether a robot is what its source file describes, and what it says of files that are missing or damaged."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from unittest.mock import patch
+
+import mujoco
+import numpy as np
+
+from nil_core.errors import DataError
+from nil_core.interfaces import Robot
+from nil_core.sim.scene import compose
+from nil_core.testing.physics import TIMESTEP
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a robot's own file says.
+
+    Attributes:
+        mass: kg, of all links.
+        ranges: joint to its lowest and highest angle, rad.
+        torques: joint to its torque limit, N m; joints without one are left out.
+    """
+
+    mass: float
+    ranges: Mapping[str, tuple[float, float]]
+    torques: Mapping[str, float]
+
+
+def mjcf_source(path: Path) -> Source:
+    """Of an MJCF file: a joint's own torque limit, else what its motor's control range allows."""
+    model = mujoco.MjModel.from_xml_path(str(path))
+    hinges = [j for j in range(model.njnt) if model.jnt_type[j] == mujoco.mjtJoint.mjJNT_HINGE]
+    torques = {}
+    for actuator in range(model.nu):
+        torques[int(model.actuator_trnid[actuator, 0])] = float(
+            model.actuator_gear[actuator, 0] * model.actuator_ctrlrange[actuator, 1]
+        )
+    torques |= {j: float(model.jnt_actfrcrange[j, 1]) for j in hinges if model.jnt_actfrclimited[j]}
+    return Source(
+        mass=float(model.body_mass.sum()),
+        ranges={model.joint(j).name: tuple(model.jnt_range[j].tolist()) for j in hinges},
+        torques={model.joint(j).name: torque for j, torque in torques.items()},
+    )
+
+
+def urdf_source(path: Path) -> Source:
+    """Of a URDF, read as XML."""
+    robot = ET.parse(path).getroot()
+    limits = {
+        str(joint.get("name")): limit for joint in robot.iter("joint") if (limit := joint.find("limit")) is not None
+    }
+    return Source(
+        mass=sum(float(mass.get("value", 0)) for mass in robot.iter("mass")),
+        ranges={name: (float(limit.get("lower", 0)), float(limit.get("upper", 0))) for name, limit in limits.items()},
+        torques={name: float(limit.get("effort", 0)) for name, limit in limits.items()},
+    )
+
+
+def check_source(robot: Robot, source: Source) -> None:
+    """Whether total mass, joint ranges and torque limits are the source's, and no joint moves that is not driven."""
+    spec, model = robot.spec, robot.build().compile()
+    mass = model.body_mass.sum()
+    assert abs(mass - source.mass) < 1e-6, f"the robot weighs {mass:.4f} kg, its source {source.mass:.4f} kg"
+    hinges = {model.joint(j).name for j in range(model.njnt) if model.jnt_type[j] == mujoco.mjtJoint.mjJNT_HINGE}
+    driven = {actuator.joint for actuator in spec.actuators}
+    assert hinges == driven, f"joints that move without being driven, or the other way: {sorted(hinges ^ driven)}"
+    for actuator in spec.actuators:
+        name = actuator.joint
+        ours, theirs = model.joint(name).range, source.ranges[name]
+        assert np.allclose(ours, theirs, atol=1e-9), f"{name} ranges over {ours}, in the source over {theirs}"
+        torque = source.torques[name]
+        assert actuator.torque_limit == torque, f"{name} has {actuator.torque_limit} N m, in the source {torque}"
+
+
+def check_missing_package(robot: Robot, install: str) -> None:
+    """Whether a robot whose data wheel is not installed names the line that installs it."""
+    with patch.object(importlib.metadata, "distribution", side_effect=importlib.metadata.PackageNotFoundError("gone")):
+        error = _refusal(robot, "a missing package")
+    assert error.hint == install, f"the hint is {error.hint!r}, not {install!r}"
+
+
+def check_damaged_files(robot: Robot, module: ModuleType, source: Path, model: str, mesh: str, scratch: Path) -> None:
+    """Whether a robot with a missing folder, mesh or model file, or a broken one, says so in one line.
+
+    Args:
+        robot: from the module.
+        module: has ``packaged_folder``, ``PACKAGE`` and ``FOLDER``, as the robots of this repository do.
+        source: folder of all its files.
+        model, mesh: two of them, relative to it.
+        scratch: an empty folder.
+    """
+    real = module.packaged_folder(module.PACKAGE, module.FOLDER, "")
+    for number, damage in enumerate(("no folder", "no mesh", "broken mesh", "broken model")):
+        copy = scratch.joinpath(str(number), *source.parts[-3:])
+        if damage != "no folder":
+            shutil.copytree(source, copy, copy_function=os.symlink)
+        if damage.endswith("mesh"):
+            (copy / mesh).unlink()
+        if damage == "broken mesh":
+            (copy / mesh).write_text("<COLLADA")
+        if damage == "broken model":
+            (copy / model).unlink()
+            (copy / model).write_text("<mujoco>")
+        with patch.object(module, "packaged_folder", lambda *_, copy=copy: copy / real.relative_to(source)):
+            error = _refusal(robot, damage)
+        assert "install" in error.hint, f"{damage}: the hint {error.hint!r} installs nothing"
+
+
+def _refusal(robot: Robot, what: str) -> DataError:
+    try:
+        compose(robot, "pd", TIMESTEP, render_size=64, simplify=False)
+    except DataError as error:
+        assert "\n" not in error.message, f"{what}: more than one line, {error.message!r}"
+        return error
+    raise AssertionError(f"{what} raises DataError")
+
+
+def check_menagerie(robot: Robot, name: str, model: Path, scratch: Path) -> None:
+    """Whether a robot with the option ``menagerie`` uses what ``mujoco-menagerie`` has downloaded, and never downloads.
+
+    Args:
+        robot: with the option.
+        name: of the model in MuJoCo Menagerie.
+        model: folder of such a model, which stands in the cache of the package as if it had been downloaded.
+        scratch: an empty folder.
+    """
+    with patch.dict(sys.modules, {"mujoco_menagerie": None}):
+        error = _refusal(robot, "a missing package")
+        assert f"mujoco-menagerie prefetch {name}" in error.hint, f"the hint {error.hint!r} fetches nothing"
+    menagerie = import_module("mujoco_menagerie")
+    unreachable = {"MENAGERIE_BASE_URL": "http://127.0.0.1:9", "MENAGERIE_ROOT": ""}
+    with patch.dict(os.environ, {"MENAGERIE_CACHE_DIR": str(scratch), **unreachable}):
+        error = _refusal(robot, "a model that is not downloaded")
+        assert error.hint == f"mujoco-menagerie prefetch {name}", f"the hint {error.hint!r} fetches nothing"
+        downloaded = menagerie.Cache().model_path(menagerie.get(name))
+        shutil.copytree(model, downloaded, copy_function=os.symlink)
+        (downloaded / ".complete").write_text("{}")
+        draft = robot.build()
+    folder = Path(draft.modelfiledir)
+    assert folder == downloaded, f"the model comes from {folder}, not from {downloaded}"
