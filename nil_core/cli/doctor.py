@@ -18,7 +18,7 @@ KEYS = (
     "KLING_API_KEY",
     "RUNWAYML_API_SECRET",
     "FAL_KEY",
-    "OPENAI_API_KEY",
+    "SORA_API_KEY",
     "HF_TOKEN",
 )
 LIBRARIES = ("nil-core", "numpy", "mujoco", "dm-control", "torch", "av", "transformers", "diffusers", "sam2")
@@ -94,7 +94,12 @@ def _torch() -> str:
 
 
 def _keys() -> str:
-    return ", ".join(f"{key} {'set' if os.environ.get(key) else 'not set'}" for key in KEYS)
+    from nil_core.hosted.keys import key_file
+
+    def state(key: str) -> str:
+        return "set" if os.environ.get(key) else "in a file" if key_file(key).exists() else "not set"
+
+    return ", ".join(f"{key} {state(key)}" for key in KEYS)
 
 
 def _disk() -> str:

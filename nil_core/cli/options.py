@@ -12,7 +12,8 @@ import typer
 from nil_core import registry
 from nil_core.card import Kind
 from nil_core.config import PRESETS, Resolved, resolve
-from nil_core.payment import Consent, agree, asking, refuse
+from nil_core.errors import ConfigError
+from nil_core.payment import Consent, asking, refuse
 
 
 def _installed(kind: Kind) -> Callable[[str], list[str]]:
@@ -62,7 +63,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Agree to what a paid gen
 def consent(yes: bool, say: Callable[[str], None]) -> Consent:
     """How a person agrees to pay: beforehand, at a prompt, or (where there is no terminal) not at all."""
     if yes:
-        return agree
+        return lambda estimate: say(f"paying {estimate}")
     if not sys.stdin.isatty():
         return refuse
 
@@ -76,3 +77,24 @@ def consent(yes: bool, say: Callable[[str], None]) -> Consent:
 def resolved(preset: str | None, file: Path | None, sets: list[str] | None, **options: Any) -> Resolved:
     """The config that a command's options add up to; options that were not given are None."""
     return resolve(preset or next(iter(PRESETS)), file, options, sets or ())
+
+
+def shared_out(names: list[str], sets: list[str]) -> dict[str, list[str]]:
+    """``--set`` of several generators: ``NAME.key=value`` goes to that one alone, all else to all.
+
+    Raises:
+        ConfigError: a name twice or empty.
+    """
+    if not all(names) or len(set(names)) < len(names):
+        raise ConfigError(
+            f"--generator {','.join(names)} names one twice, or none", "for example: --generator gait,svd"
+        )
+    addressed = {text: text.partition(".")[0].strip() for text in sets}
+    return {
+        name: [
+            text if addressed[text] not in names else f"generator.{text.partition('.')[2]}"
+            for text in sets
+            if addressed[text] not in names or addressed[text] == name
+        ]
+        for name in names
+    }

@@ -129,6 +129,7 @@ class HostedGenerator(ABC):
             if entry is None or entry.stage is not Stage.STORED or not stored(entry.sha256).exists():
                 entry, video = self._obtain(order, key, entry, progress)
             else:
+                progress(1, 1, f"{self.name}: task {entry.ticket['id']} was paid and stored before")
                 video = read_video(stored(entry.sha256))
         return self._delivered(video, order, request, entry)
 
@@ -145,7 +146,7 @@ class HostedGenerator(ABC):
                 entry = self._recover(connection, entry)
             if entry is None or entry.stage is Stage.FAILED:
                 entry = self._order(connection, order, self._new_entry(order, key, entry))
-            progress(1, 1, f"{self.name}: task {entry.ticket['id']} ordered")
+            progress(1, 1, f"{self.name}: task {entry.ticket['id']} is ordered, and noted")
             return self._await(connection, entry, progress)
         except KeyboardInterrupt:
             _log.warning("what is ordered of %s is kept: the same command goes on, and pays nothing twice", self.name)

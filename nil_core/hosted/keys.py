@@ -30,10 +30,6 @@ class Keys:
         self._page = page
         self._seen: list[SecretStr] = []
 
-    def has(self, variable: str) -> bool:
-        """Whether there is such a key, right or wrong."""
-        return bool(os.environ.get(variable)) or key_file(variable).exists()
-
     def get(self, variable: str) -> SecretStr:
         """The key that an environment variable, or the file of the same name, holds.
 

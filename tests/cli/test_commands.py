@@ -96,13 +96,13 @@ def test_runs_of_every_state_are_listed(tmp_path: Path) -> None:
 
 def test_doctor_is_a_block_to_paste_that_tells_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAL_KEY", "very-secret")
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("SORA_API_KEY", raising=False)
     said = answer("doctor")
     assert said.startswith("```\n") and said.endswith("```\n")
     names = [line.split()[0] for line in said.splitlines()[1:-1]]
     assert names == ["system", "libraries", "torch", "gl", "keys", "disk", "plugins"]
     assert "draws: " in said and "of a frame in" in said
-    assert "FAL_KEY set" in said and "OPENAI_API_KEY not set" in said and "very-secret" not in said
+    assert "FAL_KEY set" in said and "SORA_API_KEY not set" in said and "very-secret" not in said
     assert "nil-core" in said and "robot a1" in said and "GiB free" in said
 
 

@@ -1,0 +1,143 @@
+"""A paid generator from the command line: asked once, paid once, and no key in anything that is written or said."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from nil_core import pipeline, registry
+from nil_core.cli import options
+from nil_core.cli.main import main
+from nil_core.config import RunConfig, resolve
+from nil_core.errors import ConfigError
+from nil_core.payment import Estimate
+from nil_core.testing.fal import FalProtocol
+from nil_core.testing.hosted import hosted_request
+from nil_core.testing.vendor import Answer, Vendor
+
+FIELDS = {"seed", "negative_prompt", "resolution", "duration"}
+Nil = Callable[..., int]
+
+
+@pytest.fixture(scope="module")
+def meshes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("meshes")
+
+
+@pytest.fixture
+def service(tmp_path: Path, meshes: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vendor]:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "meshes").symlink_to(meshes)  # decimated once for all tests
+    monkeypatch.setenv("NIL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("FAL_KEY", FalProtocol.key)
+    monkeypatch.chdir(tmp_path)
+    service = Vendor(FalProtocol(FIELDS))
+    yield service
+    service.close()
+
+
+def settings(service: Vendor) -> dict[str, object]:
+    return {
+        "generator": {"name": "pika", "base_url": service.url},
+        "segmenter": "chroma",
+        "video": {"seconds": 0.4, "first_frame_size": 64},
+        "environment": {"render_size": 32},
+    }
+
+
+@pytest.fixture
+def nil(service: Vendor, monkeypatch: pytest.MonkeyPatch) -> Nil:
+    """Runs a command line in this process; gives its exit code."""
+    Path("paid.toml").write_text(RunConfig.model_validate(settings(service)).to_toml())
+
+    def call(*words: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["nil", *words, "--config", "paid.toml"])
+        try:
+            main()
+        except SystemExit as end:
+            return int(end.code or 0)
+        return 0
+
+    return call
+
+
+def test_asked_once_paid_once(nil: Nil, service: Vendor, capsys: pytest.CaptureFixture[str]) -> None:
+    assert nil("generate", "--out", "refused") == 2
+    said = capsys.readouterr().err
+    assert "0.20 USD for pika 2.2 720p, 5 s" in said and "--yes" in said
+    assert not Path("refused").exists() and not service.requests
+    assert nil("generate", "--out", "first", "--yes") == 0
+    assert "paying about 0.20 USD" in capsys.readouterr().out
+    assert nil("generate", "--out", "second") == 0
+    assert "(from cache)" in capsys.readouterr().out
+    assert len(service.tasks) == 1
+    provenance = json.loads(Path("second/provenance.json").read_text())
+    facts = provenance["video"]["facts"]
+    assert facts["cost"]["estimate"] == 0.2 and facts["request"]["prompt"] == provenance["prompt"]
+    assert facts["sha256"] and facts["model"] and facts["ordered"] and facts["task"] == service.tasks[0].id
+
+
+def test_another_setting_of_ours_costs_nothing(service: Vendor) -> None:
+    config = resolve(options=settings(service)).config
+    bought: list[Estimate] = []
+    pipeline.generate(config, Path("first"), consent=bought.append)
+    patient = resolve(options=settings(service) | {"generator.deadline": 9}).config
+    pipeline.generate(patient, Path("second"))  # the default consent is none
+    assert len(service.tasks) == 1 and [each.money for each in bought] == [0.2]
+
+
+def test_a_terminal_is_asked(nil: Nil, service: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([False, True])
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(options.typer, "confirm", lambda question: next(answers))
+    assert nil("generate", "--out", "refused") == 2 and not service.tasks
+    assert nil("generate", "--out", "first") == 0 and len(service.tasks) == 1
+
+
+def test_no_key_in_a_run_folder_a_log_or_a_traceback(
+    nil: Nil,
+    service: Vendor,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    key = FalProtocol.key
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setenv("NIL_DEBUG", "1")
+    told = Answer({"detail": f"No user found for the key {key}"}, 401)
+    service.order_faults.append(lambda: told)
+    try:
+        nil("generate", "--out", "refused", "--yes")
+    except Exception:
+        shown = traceback.format_exc()
+    assert "refuses (key): No user found for the key ***" in shown and key not in shown
+    assert nil("run", "--preset", "smoke", "--steps", "8", "--out", "run", "--yes") == 0
+    assert len(service.tasks) == 1
+    output = capsys.readouterr()
+    assert key not in caplog.text + output.out + output.err
+    files = [path for path in Path.cwd().rglob("*") if path.is_file()]
+    assert any(path.is_relative_to(Path.cwd() / "run" / "reference") for path in files)
+    assert [str(path) for path in files if key.encode() in path.read_bytes()] == []
+
+
+def test_hosted_generators_import_no_torch() -> None:
+    code = (
+        "import sys; from nil_core import registry\n"
+        "for name in ('kling', 'runway', 'pika', 'fal'): registry.build('generator', name, {})\n"
+        "assert not {'torch', 'transformers', 'diffusers', 'mujoco'} & set(sys.modules), sys.modules.keys()"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+
+
+def test_a_price_is_asked_of_the_paid_alone() -> None:
+    with pytest.raises(ConfigError, match="FAL_KEY is not set"):
+        registry.build("generator", "pika", {}).estimate(hosted_request())
