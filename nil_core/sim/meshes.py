@@ -6,6 +6,11 @@ left as it is, to the bit: only visual geoms get new meshes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
 import fast_simplification
 import mujoco
 import numpy as np
@@ -22,7 +27,7 @@ GRID = 0.001  # m; vertices in one cell are merged: meshes come as loose parts, 
 AGGRESSIVENESS = 2.7  # of fast_simplification; at its default of 7 thin parts vanish, at 2.5 Talos keeps a fifth
 FEWEST = 60  # triangles
 
-_RECIPE = f"1 {GRID} {AGGRESSIVENESS} {FEWEST}"  # part of the cache's key: raise the number when the code changes
+_RECIPE = f"2 {GRID} {AGGRESSIVENESS} {FEWEST}"  # part of the cache's key: raise the number when the code changes
 
 
 def decimate_visuals(spec: mujoco.MjSpec, ratio: float = 0.07) -> None:
@@ -36,10 +41,10 @@ def decimate_visuals(spec: mujoco.MjSpec, ratio: float = 0.07) -> None:
         DataError: the model does not compile; a mesh that cannot be read is named.
     """
     geoms = [g for g in spec.geoms if g.type == mujoco.mjtGeom.mjGEOM_MESH and g.group == VISUAL_GROUP]
-    model = compiled(spec)  # MuJoCo reads every format, and applies scale and offset
     names = sorted({geom.meshname for geom in geoms})  # one order in every process, so that equal models hash equally
-    for name in names:
-        vertices, triangles = _cached_decimation(*_geometry(model, model.mesh(name).id), ratio)
+    model = cache(lambda: compiled(spec))  # which takes half a second, and only what is new needs it
+    light = {name: _cached_decimation(spec, name, model, ratio) for name in names}
+    for name, (vertices, triangles) in light.items():
         spec.add_mesh(
             name=f"{name}_visual",
             uservert=vertices.ravel(),
@@ -88,8 +93,23 @@ def decimate(vertices: Floats, triangles: Triangles, ratio: float) -> tuple[Floa
     return merged_vertices.astype(np.float32), merged.astype(np.int32)
 
 
-def _geometry(model: mujoco.MjModel, mesh: int) -> tuple[Floats, Triangles]:
-    """Vertices (V, 3) in m and triangles (F, 3) of a compiled mesh, in the frame of its file."""
+def _source(spec: mujoco.MjSpec, name: str) -> tuple[Any, ...]:
+    """What MuJoCo would make a mesh from; nothing if that is not a file, or the file is not where it should be."""
+    mesh = spec.mesh(name)
+    path = Path(spec.modelfiledir, spec.meshdir, mesh.file)
+    content = spec.assets.get(mesh.file) or (path.read_bytes() if path.is_file() else None)
+    if content is None:
+        return ()
+    placed = [mesh.scale.tolist(), mesh.refpos.tolist(), mesh.refquat.tolist()]
+    return mujoco.__version__, path.suffix, content, *placed
+
+
+def _geometry(model: mujoco.MjModel, name: str) -> tuple[Floats, Triangles]:
+    """Vertices (V, 3) in m and triangles (F, 3) of a compiled mesh, in the frame of its file.
+
+    MuJoCo reads every format, and applies scale and offset.
+    """
+    mesh = model.mesh(name).id
     first, count = model.mesh_vertadr[mesh], model.mesh_vertnum[mesh]
     centred = model.mesh_vert[first : first + count].astype(np.float64)
     rotation = np.empty(9)
@@ -112,10 +132,13 @@ def _merge(vertices: Floats, triangles: Triangles) -> tuple[Floats, Triangles]:
     return means[used].astype(np.float32), corners.reshape(-1, 3).astype(np.int32)
 
 
-def _cached_decimation(vertices: Floats, triangles: Triangles, ratio: float) -> tuple[Floats, Triangles]:
+def _cached_decimation(
+    spec: mujoco.MjSpec, name: str, model: Callable[[], mujoco.MjModel], ratio: float
+) -> tuple[Floats, Triangles]:
     def make() -> Arrays:
-        fewer_vertices, fewer = decimate(vertices, triangles, ratio)
+        fewer_vertices, fewer = decimate(*_geometry(model(), name), ratio)
         return {"vertices": fewer_vertices, "triangles": fewer}
 
-    found, _ = remember("meshes", fingerprint(_RECIPE, ratio, vertices, triangles), make, ("vertices", "triangles"))
+    source = _source(spec, name) or _geometry(model(), name)
+    found, _ = remember("meshes", fingerprint(_RECIPE, ratio, *source), make, ("vertices", "triangles"))
     return found["vertices"], found["triangles"]

@@ -142,11 +142,21 @@ def test_the_second_time_comes_from_the_cache(monkeypatch, cache: Path):
     (entry,) = cache.iterdir()
     with monkeypatch.context() as patch:
         patch.setattr(meshes, "decimate", None)
+        patch.setattr(meshes, "compiled", None)  # nor are the many triangles even read
         second = potato()
         meshes.decimate_visuals(second)
     assert (vertices_of(first.compile(), "seen") == vertices_of(second.compile(), "seen")).all()
     meshes.decimate_visuals(potato(), ratio=0.5)
     assert len(list(cache.iterdir())) == 2 and entry.exists()
+    for change in ("scale", "refpos", "content"):
+        other = potato()
+        if change == "content":
+            other.assets = {name: content + b"\n# other\n" for name, content in other.assets.items()}
+        else:
+            setattr(other.mesh("potato"), change, np.full(3, 0.5))
+        entries = len(list(cache.iterdir()))
+        meshes.decimate_visuals(other)
+        assert len(list(cache.iterdir())) == entries + 1, change
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "flipped", "other"])
