@@ -2,10 +2,11 @@
 
     python benchmarks/soak.py [--kills 20] [--steps 3000] [--seed 0] [-- any options of nil run]
 
-Each life of the run ends with SIGKILL at a moment drawn between the middle of its start-up and so late that about two
-thirds of the run are done after all kills. Then it is resumed to its end. The lines of ``metrics.jsonl``, the agent's
-last checkpoint and the table at the end must be those of an unbroken run with the same options, byte by byte, and no
-worker process may outlive its run. Prints a row of a Markdown table; leaves with 1 if anything differs.
+Each life of the run ends with SIGKILL: every fourth at a moment of its start-up, the others so long after it began to
+learn that, the moments being random, about two thirds of the run are done after all kills. Then it is resumed to its
+end. The lines of ``metrics.jsonl``, the agent's last checkpoint and the table at the end must be those of an unbroken
+run with the same options, byte by byte, and no worker process may outlive its run. Prints a row of a Markdown table;
+leaves with 1 if anything differs.
 """
 
 from __future__ import annotations
@@ -46,16 +47,15 @@ def main() -> None:
         alone = time.perf_counter() - began
         learning = sum(row["seconds"] for row in lines(unbroken / "timing.jsonl"))
         print(f"unbroken: {alone:.0f} s, of which {learning:.0f} learning", flush=True)
-        starting = (alone - learning) / 2  # the other half is the table at the end
-        lost = [
-            life(begin, broken, moment)
-            for moment in moments(chosen.kills, starting, 4 / 3 * learning / chosen.kills, chosen.seed)
-        ]
+        drawn, starting = random.Random(chosen.seed), (alone - learning) / 2  # the other half is the table at the end
+        lost = []
+        for number in range(chosen.kills):
+            early = number % 4 == 0
+            seconds = drawn.uniform(0, starting if early else 16 / 9 * learning / chosen.kills)
+            lost.append(life(begin, broken, early, seconds))
         subprocess.run(command(begin, broken), check=True, stdout=subprocess.DEVNULL)
         wrong = differences(unbroken, broken)
-    print(
-        "| steps | kills | while a checkpoint was written or removed | before the first | steps learned again | ends |"
-    )
+    print("| steps | kills | amid a checkpoint | before the first | steps learned again | ends |")
     print("| --- | --- | --- | --- | --- | --- |")
     again, torn, early = sum(steps for steps, _, _ in lost), sum(t for _, t, _ in lost), sum(e for _, _, e in lost)
     ends = f"differently: {', '.join(wrong)}" if wrong else "the same"
@@ -63,15 +63,18 @@ def main() -> None:
     sys.exit(bool(wrong))
 
 
-def moments(kills: int, starting: float, longest: float, seed: int) -> list[float]:
-    """Seconds from the start of each life."""
-    drawn = random.Random(seed)
-    return [drawn.uniform(starting / 2, starting + longest) for _ in range(kills)]
+def life(begin: list[str], folder: Path, early: bool, seconds: float) -> tuple[int, bool, bool]:
+    """Start or resume, and kill so many seconds after the start, or after learning began.
 
-
-def life(begin: list[str], folder: Path, seconds: float) -> tuple[int, bool, bool]:
-    """Start or resume, and kill. Steps that are lost, whether a checkpoint was torn, whether there was none yet."""
-    process = subprocess.Popen(command(begin, folder), stdout=subprocess.DEVNULL, start_new_session=True)
+    Returns:
+        steps that are lost, whether a checkpoint was torn, whether there was none yet.
+    """
+    order, status, began = command(begin, folder), folder / "status.json", time.time()
+    process = subprocess.Popen(order, stdout=subprocess.DEVNULL, start_new_session=True)
+    while not early and process.poll() is None:
+        time.sleep(0.01)
+        if status.exists() and status.stat().st_mtime > began and state(folder) == "learning":
+            break
     try:
         process.wait(seconds)
         sys.exit(f"the run ended by itself (exit code {process.returncode}) before it was killed: raise --steps")
@@ -79,18 +82,22 @@ def life(begin: list[str], folder: Path, seconds: float) -> tuple[int, bool, boo
         process.kill()
         process.wait()
     wait_until_gone(process.pid)
-    steps = [row["step"] for row in lines(folder / "metrics.jsonl")]
-    saved = sorted(int(path.name.removeprefix("step-")) for path in folder.glob("checkpoints/step-*"))
-    lost = max(steps, default=0) - max(saved, default=0)
+    reached = max((row["step"] for row in lines(folder / "metrics.jsonl")), default=0)
+    saved = max((int(path.name.removeprefix("step-")) for path in folder.glob("checkpoints/step-*")), default=0)
     torn = any(folder.glob("checkpoints/.*.tmp"))
-    print(f"killed after {seconds:.1f} s at step {max(steps, default=0)}, saved {max(saved, default=0)}", flush=True)
-    return max(lost, 0), torn, not saved
+    print(f"killed {seconds:.1f} s after {'the start' if early else 'it began to learn'}, saved {saved}", flush=True)
+    return max(reached - saved, 0), torn, not saved
+
+
+def state(folder: Path) -> str:
+    """What the run says of itself."""
+    status = folder / "status.json"
+    return str(json.loads(status.read_text())["state"]) if status.exists() else ""
 
 
 def command(begin: list[str], folder: Path) -> list[str]:
     """Resume; begin anew where the kill came before there was anything to learn in."""
-    status = folder / "status.json"
-    if status.exists() and json.loads(status.read_text())["state"] == "learning":
+    if state(folder) == "learning":
         return [*NIL, "--resume", str(folder)]
     shutil.rmtree(folder, ignore_errors=True)
     return [*begin, str(folder)]
