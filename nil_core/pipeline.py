@@ -32,7 +32,7 @@ from nil_core.reward.regularization import TERMS
 from nil_core.runs import directory, log
 from nil_core.runs.atomic import write_json, write_text
 from nil_core.runs.directory import RunFolder
-from nil_core.runs.manifest import check_versions, manifest
+from nil_core.runs.manifest import check_versions, manifest, random_mark
 from nil_core.runs.reporting import Lines, Reporter
 from nil_core.sim.workers import Simulation
 from nil_core.train import checkpoint
@@ -260,6 +260,7 @@ def _conclude(folder: RunFolder, world: World, agent: Agent, reporter: Reporter,
     timings = log.read(folder.timing)
     still = rows["zero"]["return"]
     summary = {
+        **random_mark(world.choice),
         "finished": True,
         "steps": world.config.steps,
         "policies": rows,

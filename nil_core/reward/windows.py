@@ -65,7 +65,8 @@ class ClipEmbedder:
         """Embeddings (B, D) of B windows of L units each."""
         if self._frame_wise is not None:
             return np.stack([np.concatenate(units) for units in windows])
-        return self._encoder.encode(np.stack([np.stack(units) for units in windows]))
+        frames = np.stack([unit for units in windows for unit in units])  # copied once: a window is a megabyte
+        return self._encoder.encode(frames.reshape(len(windows), self.length, *frames.shape[1:]))
 
     def embed_video(self, frames: Frames) -> tuple[Floats, Floats]:
         """Of a whole video (T, S, S, 3): embeddings (T, D) and features of single moments (T, F)."""
