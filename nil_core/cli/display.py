@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,17 +17,44 @@ from nil_core.runs.reporting import Lines, Reporter
 SHOWN = ("reward", "similarity", "iou", "torque", "action", "velocity", "feet", "stability")
 
 
+PLUGINS = logging.getLogger("nil.plugins")
+"""What plugins log below it, at the level INFO, is for the person at the terminal."""
+
+
 @contextmanager
 def reporter() -> Iterator[Reporter]:
-    """A :class:`Screen` in a terminal, lines of text where there is none."""
+    """A :class:`Screen` in a terminal, lines of text where there is none; it also shows what plugins log."""
     if not sys.stdout.isatty():
-        yield Lines()
+        lines = Lines()
+        with _telling(lines):
+            yield lines
         return
     screen = Screen(Console())
     try:
-        yield screen
+        with _telling(screen):
+            yield screen
     finally:
         screen.settle()
+
+
+@contextmanager
+def _telling(shown: Reporter) -> Iterator[None]:
+    ear = _Ear(shown)
+    PLUGINS.addHandler(ear)
+    PLUGINS.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        PLUGINS.removeHandler(ear)
+
+
+class _Ear(logging.Handler):
+    def __init__(self, shown: Reporter) -> None:
+        super().__init__()
+        self._shown = shown
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._shown.say(record.getMessage())
 
 
 class Screen:

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nil_core.api import ConfigError, DataError, NilError
+from nil_core.reference.builder import scene_fingerprint
 from nil_core.sim.scene import compose
 from nil_core.testing import check_robot
 from nil_robot_mjcf import MjcfOptions
@@ -166,7 +167,7 @@ def test_a_root_whose_own_axes_lie_is_carried_by_one_that_stands(robot):
 
 
 def test_what_was_derived_is_logged(robot, caplog):
-    with caplog.at_level(logging.INFO, logger="nil_robot_mjcf"):
+    with caplog.at_level(logging.INFO, logger="nil.plugins"):
         made = robot()
     assert made.describe() in caplog.text
     for actuator in made.spec.actuators:
@@ -226,6 +227,40 @@ def test_a_urdf(tmp_path):
     assert [(a.joint, a.torque_limit) for a in made.spec.actuators] == [("l_hip", 40.0), ("r_hip", 40.0)]
     assert made.spec.standing_height == pytest.approx(0.42, abs=1e-6)
     assert len(made.spec.feet) == 2 and made.spec.camera.azimuth == 90
+
+
+def test_a_urdf_finds_its_meshes_by_package(tmp_path):
+    """Two slashes or three, from the folder of the package upwards."""
+    folder = tmp_path / "biped_description"
+    for name in ("urdf", "meshes"):
+        (folder / name).mkdir(parents=True)
+    triangles = [(0, 1, 2), (0, 3, 1), (0, 2, 3), (1, 3, 2)]
+    corners = [(0, 0, 0), (0.1, 0, 0), (0, 0.1, 0), (0, 0, -0.2)]
+    faces = [f"f {a + 1} {b + 1} {c + 1}" for a, b, c in triangles]
+    (folder / "meshes" / "leg.obj").write_text("\n".join([*(f"v {x} {y} {z}" for x, y, z in corners), *faces]))
+    for slashes in ("//", "///"):
+        mesh = f'<mesh filename="package:{slashes}biped_description/meshes/leg.obj"/>'
+        (folder / "urdf" / "biped.urdf").write_text(urdf(f"<visual><geometry>{mesh}</geometry></visual>"))
+        made = MjcfRobot(MjcfOptions(path=folder / "urdf" / "biped.urdf"))
+        check_robot(made)
+        assert [mesh.name for mesh in made.build().meshes] == ["leg"]
+
+
+def test_an_unreadable_mesh_is_one_line(robot, tmp_path):
+    (tmp_path / "trunk.stl").write_bytes(b"no mesh")
+    mesh = '<asset><mesh name="trunk" file="trunk.stl"/>'
+    with pytest.raises(DataError, match=r"trunk\.stl") as caught:
+        robot(text().replace("<asset>", mesh).replace('type="box" size=".25 .1 .06"', 'type="mesh" mesh="trunk"'))
+    assert "\n" not in caught.value.message and caught.value.hint
+
+
+def test_an_edited_file_is_another_scene(robot):
+    """So that no video of the former robot comes from the cache."""
+    before, again, edited = (
+        scene_fingerprint(compose(robot(mjcf), "pd", 0.004, 64, simplify=False))
+        for mjcf in (text(), text(), text().replace('size=".25 .1 .06"', 'size=".25 .1 .08"'))
+    )
+    assert before == again != edited
 
 
 def test_a_urdf_whose_package_is_not_there(tmp_path):

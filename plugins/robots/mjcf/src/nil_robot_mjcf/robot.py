@@ -18,11 +18,11 @@ FALLEN = 0.6  # of the standing height
 TO_BALANCE = 3  # joints of a leg: hip, knee and ankle place the foot and level its sole
 BALANCING_ROUNDS = 2  # soles that lie flat may touch the floor with more geoms than those of the pose in the file
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("nil.plugins.robot.mjcf")  # what is logged below nil.plugins, `nil run` shows
 
 
 class MjcfRobot:
-    """A robot from a file. What was derived is logged at the level INFO.
+    """A robot from a file. What was derived is logged at the level INFO, which `nil run` and `nil generate` show.
 
     Attributes:
         spec: the embodiment as data, derived where the options are silent.
