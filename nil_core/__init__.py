@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nil_core.config import RunConfig
     from nil_core.pipeline import Result, evaluate, generate, resume, run
+    from nil_core.train.plain import Plan, learn
 
 _HOMES = {
     "RunConfig": "nil_core.config",
+    "Plan": "nil_core.train.plain",
     "Result": "nil_core.pipeline",
     "evaluate": "nil_core.pipeline",
     "generate": "nil_core.pipeline",
+    "learn": "nil_core.train.plain",
     "resume": "nil_core.pipeline",
     "run": "nil_core.pipeline",
 }
@@ -35,4 +38,4 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(_HOMES[name]), name)
 
 
-__all__ = ["Result", "RunConfig", "evaluate", "generate", "resume", "run"]
+__all__ = ["Plan", "Result", "RunConfig", "evaluate", "generate", "learn", "resume", "run"]
