@@ -5,7 +5,7 @@
 What one environment step has to do at the default rates (25 actions a second, physics steps of 4 ms): 10 physics steps,
 one observation of some 80 numbers, and one render of 7,000 to 30,000 triangles. At 128 px (224 px) a render reads
 112 KiB (343 KiB) of colours and depths and leaves 64 KiB (196 KiB) in shared memory; the state kept for the case that
-the process dies adds 2 to 4 kB. Actions and the word "step" are all that goes the other way.
+the process dies adds 2 to 3 kB and 4 microseconds. Actions and the word "step" are all that goes the other way.
 
 physics: a plain loop of ``mj_step`` on one thread and on two (it lets go of Python's lock), against nil's environments
 without rendering in this process and in one and two worker processes. Robots stand, so that all do the same work.

@@ -230,7 +230,7 @@ class ImitationEnvironment(control.Environment):
         seed: of the start noise.
 
     Attributes:
-        state_type: the record that :meth:`state` gives, 1 to 4 kB of numbers without references.
+        state_type: the record that :meth:`state` gives, 1 to 3 kB of numbers.
     """
 
     def __init__(self, plan: EnvironmentPlan, seed: int | np.random.SeedSequence) -> None:

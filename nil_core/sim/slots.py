@@ -67,7 +67,7 @@ class Memory:
     """Room for the slots and states of N environments, which worker processes can share.
 
     States have two banks, used in turn: what a step leads to is written beside what it began from, so that a step cut
-    off in its middle can be taken again. They cost 1 to 4 kB per environment and bank; a frame of 128 px with its mask
+    off in its middle can be taken again. They cost 1 to 3 kB per environment and bank; a frame of 128 px with its mask
     is 64 kB.
 
     Attributes:

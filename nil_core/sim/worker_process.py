@@ -82,7 +82,9 @@ class Worker:
             WorkerLost: it never will be.
             Exception: what the command raised.
         """
-        ready = wait([self._pipe, self._process.sentinel], self._patience)
+        half, ends = self._patience / 2, (self._pipe, self._process.sentinel)
+        # in halves: where Ctrl-Z stopped all processes, the first is over when they go on, and the second begins
+        ready = wait(ends, half) or wait(ends, half)
         if not ready:
             raise WorkerLost(f"{self.name} has not answered for {self._patience:.0f} s")
         try:

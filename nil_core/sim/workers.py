@@ -69,7 +69,8 @@ class Simulation:
         self._workers: list[Worker] = []
         self._local = None if workers else Batch(plan, self.slots, render, measure)
         try:
-            self._workers += [self._start(w) for w in range(len(self._jobs))]
+            for w in range(len(self._jobs)):
+                self._workers.append(self._start(w))
             self._do("restore")
         except BaseException:
             self.close()
