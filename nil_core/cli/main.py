@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from nil_core.cli import config, doctor, evaluate, models, plugins, run, runs
+from nil_core.cli import config, doctor, encoders, evaluate, models, plugins, run, runs
 from nil_core.errors import NilError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command("eval")(evaluate.evaluate)
 app.command()(evaluate.play)
 app.command()(doctor.doctor)
 app.add_typer(plugins.app, name="plugins")
+app.add_typer(encoders.app, name="encoders")
 app.add_typer(models.app, name="models")
 app.add_typer(config.app, name="config")
 app.add_typer(runs.app, name="runs")

@@ -1,0 +1,96 @@
+"""``nil encoders``: how good eyes are for a robot, before a run is paid for with hours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nil_core import registry
+from nil_core.card import Capability
+from nil_core.cli import options as o
+from nil_core.cli.display import reporter
+from nil_core.errors import NilError
+from nil_core.runs.reporting import Reporter
+
+if TYPE_CHECKING:
+    from nil_core.evaluation.ranking import Played, Ranking
+
+app = typer.Typer(help="How good eyes are for a robot.", no_args_is_help=True)
+
+
+def _complete(incomplete: str) -> list[str]:
+    return [name for name in registry.names("encoder") if name.startswith(incomplete)]
+
+
+@app.callback()
+def _encoders() -> None:
+    pass
+
+
+@app.command()
+def rank(
+    encoders: Annotated[
+        list[str] | None,
+        typer.Argument(help="Which; all that are installed unless named.", autocompletion=_complete),
+    ] = None,
+    robot: o.Robot = None,
+    mocap: Annotated[
+        Path | None,
+        typer.Option(help="A recorded walk (npz of LocoMuJoCo), instead of a procedural gait.", show_default=False),
+    ] = None,
+    set_: o.Sets = None,
+) -> None:
+    """Show a walk and fifteen other behaviours to encoders: how like the walk does each look to them?
+
+    Sorted by how far the bodies really are from the walk's; good eyes see less likeness from row to row.
+    """
+    import nil_core.sim  # noqa: F401  chooses the OpenGL backend before anything imports mujoco
+
+    # isort: split
+    from nil_core.components import choose
+    from nil_core.evaluation import ranking
+    from nil_core.evaluation.behaviours import behaviours, walk
+    from nil_core.reward.windows import ClipEmbedder
+    from nil_core.world import build_scene
+
+    source = {"generator": "mocap", "generator.path": str(mocap)} if mocap else {}
+    names = encoders or list(registry.names("encoder"))
+    configs = [o.resolved(None, None, set_, robot=robot, encoder=name, **source).config for name in names]
+    with reporter() as show:
+        eyes = {}
+        for name, config in zip(names, configs, strict=True):
+            try:
+                chosen = choose(config)["encoder"]
+                eyes[name] = ClipEmbedder(chosen.build(), chosen.can(Capability.FRAME_WISE))
+            except NilError as error:
+                if encoders:
+                    raise
+                show.warn(f"{name} is left out: {error.message}; {error.hint}")
+        choice = choose(configs[0])
+        scene = build_scene(configs[0], choice)
+        motion = walk(configs[0], choice, scene, show.progress)
+        played = ranking.play(scene, behaviours(scene, motion, configs[0].environment.tick_hz), show.progress)
+        rankings = {name: ranking.rank(played, embedder, show.progress, name) for name, embedder in eyes.items()}
+        _show(show, scene.spec.name, played, rankings)
+
+
+def _show(show: Reporter, robot: str, played: Mapping[str, Played], rankings: Mapping[str, Ranking]) -> None:
+    from nil_core.evaluation.behaviours import ORDER
+    from nil_core.evaluation.ranking import overlap
+
+    apart = {name: 100 * float(each.errors.mean()) for name, each in played.items()}
+    seen = {"IoU": overlap(played)} | {name: each.similarity for name, each in rankings.items()}
+    likeness = [
+        [name, f"{apart[name]:.1f}", *(f"{similarity[name]:.3f}" for similarity in seen.values())]
+        for name in sorted(apart, key=apart.__getitem__)
+    ]
+    show.table(f"Likeness to a walk of {robot}", ["behaviour", "apart cm", *seen], likeness)
+    eyes = [
+        [name, "yes" if r.in_order else "no", f"{r.behaviours:.3f}", f"{r.clips:.3f}", f"{1000 * r.seconds:.2f}"]
+        for name, r in rankings.items()
+    ]
+    show.table("Eyes", ["encoder", "in order", "rank, behaviours", "rank, clips", "ms per clip"], eyes)
+    show.say(f"in order: {' > '.join(ORDER)}; rank: Spearman's correlation of likeness with nearness")

@@ -1,0 +1,136 @@
+"""How well eyes tell a walk from what is not one: their similarities, beside how far the bodies really are apart."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+import mujoco
+import numpy as np
+import numpy.typing as npt
+
+from nil_core.evaluation.behaviours import ORDER, REFERENCE
+from nil_core.reward.similarity import cosine, iou
+from nil_core.reward.windows import ClipEmbedder, window
+from nil_core.sim.scene import RobotScene
+from nil_core.types import Doubles, Frames, Masks, Progress
+
+
+@dataclass(frozen=True)
+class Played:
+    """A behaviour of T ticks as it looks.
+
+    Attributes:
+        frames: uint8 (T, S, S, 3).
+        masks: bool (T, S, S).
+        errors: float64 (T,) m, mean distance of the robot's bodies from where the walk has them, seen from the root's
+            x and y.
+    """
+
+    frames: Frames
+    masks: Masks
+    errors: Doubles
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """How an encoder sees behaviours.
+
+    Attributes:
+        similarity: behaviour to its mean cosine similarity to the walk, over the clips.
+        in_order: the walk a moment later looks likest, a noisy one less, a fall least (``behaviours.ORDER``).
+        behaviours, clips: Spearman's rank correlation of similarity with nearness of the bodies, over behaviours and
+            over single clips.
+        seconds: per clip of the walk, as a reward asks for it (a frame-wise encoder then sees each frame once).
+    """
+
+    similarity: Mapping[str, float]
+    in_order: bool
+    behaviours: float
+    clips: float
+    seconds: float
+
+
+def play(scene: RobotScene, motions: Mapping[str, Doubles], progress: Progress) -> dict[str, Played]:
+    """Draw behaviours, from :func:`nil_core.evaluation.behaviours.behaviours`, and measure them against the walk."""
+    walk = _bodies(scene, motions[REFERENCE])
+    played = {}
+    for number, (name, poses) in enumerate(motions.items(), start=1):
+        frames, masks = scene.render(poses)
+        apart = np.linalg.norm(_bodies(scene, poses) - walk, axis=-1)
+        played[name] = Played(frames, masks, apart.mean(axis=1))
+        progress(number, len(motions), "behaviours drawn")
+    return played
+
+
+def overlap(played: Mapping[str, Played]) -> dict[str, float]:
+    """Behaviour to the mean IoU of its masks with the walk's: what can be seen without any eyes."""
+    return {name: float(iou(each.masks, played[REFERENCE].masks).mean()) for name, each in played.items()}
+
+
+def rank(played: Mapping[str, Played], embedder: ClipEmbedder, progress: Progress, name: str) -> Ranking:
+    """Have an encoder compare behaviours with the walk, clip by clip; clips that are not yet whole are left out.
+
+    Args:
+        played: from :func:`play`.
+        embedder: the encoder's.
+        progress: told after every behaviour.
+        name: of the encoder, for whoever watches.
+    """
+    whole = slice(embedder.length - 1, None)
+    began = time.perf_counter()
+    walk = embedder.embed_video(played[REFERENCE].frames)[0]
+    seconds = (time.perf_counter() - began) / len(walk)
+    similarity, clips, errors = {}, [], []
+    for number, (behaviour, each) in enumerate(played.items(), start=1):
+        seen = walk if behaviour == REFERENCE else embedder.embed_video(each.frames)[0]
+        alike = cosine(seen[whole], walk[whole])
+        similarity[behaviour] = float(alike.mean())
+        if behaviour != REFERENCE:
+            clips.append(alike)
+            errors.append(_clip_errors(each.errors, embedder.length))
+        progress(number, len(played), f"behaviours seen by {name}")
+    others = [behaviour for behaviour in played if behaviour != REFERENCE]
+    seen_in_order = [similarity[behaviour] for behaviour in ORDER]
+    return Ranking(
+        similarity=similarity,
+        in_order=all(likelier > other for likelier, other in pairwise(seen_in_order)),
+        behaviours=spearman([similarity[b] for b in others], [-float(played[b].errors.mean()) for b in others]),
+        clips=spearman(np.concatenate(clips), -np.concatenate(errors)),
+        seconds=seconds,
+    )
+
+
+def spearman(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
+    """Spearman's rank correlation of two rows of numbers, in [-1, 1]; 0 where all of one are equal."""
+    first, second = _ranks(np.asarray(a)), _ranks(np.asarray(b))
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return 0.0
+    return float(np.corrcoef(first, second)[0, 1])
+
+
+def _ranks(values: npt.NDArray[np.float64]) -> Doubles:
+    """Equal values share the mean of their ranks."""
+    _, which, count = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(count)
+    return np.asarray((last - (count - 1) / 2)[which], np.float64)
+
+
+def _clip_errors(errors: Doubles, length: int) -> Doubles:
+    clips = [errors[window(t, length)].mean() for t in range(length - 1, len(errors))]
+    return np.array(clips)
+
+
+def _bodies(scene: RobotScene, poses: Doubles) -> Doubles:
+    """Positions (T, bodies, 3) m, relative to the root's x and y."""
+    model, data = scene.model, mujoco.MjData(scene.model)
+    root = model.body(scene.spec.root).id
+    positions = np.empty((len(poses), model.nbody - 1, 3))
+    for row, pose in zip(positions, poses, strict=True):
+        data.qpos[:] = pose
+        mujoco.mj_kinematics(model, data)
+        row[:] = data.xpos[1:]
+        row[:, :2] -= data.xpos[root, :2]
+    return positions
