@@ -1,0 +1,90 @@
+"""What generators on diffusers share: where a pipeline goes, and how it tells of itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+from pydantic import ValidationError
+
+from nil_core.diffusion.drawing import duration
+from nil_core.diffusion.loading import WORKING_MEMORY, choose_offload, find_device, first_line, loaded
+from nil_core.diffusion.options import DiffusionOptions
+from nil_core.errors import ConfigError, DataError, MachineError
+from nil_core.testing import check_light
+
+GIGABYTE = 2**30
+
+
+def test_options_are_light() -> None:
+    check_light("nil_core.diffusion.options")
+
+
+@pytest.mark.parametrize(
+    ("free", "choice"),
+    [(13, "none"), (12.9, "model"), (11, "model"), (10.9, "sequential"), (0, "sequential")],
+)
+def test_the_fastest_placement_that_fits(free: float, choice: str) -> None:
+    sizes = [2 * GIGABYTE, 3 * GIGABYTE]
+    assert WORKING_MEMORY == 8 * GIGABYTE
+    assert choose_offload(sizes, int(free * GIGABYTE)) == choice
+
+
+def test_a_gpu_that_is_not_there() -> None:
+    with pytest.raises(MachineError, match="no GPU cuda:63") as refusal:
+        find_device("cuda:63")
+    assert "generator.device=auto" in refusal.value.hint
+    with pytest.raises(ValidationError):
+        DiffusionOptions(weights="x", device="tpu")
+
+
+def test_offloading_needs_a_gpu(tmp_path: Path) -> None:
+    options = DiffusionOptions(weights="x", device="cpu", offload="model")
+    with pytest.raises(ConfigError, match="there is no GPU"), loaded(object, tmp_path, options, torch.float16):
+        pass
+
+
+class Greedy:
+    """A pipeline that does not fit."""
+
+    @classmethod
+    def from_pretrained(cls, folder: str, **more: object) -> Greedy:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB.\nMore advice.")
+
+
+class Broken:
+    """A pipeline whose files are."""
+
+    @classmethod
+    def from_pretrained(cls, folder: str, **more: object) -> Broken:
+        raise ValueError("Expected vae,\nbut got nothing")
+
+
+def test_failures_are_one_line_that_mends(tmp_path: Path) -> None:
+    options = DiffusionOptions(weights="x", device="cpu")
+    with (
+        pytest.raises(MachineError, match="Tried to allocate 20 GiB") as full,
+        loaded(Greedy, tmp_path, options, torch.half),
+    ):
+        pass
+    assert "offload=sequential" in full.value.hint and "\n" not in full.value.message
+    with (
+        pytest.raises(DataError, match=r"does not load as Broken: Expected vae,\n"),
+        loaded(Broken, tmp_path, options, torch.half),
+    ):
+        pass
+
+
+def test_words() -> None:
+    assert [duration(seconds) for seconds in (0.0312, 4.2, 42, 1000, 12_600)] == [
+        "0.031 s",
+        "4.2 s",
+        "42 s",
+        "17 min",
+        "3.5 h",
+    ]
+    assert first_line(ValueError("")) == "ValueError"
