@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 
 import mujoco
 import numpy as np
 
 from nil_core.api import DataError, Doubles
+
+# MuJoCo says so at every later compile, twice. Names stay as they are: that is the point, and nothing saves them.
+EMPTY_PREFIX = "Attaching a spec with an empty prefix"
+warnings.filterwarnings("ignore", message=EMPTY_PREFIX)
+logging.getLogger("absl").addFilter(lambda record: EMPTY_PREFIX not in record.getMessage())
 
 UPRIGHT = 0.1  # rad; a root this far from the vertical gets an upright frame of its own
 LEVEL = (1.0, 0.0, 0.0, 0.0)
@@ -106,9 +112,7 @@ def _carry(spec: mujoco.MjSpec, root: str, standing: Doubles) -> tuple[mujoco.Mj
     carried.compiler.degree = spec.compiler.degree
     carrier = carried.worldbody.add_body(name=f"{root}_upright")
     carrier.add_freejoint(name="root")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # names stay as they are: that is the point, and nothing saves this as XML
-        carrier.add_frame().attach_body(body, "", "")
+    carrier.add_frame().attach_body(body, "", "")
     return carried, carrier.name
 
 
