@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nil_core.hosted.options import HostedOptions
+from nil_core.hosted.options import Address, HostedOptions
 
 if TYPE_CHECKING:
     from nil_core.hosted.clock import Clock
@@ -56,6 +56,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "Address",
     "Clock",
     "Connection",
     "Estimate",

@@ -176,8 +176,8 @@ class Connection:
         """
         if self._clock.now() + seconds > self._end:
             raise VendorError(
-                f"{self._name} has not finished after {self._seconds:.0f} s ({why})",
-                "the same command goes on, and pays nothing twice; --set generator.deadline=3600 waits longer",
+                f"{self._name} has not finished within generator.deadline={self._seconds:g} s ({why})",
+                f"the same command goes on, paying nothing twice; or --set generator.deadline={2 * self._seconds:g}",
             )
         self._clock.sleep(seconds)
 
@@ -185,7 +185,8 @@ class Connection:
     def stream(self, url: str, headers: Mapping[str, str]) -> Iterator[httpx2.Response]:
         """A file, piece by piece; the key goes along to the service's own host only."""
         target = self._base.join(url)
-        headers = {**(self._headers() if self._is_ours(target) else {}), **headers}
+        keys = self._headers() if self._is_ours(target) else {}
+        headers = {**keys, "Accept-Encoding": "identity", **headers}
         with self._client.stream("GET", target, headers=headers, follow_redirects=True) as response:
             yield response
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from nil_core.errors import MachineError, NilError
+from nil_core.errors import DataError, MachineError, NilError
 from nil_core.hosted.clock import Clock
 from nil_core.hosted.connection import Connection, Reply, brief, judge
 from nil_core.hosted.download import download, stored
@@ -126,26 +126,32 @@ class HostedGenerator(ABC):
         key = self._fingerprint(order)
         with self._ledger.held(key):
             entry = self._ledger.read(key)
-            if entry is None or entry.stage is not Stage.STORED or not stored(entry.sha256).exists():
+            video = self._stored(entry, progress)
+            if entry is None or video is None:
                 entry, video = self._obtain(order, key, entry, progress)
-            else:
-                progress(1, 1, f"{self.name}: task {entry.ticket['id']} was paid and stored before")
-                video = read_video(stored(entry.sha256))
         return self._delivered(video, order, request, entry)
+
+    def _stored(self, entry: Entry | None, progress: Progress) -> Video | None:
+        """The video of an earlier call, None if there is none, or it is damaged and has to be fetched again."""
+        if entry is None or entry.stage is not Stage.STORED:
+            return None
+        progress(1, 1, f"{self.name}: task {entry.ticket['id']} is paid already")
+        try:
+            return read_video(stored(entry.sha256))
+        except DataError:
+            return None
 
     def _obtain(self, order: Order, key: str, entry: Entry | None, progress: Progress) -> tuple[Entry, Video]:
         """Order or find the task, wait for it, fetch its video."""
-        if entry is not None and entry.stage is Stage.MODERATED:
-            raise self._ended(entry)
         connection = Connection(
             self.name, self.page, self._base_url, self.headers, self.judge, self._resign, self.keys.redact,
             self._clock, self._deadline,
         )  # fmt: skip
         try:
-            if entry is not None and entry.stage is Stage.ORDERING:
-                entry = self._recover(connection, entry)
             if entry is None or entry.stage is Stage.FAILED:
-                entry = self._order(connection, order, self._new_entry(order, key, entry))
+                entry = self._order(connection, order, self._new_entry(order, key))
+            elif entry.stage is Stage.ORDERING:
+                entry = self._recover(connection, entry) or self._order(connection, order, entry)
             progress(1, 1, f"{self.name}: task {entry.ticket['id']} is ordered, and noted")
             return self._await(connection, entry, progress)
         except KeyboardInterrupt:
@@ -154,15 +160,9 @@ class HostedGenerator(ABC):
         finally:
             connection.close()
 
-    def _new_entry(self, order: Order, key: str, failed: Entry | None) -> Entry:
-        return Entry(
-            key,
-            self.name,
-            order.model,
-            attempt=failed.attempt + 1 if failed else 1,
-            request=order.body,
-            cost={"estimate": order.estimate.money, "currency": order.estimate.currency},
-        )
+    def _new_entry(self, order: Order, key: str) -> Entry:
+        cost = {"estimate": order.estimate.money, "currency": order.estimate.currency}
+        return Entry(key, self.name, order.model, request=order.body, cost=cost)
 
     def _order(self, connection: Connection, order: Order, entry: Entry) -> Entry:
         """Note, send, note: whatever happens in between, the next call knows of it."""
@@ -178,7 +178,8 @@ class HostedGenerator(ABC):
                 raise NoAnswer(error.message, "the same command looks for it again before it orders") from None
             ticket = found
         except NilError:  # an answer that is no: nothing was taken
-            self._ledger.drop(entry)
+            if not self.findable:  # else the next call looks for it first, which is safer still
+                self._ledger.drop(entry)
             raise
         return self._note(entry, stage=Stage.UNDERWAY, ticket=ticket)
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
@@ -37,7 +38,7 @@ class Entry:
         fingerprint: of everything that was ordered.
         vendor, model: whose.
         stage: how far it has come.
-        attempt: 1 for the first order, one more for each after a failed one.
+        name: ours for the task, where a service lets us name it; no two orders share one.
         ordered: when, ISO 8601 in UTC.
         request: what was sent, less the first frame.
         ticket: how the service finds the task.
@@ -50,18 +51,13 @@ class Entry:
     vendor: str
     model: str
     stage: Stage = Stage.ORDERING
-    attempt: int = 1
+    name: str = field(default_factory=lambda: f"nil-{uuid4().hex}")
     ordered: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     request: Mapping[str, Any] = field(default_factory=dict)
     ticket: Ticket = field(default_factory=dict)
     cost: Mapping[str, Any] = field(default_factory=dict)
     words: str = ""
     sha256: str = ""
-
-    @property
-    def name(self) -> str:
-        """What we call the task where a service lets us."""
-        return f"nil-{self.fingerprint}-{self.attempt}"
 
 
 class Ledger:

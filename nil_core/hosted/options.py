@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from nil_core.card import Options
+
+Address = Annotated[str, Field(pattern=r"^(https://[^\s/]+|http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?)(/\S*)?$")]
+"""Where a service is: https, for a key goes there, or this machine itself."""
 
 
 class HostedOptions(Options):

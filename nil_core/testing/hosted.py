@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -306,6 +307,15 @@ def check_file_that_stays_damaged(bench: Bench) -> None:
     assert bench.paid == 1
 
 
+def check_lost_file(bench: Bench) -> None:
+    """The stored video is gone or damaged: it is fetched again, not paid again."""
+    bench.generate()
+    for damage in (Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:1000])):
+        damage(next((cache_root() / "hosted" / "videos").iterdir()))
+        bench.generate()
+    assert bench.paid == 1
+
+
 def check_lost_answer(bench: Bench) -> None:
     """The order was taken and nobody saw the answer: it is found again, or a person has to look; never paid twice."""
     bench.service.order_faults.append(lost_answer)
@@ -384,6 +394,7 @@ CHECKS: tuple[Callable[[Bench], None], ...] = (
     check_broken_download,
     check_damaged_file,
     check_file_that_stays_damaged,
+    check_lost_file,
     check_lost_answer,
     check_killed_while_waiting,
     check_killed_before_the_answer,

@@ -199,6 +199,16 @@ def test_an_order_that_never_arrived_is_made_again(bench: Bench) -> None:
     assert bench.paid == 1
 
 
+def test_a_refused_second_order_does_not_block_the_third(bench: Bench) -> None:
+    bench.service.end = "failed"
+    bench.failure()
+    bench.service.end = "done"
+    bench.service.order_faults.append(bench.refuse("credit"))
+    bench.failure()
+    bench.generate()
+    assert bench.paid == 2
+
+
 def test_a_task_that_is_gone_is_said_and_ordered_anew(bench: Bench) -> None:
     bench.service.end = "never"
     bench.failure()

@@ -128,6 +128,14 @@ def test_what_is_asked_in_vain(bench: Bench) -> None:
         SoraOptions(size="960x960")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    "address", ["http://gateway.example/v1", "gateway.example", "ftp://x", "https://", "https:// x"]
+)
+def test_the_key_goes_nowhere_in_the_clear(address: str) -> None:
+    with pytest.raises(ValueError, match="pattern"):
+        SoraOptions(base_url=address)
+
+
 def test_price_is_unknown_unless_told(bench: Bench) -> None:
     assert bench.generator().estimate(hosted_request()).money is None
     bench.options = {"price": 0.1}

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from nil_core.api import Capability, ComponentCard, Requirement
-from nil_core.hosted import HostedOptions
+from nil_core.hosted import Address, HostedOptions
 
 
 class FalOptions(HostedOptions):
@@ -25,7 +25,7 @@ class FalOptions(HostedOptions):
     seconds: float | None = Field(
         None, gt=0, description="Length that another route's video has; default: that of the request."
     )
-    base_url: str = Field("https://queue.fal.run", description="Address of fal's queue.")
+    base_url: Address = Field("https://queue.fal.run", description="Address of fal's queue.")
 
 
 CARD = ComponentCard(

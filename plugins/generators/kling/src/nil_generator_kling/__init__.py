@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from nil_core.api import Capability, ComponentCard, Requirement
-from nil_core.hosted import HostedOptions
+from nil_core.hosted import Address, HostedOptions
 
 Model = Literal[
     "kling-v1",
@@ -37,7 +37,7 @@ class KlingOptions(HostedOptions):
     cfg_scale: float | None = Field(
         None, ge=0, le=1, description="How closely v1, v1-5 and v1-6 follow the prompt; the service's default is 0.5."
     )
-    base_url: str = Field(
+    base_url: Address = Field(
         "https://api-singapore.klingai.com", description="Keys belong to one region; China: api-beijing.klingai.com."
     )
 

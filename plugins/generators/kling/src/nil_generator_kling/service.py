@@ -96,7 +96,7 @@ class Kling(HostedGenerator):
         words = f"{reply.find('message') or reply.text} (code {code})"
         if code in CODES:
             return Verdict(CODES[code], words)
-        if code not in (0, None) and reply.status < 400:
+        if isinstance(code, int) and code != 0 and reply.status < 400:
             return Verdict(Trouble.BUSY if 5000 <= code < 6000 else Trouble.INVALID, words)
         return judge(reply, words)
 

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from nil_core.api import Capability, ComponentCard, Requirement
-from nil_core.hosted import HostedOptions
+from nil_core.hosted import Address, HostedOptions
 
 
 class PikaOptions(HostedOptions):
@@ -15,7 +15,7 @@ class PikaOptions(HostedOptions):
 
     model: Literal["turbo", "2.1", "2.2"] = Field("2.2", description="turbo is 2.0 turbo; 2.2 makes 10 s too.")
     resolution: Literal["720p", "1080p"] = Field("720p", description="turbo makes 720p only.")
-    base_url: str = Field("https://queue.fal.run", description="Address of fal's queue.")
+    base_url: Address = Field("https://queue.fal.run", description="Address of fal's queue.")
 
     @model_validator(mode="after")
     def _turbo_is_small(self) -> PikaOptions:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from nil_core.api import Capability, ComponentCard, Requirement
-from nil_core.hosted import HostedOptions
+from nil_core.hosted import Address, HostedOptions
 
 Model = Literal["gen4_turbo", "gen4.5", "veo3.1", "veo3.1_fast"]
 RATIOS = {
@@ -31,7 +31,7 @@ class RunwayOptions(HostedOptions):
     ratio: str | None = Field(
         None, description="Width:height in pixels that the model makes; default 960:960, for Veo 1280:720."
     )
-    base_url: str = Field("https://api.dev.runwayml.com", description="Address of the service.")
+    base_url: Address = Field("https://api.dev.runwayml.com", description="Address of the service.")
 
     @model_validator(mode="after")
     def _ratio_is_on_offer(self) -> RunwayOptions:

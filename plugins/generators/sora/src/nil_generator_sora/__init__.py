@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from nil_core.api import Capability, ComponentCard, Requirement
-from nil_core.hosted import HostedOptions
+from nil_core.hosted import Address, HostedOptions
 
 Size = Literal["1280x720", "720x1280", "1792x1024", "1024x1792"]
 
@@ -15,7 +15,7 @@ Size = Literal["1280x720", "720x1280", "1792x1024", "1024x1792"]
 class SoraOptions(HostedOptions):
     """Options of the generator ``sora``."""
 
-    base_url: str | None = Field(
+    base_url: Address | None = Field(
         None, description="A service that speaks /videos, e.g. https://gateway.example/v1. It must be given."
     )
     model: str = Field("sora-2", min_length=1, description="As the service calls it: sora-2, sora-2-pro, or its own.")
