@@ -222,7 +222,7 @@ class HostedGenerator(ABC):
                 raise self._ended(self._note(entry, stage=stage, words=self.keys.redact(status.words), cost=cost))
             if status.progress is None:
                 waited = min(self._clock.now() - began, self._deadline)
-                progress(round(waited), round(self._deadline), f"{self.name}: {status.state}, seconds until giving up")
+                progress(round(waited), round(self._deadline), f"{self.name}: {status.state}, seconds waited")
             else:
                 progress(round(100 * status.progress), 100, f"{self.name}: {status.state}, per cent")
             connection.pause(max(next(backoff), status.wait), f"the task is {status.state}")
