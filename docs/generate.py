@@ -19,9 +19,10 @@ from pydantic import BaseModel
 
 from nil_core.card import KINDS, ComponentCard
 from nil_core.cli.main import app
-from nil_core.config import PRESETS, RunConfig, flatten
+from nil_core.config import RunConfig, flatten
 from nil_core.floors import RANDOM, ZERO
 from nil_core.hooks import HookSpecs
+from nil_core.presets import PRESETS
 from nil_core.registry import PROTOCOLS
 
 DOCS = Path(__file__).parent

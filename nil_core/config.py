@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, V
 
 from nil_core.card import KINDS
 from nil_core.errors import ConfigError
+from nil_core.presets import PRESETS
 from nil_core.types import ControlMode
 
 Tree = dict[str, Any]
@@ -207,18 +208,6 @@ class RunConfig(Section):
         return tomli_w.dumps(self.tree())
 
 
-PRESETS: dict[str, Tree] = {
-    "quickstart": {},  # the defaults are the quickstart
-    "smoke": {
-        "steps": 120,
-        "video": {"seconds": 0.4},
-        "environment": {"render_size": 64},
-        "training": {"log_every": 40, "eval_every": 60, "eval_episodes": 1, "checkpoint_every": 60},
-        "evaluation": {"episodes": 1},
-    },
-}
-
-
 @dataclass(frozen=True)
 class Resolved:
     """A config, and for every dotted key that was set somewhere, where."""
@@ -240,7 +229,7 @@ def resolve(
     """Lay the sources over each other and validate.
 
     Args:
-        preset: a key of :data:`PRESETS`.
+        preset: a key of :data:`nil_core.presets.PRESETS`.
         file: TOML, tables as in :class:`RunConfig`.
         options: dotted key to value, as from command-line options; None values are skipped.
         sets: ``a.b=c`` strings; the value is read as TOML, else as a plain string.

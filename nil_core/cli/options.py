@@ -11,9 +11,10 @@ import typer
 
 from nil_core import registry
 from nil_core.card import Kind
-from nil_core.config import PRESETS, Resolved, resolve
+from nil_core.config import Resolved, resolve
 from nil_core.errors import ConfigError
 from nil_core.payment import Consent, asking, refuse
+from nil_core.presets import PRESETS
 
 
 def _installed(kind: Kind) -> Callable[[str], list[str]]:

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nil_core.card import KINDS
-from nil_core.config import PRESETS, RunConfig, flatten, resolve, validate
+from nil_core.config import RunConfig, flatten, resolve, validate
 from nil_core.errors import ConfigError
+from nil_core.presets import PRESETS
 
 
 def toml(folder: Path, text: str) -> Path:
