@@ -26,16 +26,24 @@ from nil_core.api import (
     Transitions,
     Video,
 )
+from nil_core.sim.scene import RobotScene
 from nil_core.testing import (
+    Source,
     ToyQuadruped,
     check_agent,
     check_card,
     check_encoder,
+    check_falls,
     check_generator,
     check_light,
+    check_mirrored,
     check_robot,
+    check_seen,
     check_segmenter,
+    check_source,
+    check_stands,
     moving_blob,
+    robot_scene,
     toy_request,
     toy_scene,
 )
@@ -341,3 +349,69 @@ def test_check_agent(agent: Callable[[AgentSetting], Any], says: str) -> None:
     check_agent(Wanderer)
     with pytest.raises(AssertionError, match=says):
         check_agent(agent)
+
+
+PARTNERS = {"FR": "FL", "FL": "FR", "RR": "RL", "RL": "RR"}
+TOY_MIRROR = {
+    f"{leg}_{part}": (f"{partner}_{part}", -1 if part == "hip" else 1)
+    for leg, partner in PARTNERS.items()
+    for part in ("hip", "thigh", "calf")
+}
+
+
+@pytest.fixture(scope="module")
+def held() -> RobotScene:
+    return robot_scene(ToyQuadruped())
+
+
+def test_check_stands(held: RobotScene) -> None:
+    check_stands(held)
+    pose = {**held.spec.standing_pose, "FR_calf": -1.5}
+    for change, says in (
+        ({"standing_pose": pose}, "FR_calf settles at"),
+        ({"standing_height": 0.5}, "off its standing height"),
+        ({"feet": ("FR_foot", "FL_foot", "RR_foot")}, "stands on RL_foot"),
+    ):
+        with pytest.raises(AssertionError, match=says):
+            check_stands(replace(held, spec=replace(held.spec, **change)))
+
+
+def test_check_falls(held: RobotScene) -> None:
+    check_falls(robot_scene(ToyQuadruped(), "torque"))
+    with pytest.raises(AssertionError, match="its root is still"):
+        check_falls(held)
+
+
+def test_check_mirrored(held: RobotScene) -> None:
+    check_mirrored(held, TOY_MIRROR)
+    for joint, says in (("FR_hip", "from the mirrored motion"), ("RL_calf", "stand unlike")):
+        partner, sign = TOY_MIRROR[joint]
+        with pytest.raises(AssertionError, match=says):
+            check_mirrored(held, TOY_MIRROR | {joint: (partner, -sign)})
+
+
+def test_check_seen() -> None:
+    scene = toy_scene()
+    near = replace(scene, spec=replace(scene.spec, camera=replace(scene.spec.camera, distance=0.9)))
+    check_seen(near)
+    for distance, says in ((0.5, "out of the picture"), (4.0, "fills")):
+        with pytest.raises(AssertionError, match=says):
+            check_seen(replace(scene, spec=replace(scene.spec, camera=replace(scene.spec.camera, distance=distance))))
+
+
+def test_check_source() -> None:
+    robot = ToyQuadruped()
+    model = robot.build().compile()
+    joints = [actuator.joint for actuator in robot.spec.actuators]
+    ranges = {joint: tuple(model.joint(joint).range.tolist()) for joint in joints}
+    source = Source(float(model.body_mass.sum()), ranges, dict.fromkeys(joints, 30.0))
+    check_source(robot, source)
+    for change, says in (
+        ({"mass": source.mass + 0.1}, "weighs"),
+        ({"ranges": ranges | {"FR_hip": (-0.8, 0.9)}}, "FR_hip ranges over"),
+        ({"torques": dict.fromkeys(joints, 40.0)}, "30.0 N m, in the source 40.0"),
+    ):
+        with pytest.raises(AssertionError, match=says):
+            check_source(robot, replace(source, **change))
+    with pytest.raises(AssertionError, match="without being driven"):
+        check_source(remade(actuators=robot.spec.actuators[1:]), source)
