@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -36,15 +37,21 @@ class _QuantileHuber(torch.autograd.Function):
         count = predictions.shape[-1]
         fractions = (torch.arange(count, device=predictions.device) + 0.5) / count
         slope, loss = torch.empty_like(predictions), predictions.new_zeros(())
-        rows = max(1, CACHED // (len(predictions) * count * targets.shape[-1])) if targets.is_cpu else len(targets)
-        for start in range(0, len(targets), rows):
-            part = slice(start, start + rows)
-            errors = targets[part].unsqueeze(-2) - predictions[:, part].unsqueeze(-1)
-            above, below = errors.clamp(0, 1), errors.clamp(-1, 0)
-            slope[:, part] = -fractions * above.sum(-1) - (1 - fractions) * below.sum(-1)
-            # huber(d) = c (d - c / 2) with c = d clipped to [-1, 1]
-            over = above.mul_(torch.sub(errors, above, alpha=0.5)).sum(-1)
-            under = below.mul_(torch.sub(errors, below, alpha=0.5)).sum(-1)
+        table = (len(predictions), len(targets), count, targets.shape[-1])
+        rows = max(1, CACHED * table[1] // math.prod(table)) if targets.is_cpu else table[1]
+        scratch = [predictions.new_empty(table[0], min(rows, table[1]), *table[2:]) for _ in range(3)]
+        for start in range(0, table[1], rows):
+            part = slice(start, min(start + rows, table[1]))
+            errors, clipped, rest = (each[:, : part.stop - start] for each in scratch)
+            torch.sub(targets[part].unsqueeze(-2), predictions[:, part].unsqueeze(-1), out=errors)
+            sums = []
+            for low, high in ((0.0, 1.0), (-1.0, 0.0)):
+                torch.clamp(errors, low, high, out=clipped)
+                # huber(d) = c (d - c / 2) with c = d clipped to [-1, 1]
+                torch.sub(errors, clipped, alpha=0.5, out=rest)
+                sums += [clipped.sum(-1), rest.mul_(clipped).sum(-1)]
+            above, over, below, under = sums
+            slope[:, part] = -fractions * above - (1 - fractions) * below
             loss += (fractions * over + (1 - fractions) * under).sum()
         ctx.save_for_backward(slope.div_(targets.numel()))
         return loss / targets.numel()
