@@ -39,7 +39,7 @@ def prepare(
         encoder: whose embeddings they are, for the cache.
         embedder: None where the video weight is zero: embeddings and features are then empty.
         stand: bool (S, S), the robot that learns, as it stands; default: the one that the video was made for.
-        progress: told where pictures are drawn between frames.
+        progress: told where pictures are drawn between frames, and how much of the video is embedded.
 
     Raises:
         DataError: too short, no robot, or an encoder that gives NaN.
@@ -57,7 +57,7 @@ def prepare(
         seen: Arrays = {name: np.empty((len(frames), 0), np.float32) for name in ("embeddings", "features")}
     else:
         key = fingerprint(frames, encoder.identity())
-        seen, _ = remember("embeddings", key, lambda: _embed(embedder, frames), ("embeddings", "features"))
+        seen, _ = remember("embeddings", key, lambda: _embed(embedder, frames, progress), ("embeddings", "features"))
     speed = video.facts.get("speed")
     aligned = {
         "tick_hz": environment.tick_hz,
@@ -111,8 +111,8 @@ def _drawn(key: str, imagined: Imagined, at: Moments, between: Between, window: 
     return remember("aligned", fingerprint(key, at.rows, at.shares), draw, ("frames", "masks"))[0]
 
 
-def _embed(embedder: ClipEmbedder, frames: Frames) -> Arrays:
-    embeddings, features = embedder.embed_video(frames)
+def _embed(embedder: ClipEmbedder, frames: Frames, progress: Progress) -> Arrays:
+    embeddings, features = embedder.embed_video(frames, progress)
     if not np.isfinite(embeddings).all():
         raise DataError("the encoder gave NaN for the reference", "report it to the encoder's author")
     return {"embeddings": embeddings, "features": features}

@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from nil_core.interfaces import FrameWiseEncoder, VideoEncoder
-from nil_core.types import Floats, Frames
+from nil_core.types import Floats, Frames, Progress, no_progress
 
-VIDEO_BATCH = 32
+VIDEO_BATCH = 8
+"""Small, so that a large encoder on a CPU shows how far it is."""
 
 
 def window(t: int, length: int) -> npt.NDArray[np.int64]:
@@ -68,11 +69,16 @@ class ClipEmbedder:
         frames = np.stack([unit for units in windows for unit in units])  # copied once: a window is a megabyte
         return self._encoder.encode(frames.reshape(len(windows), self.length, *frames.shape[1:]))
 
-    def embed_video(self, frames: Frames) -> tuple[Floats, Floats]:
+    def embed_video(self, frames: Frames, progress: Progress = no_progress) -> tuple[Floats, Floats]:
         """Of a whole video (T, S, S, 3): embeddings (T, D) and features of single moments (T, F)."""
         units = np.concatenate([self.units(frames[i : i + VIDEO_BATCH]) for i in range(0, len(frames), VIDEO_BATCH)])
-        clips = [[units[j] for j in window(t, self.length)] for t in range(len(frames))]
-        embeddings = np.concatenate([self.embed(clips[i : i + VIDEO_BATCH]) for i in range(0, len(clips), VIDEO_BATCH)])
+        parts = []
+        for i in range(0, len(frames), VIDEO_BATCH):
+            times = range(i, min(i + VIDEO_BATCH, len(frames)))
+            parts.append(self.embed([[units[j] for j in window(t, self.length)] for t in times]))
+            if self._frame_wise is None:  # else the work is done
+                progress(times.stop, len(frames), "moments of the video embedded")
+        embeddings = np.concatenate(parts)
         return embeddings, units if self._frame_wise is not None else embeddings
 
 

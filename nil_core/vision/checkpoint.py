@@ -84,9 +84,10 @@ def read_json(file: Path) -> dict[str, Any]:
 
 @contextmanager
 def _explained(folder: Path) -> Iterator[None]:
-    """What transformers raises, in one line; its own report of unused heads is not for users."""
-    verbosity = transformers_logging.get_verbosity()
+    """What transformers raises, in one line; its bars and its report of unused heads are not for users."""
+    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity(logging.ERROR)
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     except Exception as error:  # of json, pickle, safetensors, torch, transformers: whatever a strange file provokes
@@ -94,3 +95,5 @@ def _explained(folder: Path) -> Iterator[None]:
         raise DataError(f"{folder} does not load: {first}", "fetch the model again: nil models fetch") from error
     finally:
         transformers_logging.set_verbosity(verbosity)
+        if bars:
+            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -73,7 +73,9 @@ def test_a_window_ends_at_its_time_and_shows_nothing_outside(t: int, length: int
 @both
 def test_a_video_is_embedded_window_by_window(kind: type[Flat | Motion]) -> None:
     frames, encoder = film(45), kind()  # more than one batch
-    embeddings, features = embedder(encoder).embed_video(frames)
+    told: list[tuple[int, int, str]] = []
+    embeddings, features = embedder(encoder).embed_video(frames, lambda *progress: told.append(progress))
+    assert [done for done, _, _ in told] == ([8, 16, 24, 32, 40, 45] if kind is Motion else [])
     wanted = np.concatenate([encoder.encode(frames[window(t, 8)][None]) for t in range(45)])
     assert np.array_equal(embeddings, wanted) and embeddings.dtype == np.float32
     assert np.array_equal(features, encoder.encode_frames(frames) if isinstance(encoder, Flat) else embeddings)
