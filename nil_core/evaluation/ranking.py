@@ -43,7 +43,7 @@ class Ranking:
         in_order: the walk a moment later looks likest, a noisy one less, a fall least (``behaviours.ORDER``).
         behaviours, clips: Spearman's rank correlation of similarity with nearness of the bodies, over behaviours and
             over single clips.
-        seconds: per clip of the walk, as a reward asks for it (a frame-wise encoder then sees each frame once).
+        seconds: per clip, as a reward asks for it (a frame-wise encoder sees each frame once), loading aside.
     """
 
     similarity: Mapping[str, float]
@@ -81,24 +81,22 @@ def rank(played: Mapping[str, Played], embedder: ClipEmbedder, progress: Progres
     """
     whole = slice(embedder.length - 1, None)
     began = time.perf_counter()
-    walk = embedder.embed_video(played[REFERENCE].frames)[0]
-    seconds = (time.perf_counter() - began) / len(walk)
-    similarity, clips, errors = {}, [], []
-    for number, (behaviour, each) in enumerate(played.items(), start=1):
-        seen = walk if behaviour == REFERENCE else embedder.embed_video(each.frames)[0]
-        alike = cosine(seen[whole], walk[whole])
-        similarity[behaviour] = float(alike.mean())
-        if behaviour != REFERENCE:
-            clips.append(alike)
-            errors.append(_clip_errors(each.errors, embedder.length))
-        progress(number, len(played), f"behaviours seen by {name}")
+    walk = embedder.embed_video(played[REFERENCE].frames)[0][whole]
+    alike = {REFERENCE: cosine(walk, walk)}
     others = [behaviour for behaviour in played if behaviour != REFERENCE]
-    seen_in_order = [similarity[behaviour] for behaviour in ORDER]
+    for number, behaviour in enumerate(others, start=1):
+        alike[behaviour] = cosine(embedder.embed_video(played[behaviour].frames)[0][whole], walk)
+        progress(number, len(others), f"behaviours seen by {name}")
+    seconds = (time.perf_counter() - began) / sum(len(each.frames) for each in played.values())
+    similarity = {behaviour: float(clips.mean()) for behaviour, clips in alike.items()}
     return Ranking(
         similarity=similarity,
-        in_order=all(likelier > other for likelier, other in pairwise(seen_in_order)),
-        behaviours=spearman([similarity[b] for b in others], [-float(played[b].errors.mean()) for b in others]),
-        clips=spearman(np.concatenate(clips), -np.concatenate(errors)),
+        in_order=all(likelier > other for likelier, other in pairwise(similarity[each] for each in ORDER)),
+        behaviours=spearman([similarity[each] for each in others], [-played[each].errors.mean() for each in others]),
+        clips=spearman(
+            np.concatenate([alike[each] for each in others]),
+            np.concatenate([-_clip_errors(played[each].errors, embedder.length) for each in others]),
+        ),
         seconds=seconds,
     )
 

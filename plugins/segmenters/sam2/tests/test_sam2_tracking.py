@@ -194,9 +194,9 @@ def test_a_folder_that_is_not_sam2_is_refused_in_one_line(damage: str, seeing: P
     else:
         kept = {name: tensor for name, tensor in model.state_dict().items() if "memory" not in name}
         model.save_pretrained(tmp_path, state_dict=kept)
-    with pytest.raises(DataError, match="does not hold SAM 2") as refusal:
+    with pytest.raises(DataError, match=r"does not load|lacks \d+ parameters of Sam2VideoModel") as refusal:
         segmenter(tmp_path)
-    assert "\n" not in refusal.value.message and "config.json" in refusal.value.hint
+    assert str(tmp_path) in refusal.value.message and "\n" not in refusal.value.message
 
 
 def test_a_device_that_is_not_there_is_refused() -> None:

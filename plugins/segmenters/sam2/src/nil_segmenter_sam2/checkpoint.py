@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
 import torch
-from safetensors import SafetensorError
 from transformers import Sam2VideoConfig, Sam2VideoModel
-from transformers.utils import logging
 
-from nil_core.api import DataError
+from nil_core.vision.checkpoint import read_model
 from nil_core.weights import RANDOM_TINY, locate
 from nil_segmenter_sam2 import CARD
 
@@ -25,42 +19,12 @@ def load_model(weights: str) -> Sam2VideoModel:
     Raises:
         DataError: the weights are not on this machine, or are not SAM 2's.
     """
-    model = _random_tiny() if weights == RANDOM_TINY else _read(locate(weights, CARD.weights))
-    return model.eval().requires_grad_(False)
-
-
-def _read(folder: Path) -> Sam2VideoModel:
-    try:
-        with _silence():
-            model, report = Sam2VideoModel.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
-            )
-    except (OSError, ValueError, RuntimeError, TypeError, KeyError, SafetensorError) as error:
-        raise _not_sam2(folder, " ".join(str(error).split())[:200]) from error
-    if missing := sorted(report["missing_keys"]):
-        raise _not_sam2(folder, f"{len(missing)} weights are missing, {missing[0]} is one")
-    return model
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """transformers shows a bar for what takes a second, and a table of missing weights that is one line here."""
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
-
-
-def _not_sam2(folder: Path, why: str) -> DataError:
-    return DataError(
-        f"{folder} does not hold SAM 2 as transformers saves it: {why}",
-        f"a folder with config.json and model.safetensors, as nil models fetch {CARD.weights[0].repository} brings one",
+    model = (
+        _random_tiny()
+        if weights == RANDOM_TINY
+        else read_model(Sam2VideoModel, locate(weights, CARD.weights), use_safetensors=True)
     )
+    return model.eval().requires_grad_(False)
 
 
 def _random_tiny() -> Sam2VideoModel:
