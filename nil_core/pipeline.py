@@ -14,12 +14,13 @@ from typing import Any
 import nil_core.sim  # noqa: F401  chooses the OpenGL backend before anything imports mujoco
 from nil_core.components import Chosen, choose
 from nil_core.config import RunConfig
-from nil_core.errors import RunError
+from nil_core.errors import NilError, PluginError, RunError
 from nil_core.evaluation.artefacts import write_comparison, write_curve
 from nil_core.evaluation.metrics import spread
 from nil_core.hooks import Hooks
 from nil_core.interfaces import Agent
 from nil_core.payment import Consent, refuse
+from nil_core.reference import contact_sheet
 from nil_core.reference.agreement import agreement
 from nil_core.reference.alignment import check_method
 from nil_core.reference.builder import imagine
@@ -58,6 +59,21 @@ class Result:
     summary: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Several:
+    """What :func:`generate_several` made.
+
+    Attributes:
+        page: to look at and choose; None where nothing was made.
+        folders: name to reference.
+        failures: name to what went wrong.
+    """
+
+    page: Path | None
+    folders: Mapping[str, Path]
+    failures: Mapping[str, NilError]
+
+
 def generate(
     config: RunConfig, out: Path | None = None, reporter: Reporter | None = None, consent: Consent = refuse
 ) -> Path:
@@ -82,6 +98,57 @@ def generate(
         write_text(folder / "config.toml", config.to_toml())
     _introduce(imagined, imagined.first_mask, config, reporter)
     return folder
+
+
+def generate_several(
+    configs: Mapping[str, RunConfig],
+    out: Path | None = None,
+    reporter: Reporter | None = None,
+    consent: Consent = refuse,
+) -> Several:
+    """References to choose from, and a page that shows them side by side. When one fails, the others are still made.
+
+    Args:
+        configs: by the name of the subfolder.
+        out: folder to make, or one of an earlier call, in which what is there with the same config is kept.
+        reporter: who to tell.
+        consent: as in :func:`generate`; asked for each.
+
+    Raises:
+        NilError: a config that cannot be, or a folder that holds something else; nothing was made.
+    """
+    reporter = reporter or Lines()
+    for config in configs.values():
+        choose(config)
+    folder = out or directory.fresh_path(Path("references"), next(iter(configs.values())))
+    page = folder / contact_sheet.NAME
+    if not (page.is_file() and contact_sheet.MARK in page.read_text(encoding="utf-8", errors="replace")):
+        directory.refuse_occupied(folder)
+    done: list[str] = []
+    failures: dict[str, NilError] = {}
+    for name, config in configs.items():
+        reporter.say(f"{name}:")
+        try:
+            if _is_made(folder / name, config):
+                reporter.say(f"{folder / name} is there already")
+            else:
+                generate(config, folder / name, reporter, consent)
+            done.append(name)
+        except Exception as error:  # whatever one generator does, the others are still wanted
+            hint = f"nil generate --generator {config.generator.name} alone shows where"
+            strange = PluginError(f"{type(error).__name__}: {error}", hint)
+            failures[name] = error if isinstance(error, NilError) else strange
+            reporter.warn(str(failures[name]))
+        if done:
+            tried = [each for each in configs if each in done or each in failures]
+            title = f"{config.robot.name}: {config.skill}"
+            write_text(page, contact_sheet.contact_sheet(folder, title, tried, failures))
+    return Several(page if done else None, {name: folder / name for name in done}, failures)
+
+
+def _is_made(folder: Path, config: RunConfig) -> bool:
+    made = folder / "config.toml"
+    return made.is_file() and made.read_text(encoding="utf-8") == config.to_toml()
 
 
 def run(

@@ -87,17 +87,44 @@ def generate(
     out: o.Out = None,
     yes: o.Yes = False,
 ) -> None:
-    """Generate the reference video alone: a folder for nil run --reference."""
-    chosen = o.resolved(
-        preset, config, set_, generator=generator, segmenter=segmenter, robot=robot, skill=skill, prompt=prompt,
-        negative_prompt=negative_prompt, seed=seed,
-    )  # fmt: skip
+    """Generate the reference video alone: a folder for nil run --reference.
+
+    Several generators (--generator svd,kling) make a folder each, and a page to choose from; --set kling.KEY=VALUE then
+    sets an option of that one.
+    """
+    given = {
+        "segmenter": segmenter, "robot": robot, "skill": skill, "prompt": prompt, "negative_prompt": negative_prompt,
+        "seed": seed,
+    }  # fmt: skip
+    names = [name.strip() for name in (generator or "").split(",")]
+    if len(names) > 1:
+        shares = o.shared_out(names, set_ or [])
+        configs = {
+            name: o.resolved(preset, config, sets, generator=name, **given).config for name, sets in shares.items()
+        }
+        _generate_several(configs, out, yes)
+        return
+    chosen = o.resolved(preset, config, set_, generator=generator, **given)
     with reporter() as show:
         show.say(_described(chosen.config))
         from nil_core import pipeline
 
         folder = pipeline.generate(chosen.config, out, show, o.consent(yes, show.say))
         show.say(f"watch {folder / 'video.mp4'}; learn it with: nil run --reference {folder}")
+
+
+def _generate_several(configs: dict[str, RunConfig], out: Path | None, yes: bool) -> None:
+    with reporter() as show:
+        from nil_core import pipeline
+
+        several = pipeline.generate_several(configs, out, show, o.consent(yes, show.say))
+        for name, error in several.failures.items():
+            show.warn(f"{name} failed: {error.message}")
+        if several.page:
+            first = next(iter(several.folders.values()))
+            show.say(f"look at {several.page} and choose; for example: nil run --reference {first}")
+    if several.failures:
+        raise typer.Exit(max(error.exit_code for error in several.failures.values()))
 
 
 def _described(config: RunConfig) -> str:

@@ -14,6 +14,7 @@ from nil_core.config import RunConfig
 from nil_core.errors import DataError
 from nil_core.interfaces import PaidGenerator, Segmenter, VideoGenerator
 from nil_core.payment import Consent, refuse
+from nil_core.reference.agreement import agreement
 from nil_core.reference.first_frame import draw_first_frame
 from nil_core.reference.framing import fit_mask
 from nil_core.reference.imagined import Imagined, pack, unpack
@@ -78,6 +79,8 @@ def imagine(
     found_masks, _ = remember(
         "masks", mask_key, lambda: {"masks": _segment(segmenter, video, request.first_mask, progress)}, ("masks",)
     )
+    masks = found_masks["masks"]
+    check_masks(masks)
     provenance = {
         **asked,
         "generator": drawer.identity(),
@@ -93,10 +96,10 @@ def imagine(
             "remarks": remarks,
             "facts": dict(video.facts),
         },
-        "masks": asdict(measure(found_masks["masks"])),
+        "masks": asdict(measure(masks)),
+        "first_frame": asdict(agreement(masks[0], video.window, request.first_mask)),
     }
-    check_masks(found_masks["masks"])
-    return Imagined(video, found_masks["masks"], request.first_frame, request.first_mask, provenance)
+    return Imagined(video, masks, request.first_frame, request.first_mask, provenance)
 
 
 def compose_request(config: RunConfig, drawer: Chosen, scene: RobotScene) -> GenerationRequest:

@@ -17,7 +17,7 @@ import typer
 import nil_core
 from nil_core import pipeline
 from nil_core.cli.main import app
-from nil_core.cli.options import resolved
+from nil_core.cli.options import resolved, shared_out
 from nil_core.components import choose
 
 OF_RUN = ("generator", "encoder", "segmenter", "robot", "agent", "skill", "prompt", "seed", "steps")
@@ -50,7 +50,11 @@ def test_commands_can_be_typed(pages: list[Path], blocks: Callable[[Path], Itera
         if name in ("run", "generate", "config show") and not given.get("resume") and not foreign:
             file = None if given["config"] == Path("run.toml") else given["config"]
             options = {key: given[key] for key in OF_RUN if key in given}
-            choose(resolved(given["preset"], file, given["set_"], **options).config)
+            names = (options.pop("generator") or "").split(",")
+            for generator, sets in shared_out(names, given["set_"] or []).items() if len(names) > 1 else ():
+                choose(resolved(given["preset"], file, sets, generator=generator, **options).config)
+            if len(names) == 1:
+                choose(resolved(given["preset"], file, given["set_"], generator=names[0] or None, **options).config)
 
 
 def test_python_of_the_readme_calls_what_exists(

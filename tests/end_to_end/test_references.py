@@ -115,3 +115,95 @@ def test_what_the_simulator_drew_is_found_again_by_another_process(
         options = ["--preset", "smoke", "--seed", "77", "--out", number]
         said.append(nil_process("generate", *options, cwd=tmp_path, PYTHONHASHSEED=number).out)
     assert ["(from cache)" in text for text in said] == [False, True]
+
+
+SEVERAL = ("generate", "--preset", "smoke", "--segmenter", "chroma", "--generator", "gait,file", "--out", "both")
+
+
+def test_several_are_made_to_choose_from(
+    nil: Callable[..., Any], fast: Sequence[str], generated: Path, tmp_path: Path
+) -> None:
+    """One fails, the others are made; the same command makes what was missing; a run takes the one chosen."""
+    failed = nil(*SEVERAL, "--set", "file.path=walk.mp4")
+    assert failed.code == 2
+    assert "warning: file failed: walk.mp4 does not exist" in failed.out + failed.err
+    page = (tmp_path / "both/index.html").read_text()
+    assert 'src="gait/video.mp4"' in page and 'src="file/video.mp4"' not in page and "walk.mp4 does not exist" in page
+    drawn = (tmp_path / "both/gait/source.npz").stat().st_mtime_ns
+
+    (tmp_path / "walk.mp4").write_bytes((generated / "video.mp4").read_bytes())
+    outcome = nil(*SEVERAL, "--set", "file.path=walk.mp4")
+    assert outcome.code == 0, outcome.err
+    assert "both/gait is there already" in outcome.out and "nil run --reference both/gait" in outcome.out
+    assert (tmp_path / "both/gait/source.npz").stat().st_mtime_ns == drawn
+    page = (tmp_path / "both/index.html").read_text()
+    for name in ("gait", "file"):
+        for video in ("video.mp4", "masks.mp4"):
+            assert f'src="{name}/{video}"' in page and (tmp_path / "both" / name / video).exists()
+    assert "does not exist" not in page
+
+    options = [
+        "--preset",
+        "smoke",
+        "--set",
+        "simulation.workers=0",
+        "--set",
+        "training.eval_every=0",
+        "--agent",
+        "zero",
+    ]
+    assert nil("run", *options, "--reference", "both/file", "--out", "run").code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--generator", "gait,gait"], "one twice"),
+        (["--generator", "gait,"], "one twice, or none"),
+        (["--generator", "gait,fiel"], "no generator is called 'fiel'"),
+        (["--set", "file.pth=walk.mp4"], "has no option 'pth'"),
+        (["--set", "generator.crop=[0,0,9,9]"], "'gait' has no option 'crop'"),
+        (["--segmenter", "sim_mask"], "sim_mask hands on masks"),
+        (["--out", "full"], "exists already"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_made(
+    nil: Callable[..., Any], tmp_path: Path, options: list[str], message: str
+) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/index.html").write_text("<p>somebody's page</p>")
+    nil(*SEVERAL, *options).complains(message)
+    assert {path.name for path in tmp_path.iterdir()} == {"full"}
+    assert (tmp_path / "full/index.html").read_text() == "<p>somebody's page</p>"
+
+
+def test_where_all_fail_nothing_is_left(nil: Callable[..., Any], tmp_path: Path) -> None:
+    outcome = nil(*SEVERAL[:-4], "--generator", "file,mocap", "--set", "generator.path=no.npz", "--out", "none")
+    assert outcome.code == 2 and list(tmp_path.iterdir()) == []
+
+
+def test_every_picture_may_be_drawn_between_frames_and_follow_the_robot(
+    generated: Path, nil: Callable[..., Any], fast: Sequence[str], tmp_path: Path
+) -> None:
+    pytest.importorskip("cv2")
+    settings = ["video.seconds=1", "video.alignment=flow", "video.framing=box", "video.align_first_frame=true"]
+    options = ["--agent", "zero", *(word for each in settings for word in ("--set", each))]
+    outcome = nil("run", *fast, *options, "--reference", generated, "--out", "run")
+    assert outcome.code == 0, outcome.err
+    with np.load(tmp_path / "run/reference/aligned.npz") as aligned:
+        frames, masks = aligned["frames"], aligned["masks"]
+    assert frames.shape == (25, 64, 64, 3)
+    assert (frames[1:24:2] != frames[0:23:2]).any(axis=(1, 2, 3)).all(), "no tick holds the frame before"
+    rows, columns = np.nonzero(masks[0])
+    longest = max(np.ptp(rows), np.ptp(columns)) + 1
+    assert abs(longest - 64 / 1.2) < 3, "the robot fills the square, but for a tenth on each side"
+    aligned = json.loads((tmp_path / "run/reference/provenance.json").read_text())["aligned"]
+    assert (aligned["alignment"], aligned["framing"], aligned["first_frame_aligned"]) == ("flow", "box", True)
+    standing = json.loads((tmp_path / "run/summary.json").read_text())["policies"]["zero"]
+    assert standing["iou"] > 0.5, "reference and rollout are framed alike"
+
+
+def test_rife_without_weights_is_refused_before_anything_is_drawn(nil: Callable[..., Any], tmp_path: Path) -> None:
+    outcome = nil("run", "--preset", "smoke", "--set", "video.alignment=rife", "--out", "run")
+    outcome.complains("rife_weights", "video.alignment=flow")
+    assert list(tmp_path.iterdir()) == []
