@@ -37,9 +37,9 @@ def _complete(incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
-Name = Annotated[
-    str, typer.Argument(help="plugin.name or owner/model as in `nil models list`.", autocompletion=_complete)
-]
+_NAME = typer.Argument(help="plugin.name or owner/model as in `nil models list`.", autocompletion=_complete)
+Name = Annotated[str, _NAME]
+Names = Annotated[list[str], _NAME]
 
 
 @app.command("list")
@@ -61,7 +61,7 @@ def list_() -> None:
 
 
 @app.command()
-def fetch(names: Annotated[list[str], Name]) -> None:
+def fetch(names: Names) -> None:
     """Download models into the hub's cache. Interrupted, it goes on where it was at the next call."""
     for each in [_named(name) for name in names]:
         if each.licence:
