@@ -299,10 +299,11 @@ def check_damaged_file(bench: Bench) -> None:
 
 def check_file_that_stays_damaged(bench: Bench) -> None:
     """Given up, but not forgotten: it is paid."""
-    bench.service.file_faults.extend(["short"] * 50)
-    error = bench.failure()
-    assert isinstance(error, VendorError) and "paid" in error.hint
-    bench.service.file_faults.clear()
+    for fault, told in (("short", "damaged"), ("page", "text/html instead of a video")):
+        bench.service.file_faults.extend([fault] * 50)
+        error = bench.failure()
+        assert isinstance(error, VendorError) and "paid" in error.hint and told in error.message, error
+        bench.service.file_faults.clear()
     bench.generate()
     assert bench.paid == 1
 

@@ -146,6 +146,7 @@ class Vendor:
         self.leaks: list[Call] = []
         self.served = 0
         self.fresh = 0
+        self._expired: set[str] = set()
         self._released = threading.Event()
         self._lock = threading.Lock()
         self._api, self.url = self._serve(self._respond)
@@ -249,7 +250,9 @@ class Vendor:
 
     def _send_film(self, handler: BaseHTTPRequestHandler, call: Call) -> None:
         fault = self.file_faults.popleft() if self.file_faults else ""
-        if fault == "expired":
+        if fault == "expired" and not call.path.endswith("/content"):
+            self._expired.add(call.path)  # for good: only a fresh address helps
+        if fault == "expired" or call.path in self._expired:
             self._send(handler, Answer({"message": "Request has expired"}, 403))
             return
         if fault == "page":
