@@ -12,7 +12,7 @@ from nil_core import registry
 from nil_core.card import Capability
 from nil_core.cli import options as o
 from nil_core.cli.display import reporter
-from nil_core.errors import NilError
+from nil_core.errors import NilError, PluginError
 from nil_core.runs.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -57,18 +57,20 @@ def rank(
     from nil_core.world import build_scene
 
     source = {"generator": "mocap", "generator.path": str(mocap)} if mocap else {}
-    names = encoders or list(registry.names("encoder"))
-    configs = [o.resolved(None, None, set_, robot=robot, encoder=name, **source).config for name in names]
+    eyes, configs = {}, []
     with reporter() as show:
-        eyes = {}
-        for name, config in zip(names, configs, strict=True):
+        for name in encoders or registry.names("encoder"):
+            config = o.resolved(None, None, set_, robot=robot, encoder=name, **source).config
             try:
                 chosen = choose(config)["encoder"]
                 eyes[name] = ClipEmbedder(chosen.build(), chosen.can(Capability.FRAME_WISE))
+                configs.append(config)
             except NilError as error:
                 if encoders:
                     raise
                 show.warn(f"{name} is left out: {error.message}; {error.hint}")
+        if not eyes:
+            raise PluginError("no encoder is here that could be ranked", "name one: nil encoders rank hog")
         choice = choose(configs[0])
         scene = build_scene(configs[0], choice)
         motion = walk(configs[0], choice, scene, show.progress)

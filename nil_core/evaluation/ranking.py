@@ -11,6 +11,7 @@ import mujoco
 import numpy as np
 import numpy.typing as npt
 
+from nil_core.errors import DataError
 from nil_core.evaluation.behaviours import ORDER, REFERENCE
 from nil_core.reward.similarity import cosine, iou
 from nil_core.reward.windows import ClipEmbedder, window
@@ -78,7 +79,16 @@ def rank(played: Mapping[str, Played], embedder: ClipEmbedder, progress: Progres
         embedder: the encoder's.
         progress: told after every behaviour.
         name: of the encoder, for whoever watches.
+
+    Raises:
+        DataError: a clip is longer than the behaviours.
     """
+    ticks = len(played[REFERENCE].frames)
+    if embedder.length > ticks:
+        raise DataError(
+            f"the encoder {name} looks at {embedder.length} ticks at once, and the behaviours last {ticks}",
+            "a smaller encoder.stride",
+        )
     whole = slice(embedder.length - 1, None)
     began = time.perf_counter()
     walk = embedder.embed_video(played[REFERENCE].frames)[0][whole]

@@ -16,7 +16,7 @@ import nil_core.sim  # noqa: F401  chooses the OpenGL backend before anything im
 # isort: split
 from nil_core.components import choose
 from nil_core.config import resolve
-from nil_core.errors import ConfigError
+from nil_core.errors import ConfigError, DataError
 from nil_core.evaluation import behaviours as doings
 from nil_core.evaluation.behaviours import FALLING, FINER, NOISY, REFERENCE, SHIFTED, behaviours, walk
 from nil_core.evaluation.ranking import Played, overlap, play, rank, spearman
@@ -81,6 +81,13 @@ def test_blind_eyes_are_found_out(gait: Shown) -> None:
     blind = rank(gait[3], ClipEmbedder(Blind(), False), no_progress, "blind")
     assert not blind.in_order and (blind.behaviours, blind.clips) == (0, 0)
     assert set(blind.similarity.values()) == {1}
+
+
+def test_eyes_that_look_longer_than_there_is_to_see_are_refused(gait: Shown) -> None:
+    eyes = Blind()
+    eyes.clip_length = 64
+    with pytest.raises(DataError, match="looks at 64 ticks at once, and the behaviours last 63"):
+        rank(gait[3], ClipEmbedder(eyes, False), no_progress, "blind")
 
 
 def test_masks_alone_know_the_walk(gait: Shown) -> None:
