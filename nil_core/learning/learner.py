@@ -68,9 +68,10 @@ class ReplayLearner(ABC):
     name: ClassVar[str]
     metrics: tuple[str, ...]
     draws: ClassVar[int]
+    options: LearnerOptions
 
     def __init__(self, options: LearnerOptions, setting: AgentSetting) -> None:
-        self._learning, self.setting = options, setting
+        self.options, self.setting = options, setting
         self.device = torch.device(setting.device)
         self.generator = torch.Generator(self.device).manual_seed(setting.seed)
         sizes = setting.observation_size, setting.action_size
@@ -105,8 +106,8 @@ class ReplayLearner(ABC):
     def act(self, observations: Floats, explore: bool) -> Floats:
         """Uniform actions during the warm-up, then those of the policy."""
         shape = len(observations), self.setting.action_size
-        with torch.inference_mode(), cpu_threads(self._learning.threads):
-            if explore and self.acted < self._learning.warmup:
+        with torch.inference_mode(), cpu_threads(self.options.threads):
+            if explore and self.acted < self.options.warmup:
                 actions = torch.rand(shape, generator=self.generator, device=self.device) * 2 - 1
             else:
                 actions = self.policy(torch.from_numpy(observations).to(self.device), explore)
@@ -127,7 +128,7 @@ class ReplayLearner(ABC):
         Raises:
             NumericalError: one of them is not finite.
         """
-        options = self._learning
+        options = self.options
         if len(self.replay) < max(options.warmup, options.batch):
             return {}
         self.owed += steps * Fraction(str(options.replay_ratio))
@@ -148,7 +149,7 @@ class ReplayLearner(ABC):
 
     def _learn(self, count: int) -> Iterator[Tensor]:
         """Make ``count`` gradient steps, from one gather and one draw of noise; yields what they report."""
-        size = self._learning.batch
+        size = self.options.batch
         batches = self.replay.sample(count, size, self.generator)
         noises = self.noise(count, self.draws, size, self.setting.action_size)
         for batch, noise in zip(batches, noises, strict=True):

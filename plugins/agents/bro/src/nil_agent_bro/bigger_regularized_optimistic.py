@@ -25,10 +25,10 @@ class BiggerRegularizedOptimistic(ReplayLearner):
     name = "bro"
     metrics: tuple[str, ...] = ("critic_loss", "q_mean", "actor_loss", "entropy", "temperature")
     draws = 3
+    options: BroOptions
 
     def __init__(self, options: BroOptions, setting: AgentSetting) -> None:
         super().__init__(options, setting)
-        self.options = options
         if options.optimism:
             self.metrics = (*self.metrics, "kl", "optimism", "kl_weight")
         self.discount = _discount(options, setting)

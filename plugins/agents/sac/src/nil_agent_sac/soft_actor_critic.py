@@ -11,7 +11,7 @@ from torch.nn.functional import mse_loss
 from nil_agent_sac import SacOptions
 from nil_agent_sac.networks import Actor, Critics, Temperature
 from nil_core.api import AgentSetting
-from nil_core.learning import Batch, FlatAdam, Part, ReplayLearner, flatten
+from nil_core.learning import Batch, FlatAdam, Part, ReplayLearner, SquashedGaussian, flatten
 
 
 class SoftActorCritic(ReplayLearner):
@@ -23,10 +23,10 @@ class SoftActorCritic(ReplayLearner):
     name = "sac"
     metrics = ("critic_loss", "q_mean", "actor_loss", "entropy", "temperature")
     draws = 2
+    options: SacOptions
 
     def __init__(self, options: SacOptions, setting: AgentSetting) -> None:
         super().__init__(options, setting)
-        self.options = options
         sizes = setting.observation_size, setting.action_size
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(setting.seed)
@@ -42,7 +42,7 @@ class SoftActorCritic(ReplayLearner):
 
     def policy(self, observations: Tensor, explore: bool) -> Tensor:
         """Samples of the actor; its mode unless exploring."""
-        policy = self.actor(observations)
+        policy: SquashedGaussian = self.actor(observations)
         return policy.sample(self.noise(*policy.mean.shape)) if explore else policy.mode
 
     def gradient_step(self, batch: Batch, noises: Tensor) -> tuple[Tensor, ...]:
