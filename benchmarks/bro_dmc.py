@@ -88,7 +88,8 @@ def main() -> None:
     print("| steps | return, mean ± std over seeds | published |\n| --- | --- | --- |")
     for step in sorted({*set.intersection(*map(set, curves)), *published}):
         returns = [curve[step] for curve in curves if step in curve]
-        ours = f"{np.mean(returns):.0f} ± {np.std(returns):.0f}" if len(returns) == len(curves) else ""
+        spread = f" ± {np.std(returns):.0f}" if len(curves) > 1 else ""
+        ours = f"{np.mean(returns):.0f}{spread}" if len(returns) == len(curves) else ""
         print(f"| {step} | {ours} | {published.get(step, '')} |")
 
 
