@@ -23,7 +23,8 @@ test: .venv/all.stamp
 install: .venv/all.stamp
 
 # torch comes first, so that everything after it finds its version settled; and setuptools, so that one build
-# environment serves all projects.
+# environment serves all projects. sam2 comes without its dependencies: it names torchvision, which tracking does not
+# need and whose wheels do not fit every build of torch.
 .venv/run.stamp: $(BIN)/python $(PROJECTS)
 	$(PIP) install "$(TORCH)" "setuptools>=77"
 	$(PIP) install --no-build-isolation -e ".[learning]" $(RUN_PLUGINS:%=-e ./plugins/%)
@@ -33,6 +34,7 @@ install: .venv/all.stamp
 .venv/all.stamp: $(BIN)/python $(PROJECTS)
 	$(PIP) install "$(TORCH)" "setuptools>=77"
 	$(PIP) install --no-build-isolation -r requirements.txt -e ".[dev]"
+	SAM2_BUILD_CUDA=0 $(PIP) install --no-build-isolation --no-deps "sam2>=1.1"
 	$(BIN)/python .ci/check_gl.py
 	@touch $@ .venv/run.stamp
 
