@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, field_validator
 
 from nil_core.card import Options
 
@@ -36,3 +36,10 @@ class DiffusionOptions(Options):
         description="What waits in the main memory while not in use: none, whole parts (model), or single layers "
         "(sequential: the least GPU memory, and slow); auto goes by the GPU's free memory.",
     )
+
+    @field_validator("weights")
+    @classmethod
+    def _real(cls, weights: str) -> str:
+        if weights == "random-tiny":
+            raise ValueError("a video model with random weights draws noise, in which there is no robot to imitate")
+        return weights

@@ -42,6 +42,11 @@ def test_a_gpu_that_is_not_there() -> None:
         DiffusionOptions(weights="x", device="tpu")
 
 
+def test_random_weights_are_refused_with_the_reason() -> None:
+    with pytest.raises(ValidationError, match="no robot to imitate"):
+        DiffusionOptions(weights="random-tiny")
+
+
 def test_offloading_needs_a_gpu(tmp_path: Path) -> None:
     options = DiffusionOptions(weights="x", device="cpu", offload="model")
     with pytest.raises(ConfigError, match="there is no GPU"), loaded(object, tmp_path, options, torch.float16):
