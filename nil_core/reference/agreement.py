@@ -46,12 +46,12 @@ class Agreement:
 
     def __str__(self) -> str:
         if self.close:
-            return f"first frame: the robot begins where the simulator's stands (IoU {self.overlap:.2f})"
+            return f"first frame: the robot begins where the simulator's stands (overlap {self.overlap:.2f})"
         sideways = f"{abs(self.right):.1%} {'right' if self.right > 0 else 'left'}"
         upwards = f"{abs(self.down):.1%} {'down' if self.down > 0 else 'up'}"
         return (
             f"first frame: the robot is {self.scale:.2f} times as large as the simulator's, and {sideways} and "
-            f"{upwards} of it (IoU {self.overlap:.2f})"
+            f"{upwards} of it (overlap {self.overlap:.2f})"
         )
 
 
