@@ -297,6 +297,16 @@ def test_arms_swing_with_the_legs_of_the_other_side(skill: str) -> None:
     assert np.all(trajectory[:, neck] == made.standing_qpos[neck])
 
 
+def test_a_trunk_that_turns_is_no_arm() -> None:
+    body, pose, feet = ROBOTS["humanoid with rolling ankles"]
+    plates = "".join(f'<body pos="0 {y} .2"><geom size=".05"/></body>' for y in (0.2, -0.2))
+    ROBOTS["armless"] = body + f'<body><joint name="waist" axis="0 0 1"/><geom size=".05"/>{plates}</body>', pose, feet
+    made = scene("armless")
+    waist = made.model.joint("waist").qposadr[0]
+    assert np.all(generate(made).trajectory[:, waist] == 0)
+    del ROBOTS["armless"]
+
+
 def test_hips_sway_over_the_standing_foot_where_ankles_let_soles_stay_flat() -> None:
     swaying = scene("humanoid with rolling ankles")
     trajectory = generate(swaying, fps=100).trajectory

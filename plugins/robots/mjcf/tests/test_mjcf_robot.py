@@ -280,6 +280,16 @@ def test_turning_about_the_vertical(lean, heading):
     np.testing.assert_allclose(turned(result, -heading), leaning, atol=1e-12)
 
 
+def test_a_biped_keeps_the_angles_that_are_set():
+    free = MjcfRobot(MjcfOptions(path=SUITE / "humanoid.xml")).spec.standing_pose
+    knees = {"right_knee": -0.4, "left_knee": -0.4}
+    bent = MjcfRobot(MjcfOptions(path=SUITE / "humanoid.xml", standing_pose=knees)).spec.standing_pose
+    assert {joint: bent[joint] for joint in knees} == knees
+    assert abs(bent["right_ankle_y"] - free["right_ankle_y"]) > 0.05, "the ankles make up for the knees"
+    whole = dict.fromkeys(free, 0.0) | knees
+    assert MjcfRobot(MjcfOptions(path=SUITE / "humanoid.xml", standing_pose=whole)).spec.standing_pose == whole
+
+
 @pytest.mark.parametrize(
     ("file", "joints", "feet"),
     [("quadruped.xml", 16, 4), ("humanoid.xml", 21, 4), ("humanoid_CMU.xml", 56, 6)],

@@ -68,6 +68,8 @@ def find_arms(scene: Scene, standing: mujoco.MjData, legs: Sequence[Leg], hip_he
     if len(chains) < 2:
         return []
     shared = set.intersection(*(set(joints) for _, joints in chains.values()))  # of the trunk
+    if any(shared.issuperset(joints) for _, joints in chains.values()):
+        return []
     arms = []
     for side, (hand, chain) in chains.items():
         joints = tuple(joint for joint in chain if joint not in shared)

@@ -35,6 +35,8 @@ def balanced(
         narrow: bring the feet beneath the hips.
     """
     joints = [joint for leg in legs for joint in (*leg.joints, *leg.toes) if joint not in fixed]
+    if not joints:
+        return {}
     columns = model.jnt_qposadr[joints]
     start = data.qpos[columns].copy()
     limited = model.jnt_limited[joints].astype(bool)
