@@ -59,9 +59,11 @@ class Chosen:
         Raises:
             DataError: its weights are not on this machine.
         """
-        if not self.card.weights:
-            return self.described()
-        return self.described() | {"weights": self.weights_identity()}
+        found = self.described()
+        if self.card.weights:
+            del found["options"]["weights"]  # what they are counts, not where they lie or what they are called
+            found["weights"] = self.weights_identity()
+        return found
 
     def described(self) -> dict[str, Any]:
         """Who it is and how it is set, as JSON values."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from nil_core.components import Choice, Chosen
 from nil_core.config import RunConfig
-from nil_core.errors import DataError, RunError
+from nil_core.errors import NilError, RunError
 from nil_core.weights import RANDOM_TINY
 
 LIBRARIES = ("numpy", "mujoco", "dm-control", "torch", "transformers", "diffusers", "av")
@@ -28,7 +28,7 @@ def manifest(config: RunConfig, choice: Choice) -> dict[str, Any]:
         "python": platform.python_version(),
         "seed": config.seed,
         "hardware": hardware(),
-        "components": {kind: _identity(chosen) for kind, chosen in choice.items()},
+        "components": {kind: _described(chosen) for kind, chosen in choice.items()},
     }
 
 
@@ -69,7 +69,7 @@ def check_versions(saved: Mapping[str, Any], choice: Choice) -> None:
                 f"pip install {distribution}=={then}" if then else "start a new run",
             )
     for kind, chosen in choice.items():
-        before, after = saved.get("components", {}).get(kind, {}).get("weights"), _identity(chosen).get("weights")
+        before, after = saved.get("components", {}).get(kind, {}).get("weights"), _described(chosen).get("weights")
         if before and after and before != after:
             raise RunError(
                 f"the run was made with other weights of the {kind} {chosen.name}: {before[:8]}, here are {after[:8]}",
@@ -77,11 +77,13 @@ def check_versions(saved: Mapping[str, Any], choice: Choice) -> None:
             )
 
 
-def _identity(chosen: Chosen) -> dict[str, Any]:
-    """Weights that are not here are no error: a run on a ready reference needs no generator."""
+def _described(chosen: Chosen) -> dict[str, Any]:
+    """A component, and the identity of its weights. None that are here is no error: they may not be needed."""
+    if not chosen.card.weights:
+        return chosen.described()
     try:
-        return chosen.identity()
-    except DataError:
+        return chosen.described() | {"weights": chosen.weights_identity()}
+    except NilError:
         return chosen.described() | {"weights": None}
 
 

@@ -171,7 +171,7 @@ class TestOfAComponent:
         identity = chosen()["encoder"].identity()
         assert json.loads(json.dumps(identity)) == identity
         mine = local(tmp_path / "mine", FILES)
-        assert chosen(str(mine))["encoder"].identity()["weights"] == identity["weights"]
+        assert chosen(str(mine))["encoder"].identity() == identity
         (mine / "model.safetensors").write_bytes(b"others")
         assert chosen(str(mine))["encoder"].identity()["weights"] != identity["weights"]
 
@@ -180,6 +180,7 @@ class TestOfAComponent:
         choice = chosen(str(mine))
         saved = manifest(RunConfig(), choice)
         check_versions(saved, choice)
+        assert saved["components"]["encoder"]["options"]["weights"] == str(mine)
         (mine / "model.safetensors").write_bytes(b"others")
         with pytest.raises(RunError, match="other weights of the encoder weighty"):
             check_versions(saved, choice)
