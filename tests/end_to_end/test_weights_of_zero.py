@@ -58,7 +58,7 @@ def test_nothing_seen_nothing_rendered(
     nil: Callable[..., Any], fast: Sequence[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Stage 1 renders its reference; learning from the regularisers alone needs no picture."""
-    monkeypatch.setattr("nil_core.sim.workers.Renderer", _never)
+    monkeypatch.setattr("nil_core.sim.batch.Renderer", _never)
     sets = ["--set", "reward.video=0", "--set", "reward.iou=0"]
     outcome = nil("run", *fast, "--agent", "random", *sets, "--out", "run")
     assert outcome.code == 0, outcome.err
