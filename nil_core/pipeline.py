@@ -16,7 +16,7 @@ from nil_core.components import Chosen, choose
 from nil_core.config import RunConfig
 from nil_core.errors import NilError, PluginError, RunError
 from nil_core.evaluation.artefacts import write_comparison, write_curve
-from nil_core.evaluation.metrics import spread
+from nil_core.evaluation.metrics import COLUMNS, spread
 from nil_core.hooks import Hooks
 from nil_core.interfaces import Agent
 from nil_core.payment import Consent, refuse
@@ -238,7 +238,8 @@ def evaluate(
         reporter: who to tell.
 
     Returns:
-        policy name to row, see :data:`nil_core.evaluation.metrics.COLUMNS`.
+        policy name to row, see :data:`nil_core.evaluation.metrics.COLUMNS` and
+        :func:`nil_core.evaluation.metrics.spread`.
     """
     reporter = reporter or Lines()
     opened, config = directory.open_run(folder)
@@ -250,6 +251,7 @@ def evaluate(
     finally:
         examiner.close()
     _show(rows, reporter)
+    _show_spread(rows, reporter)
     return rows
 
 
@@ -359,7 +361,7 @@ def _examine(world: World, examiner: Examiner, agent: Agent, reporter: Reporter)
         reporter.progress(number, len(policies), "policies evaluated")
         episodes = examiner.episodes(mode_of(policy), record=world.looks and name == "trained")
         shown = shown or episodes[0]
-        rows[name] = {**examiner.score(episodes), "return_std": spread(episodes, world.plan.ticks)}
+        rows[name] = {**examiner.score(episodes), **spread(episodes, world.plan.ticks)}
     reporter.progress(len(policies), len(policies), "policies evaluated")
     return rows, shown
 
@@ -370,13 +372,27 @@ def _floor(world: World, simulation: Simulation, name: str) -> Agent:
 
 
 def _show(rows: Mapping[str, Mapping[str, float]], reporter: Reporter) -> None:
-    names = [c for c in next(iter(rows.values())) if c != "return_std"]
+    names = [c for c in next(iter(rows.values())) if c in COLUMNS]
     heading = {"speed": "speed m/s", "environment_reward": "env reward", "similarity": "S_v", "iou": "IoU"}
     table = []
     for policy, row in rows.items():
         cells = [f"{row[n]:.0f}" if n in ("falls", "episodes") else f"{row[n]:.3f}" for n in names]
         table.append([policy, *cells])
     reporter.table("Evaluation", ["policy", *(heading.get(n, n) for n in names)], table)
+
+
+def _show_spread(rows: Mapping[str, Mapping[str, Any]], reporter: Reporter) -> None:
+    """What several episodes tell of a mean; one alone tells nothing."""
+    table = []
+    for name in ("return", "speed"):
+        for policy, row in rows.items():
+            if row[f"{name}_ci95"] is not None:
+                low, high = row[f"{name}_ci95"]
+                interval = f"{low:.3f} to {high:.3f}"
+                table.append([name, policy, f"{row[name]:.3f}", f"{row[f'{name}_std']:.3f}", interval])
+    if table:
+        columns = ["of", "policy", "mean", "standard deviation", "95 % interval of the mean (Student's t)"]
+        reporter.table("Over the episodes", columns, table)
 
 
 def _show_reward(world: World, source: ImitationReward, reporter: Reporter) -> None:

@@ -20,17 +20,22 @@ class Which(StrEnum):
 
 Folder = Annotated[Path, typer.Argument(help="A run's folder.", show_default=False)]
 Seed = Annotated[int, typer.Option(help="Of the start states.", min=0)]
-Checkpoint = Annotated[Which, typer.Option(help="Which of the run's policies.")]
+Checkpoint = Annotated[Which, typer.Option("--checkpoint", help="Which of the run's policies.")]
 
 
 def evaluate(
     folder: Folder,
-    episodes: Annotated[int | None, typer.Option(min=1, help="Of each policy.", show_default=False)] = None,
+    episodes: Annotated[
+        int | None, typer.Option(min=1, help="Of each policy; default as in the run's config.", show_default=False)
+    ] = None,
     seed: Seed = 0,
     which: Checkpoint = Which.newest,
     json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON alone.")] = False,
 ) -> None:
-    """Score a run's policy beside standing still and random actions."""
+    """Score a run's policy beside standing still and random actions.
+
+    Return and speed come with their standard deviation and the 95 % interval of their mean.
+    """
     from nil_core import pipeline
     from nil_core.runs.reporting import Silent
 

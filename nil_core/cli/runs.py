@@ -64,7 +64,7 @@ def show(folder: Annotated[Path, typer.Argument(help="A run's folder.")]) -> Non
         console.print(table)
     if summary:
         rows = summary["policies"]
-        columns = list(next(iter(rows.values())))
+        columns = [name for name, value in next(iter(rows.values())).items() if isinstance(value, int | float)]
         table = Table("policy", *columns, title="At the end", title_justify="left")
         for policy, row in rows.items():
             table.add_row(policy, *(f"{row[name]:.3f}" for name in columns))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from scipy.special import stdtrit
 
 from nil_core.evaluation.rollout import Episode
 
@@ -20,6 +22,8 @@ COLUMNS = {
 }
 """What :func:`summarise` gives, and what it means."""
 
+CONFIDENCE = 0.95
+
 
 def summarise(episodes: Sequence[Episode], ticks: int, horizon: int, has_target: bool) -> dict[str, float]:
     """Means over episodes, see :data:`COLUMNS`; a part that was not computed is left out.
@@ -29,11 +33,11 @@ def summarise(episodes: Sequence[Episode], ticks: int, horizon: int, has_target:
         ticks, horizon: ticks and control steps of a full episode.
         has_target: a target speed is known, so the environment reward means something.
     """
-    row = {"return": _mean(e.rewards.sum() / ticks for e in episodes)}
+    row = {"return": _mean(_returns(episodes, ticks))}
     for part in ("similarity", "iou"):
         if all(part in e.parts for e in episodes):
             row[part] = _mean(e.parts[part].mean() for e in episodes)
-    row["speed"] = _mean(e.speed.mean() for e in episodes)
+    row["speed"] = _mean(_speeds(episodes))
     if has_target:
         row["environment_reward"] = _mean(e.environment_reward.sum() / horizon for e in episodes)
     row["length"] = _mean(len(e.speed) / horizon for e in episodes)
@@ -42,9 +46,35 @@ def summarise(episodes: Sequence[Episode], ticks: int, horizon: int, has_target:
     return row
 
 
-def spread(episodes: Sequence[Episode], ticks: int) -> float:
-    """Standard deviation of the return over episodes."""
-    return float(np.std([e.rewards.sum() / ticks for e in episodes]))
+def spread(episodes: Sequence[Episode], ticks: int) -> dict[str, Any]:
+    """How far return and speed scatter over episodes, and how sure their means are.
+
+    The interval is Student's: mean ± t(0.975, n - 1) s / sqrt(n). With the five episodes of a run a percentile
+    bootstrap covers far less than it says; Student's is exact where episodes scatter normally, and only roughly right
+    where a few of them fall.
+
+    Returns:
+        ``return_std`` and ``speed_std``, with n - 1 in the denominator, and ``return_ci95`` and ``speed_ci95``, lower
+        and upper bound of the mean. None for a single episode: it tells nothing of the others.
+    """
+    measured = {"return": _returns(episodes, ticks), "speed": _speeds(episodes)}
+    row: dict[str, Any] = {}
+    for name, values in measured.items():
+        row[f"{name}_std"], row[f"{name}_ci95"] = None, None
+        if (n := len(values)) > 1:
+            deviation = np.std(values, ddof=1)
+            reach = stdtrit(n - 1, (1 + CONFIDENCE) / 2) * deviation / np.sqrt(n)
+            row[f"{name}_std"] = float(deviation)
+            row[f"{name}_ci95"] = [float(np.mean(values) - reach), float(np.mean(values) + reach)]
+    return row
+
+
+def _returns(episodes: Sequence[Episode], ticks: int) -> list[float]:
+    return [float(e.rewards.sum() / ticks) for e in episodes]
+
+
+def _speeds(episodes: Sequence[Episode]) -> list[float]:
+    return [float(e.speed.mean()) for e in episodes]
 
 
 def _mean(values: object) -> float:

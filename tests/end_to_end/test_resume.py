@@ -147,7 +147,7 @@ def test_no_pickle_is_loaded_from_a_run(
     (folder / "status.json").write_text(json.dumps({"state": "learning", "step": 252}))
     resumed = nil("run", "--resume", folder)
     assert resumed.code == 0, resumed.err
-    assert nil("eval", folder, "--which", "best").code == 0
+    assert nil("eval", folder, "--checkpoint", "best").code == 0
     assert_the_same(folder, unbroken)
 
 

@@ -47,7 +47,8 @@ PROMISED = {
     *(f"checkpoints/step-000000120/{name}" for name in CHECKPOINT),
 }
 POLICIES = {"trained", "zero", "random"}
-COLUMNS = {"return", "similarity", "iou", "speed", "environment_reward", "length", "falls", "episodes", "return_std"}
+MEANS = {"return", "similarity", "iou", "speed", "environment_reward", "length", "falls", "episodes"}
+COLUMNS = MEANS | {"return_std", "return_ci95", "speed_std", "speed_ci95"}
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +202,7 @@ def test_stage_one_is_kept_with_its_provenance(smoke: tuple[Path, str]) -> None:
 def test_eval_gives_the_rows_of_the_summary_again(copy: Path, nil: Callable[..., Any]) -> None:
     outcome = nil("eval", copy, "--json")
     assert (outcome.code, json.loads(outcome.out)) == (0, read(copy, "summary.json")["policies"])
-    other = nil("eval", copy, "--episodes", "2", "--seed", "7", "--which", "best")
+    other = nil("eval", copy, "--episodes", "2", "--seed", "7", "--checkpoint", "best")
     assert other.code == 0
     table = [line.split() for line in other.out.splitlines()]
     assert {line[0]: line[-1] for line in table if line[0] in POLICIES} == dict.fromkeys(POLICIES, "2")

@@ -68,6 +68,23 @@ def test_falling_early_never_beats_living_on_with_positive_rewards() -> None:
     assert lived["return"] > fell["return"]
 
 
-def test_spread_is_the_deviation_of_returns() -> None:
-    assert spread([WHOLE, FALL], TICKS) == pytest.approx(np.std([5 / 4, 3 / 4]))
-    assert spread([WHOLE], TICKS) == 0
+def test_deviation_and_interval_by_hand() -> None:
+    """t(0.975, 1) = 12.7062, from any table."""
+    slow = episode([1, 1, 1, 1], [0.5] * 8)
+    row = spread([WHOLE, slow], TICKS)
+    assert row["return_std"] == pytest.approx(0.25 / np.sqrt(2))
+    assert row["return_ci95"] == pytest.approx([1.125 - 12.7062 * 0.125, 1.125 + 12.7062 * 0.125], rel=1e-5)
+    assert row["speed_std"] == pytest.approx(0.5 / np.sqrt(2))
+    assert row["speed_ci95"] == pytest.approx([0.75 - 12.7062 * 0.25, 0.75 + 12.7062 * 0.25], rel=1e-5)
+
+
+def test_one_episode_tells_nothing_of_the_others() -> None:
+    assert set(spread([WHOLE], TICKS).values()) == {None}
+
+
+@pytest.mark.parametrize("n", [2, 5, 20])
+def test_the_interval_covers_the_mean_as_often_as_it_says(n: int) -> None:
+    random = np.random.default_rng(n)
+    runs = [[episode([x, 0, 0, 0], [x]) for x in random.normal(3.0, 2.0, n)] for _ in range(1000)]
+    inside = [low <= 3.0 / TICKS <= high for low, high in (spread(run, TICKS)["return_ci95"] for run in runs)]
+    assert 0.93 < np.mean(inside) < 0.97
