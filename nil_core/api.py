@@ -44,12 +44,14 @@ from nil_core.types import (
 )
 
 if TYPE_CHECKING:
+    from nil_core.devices import find_device
     from nil_core.reference.framing import central_square, letterbox
     from nil_core.runs.media import read_video, write_video
     from nil_core.sim.robot_files import menagerie_folder, packaged_folder, read_mjcf, touch_floor_only
     from nil_core.sim.urdf import read_urdf
 
 _LAZY = {
+    "find_device": "nil_core.devices",
     "central_square": "nil_core.reference.framing",
     "letterbox": "nil_core.reference.framing",
     "menagerie_folder": "nil_core.sim.robot_files",
@@ -112,6 +114,7 @@ __all__ = [
     "Weights",
     "Window",
     "central_square",
+    "find_device",
     "letterbox",
     "menagerie_folder",
     "no_progress",

@@ -1,7 +1,8 @@
 """The five things a plugin can be. Implement one, write a card, name it in an entry point: that is a plugin.
 
 Nothing need be inherited: these are protocols. Arrays that cross an interface are numpy, whatever lives inside.
-Raise :class:`nil_core.errors.NilError` (or a child) with a hint for anything a person can mend.
+Raise :class:`nil_core.errors.NilError` (or a child) with a hint for anything a person can mend. What is logged at INFO
+below the logger ``nil.plugins`` is shown to the person at the terminal; warnings are, whoever logs them.
 
 A whole plugin, in two files and one table of ``pyproject.toml``::
 

@@ -10,6 +10,7 @@ import numpy as np
 from nil_core.card import Capability
 from nil_core.components import Choice, Chosen
 from nil_core.config import RunConfig
+from nil_core.devices import find_device
 from nil_core.evaluation.metrics import summarise
 from nil_core.evaluation.rollout import Episode, Policy, rollout
 from nil_core.interfaces import Agent, VideoEncoder
@@ -144,10 +145,6 @@ def mode_of(agent: Agent) -> Policy:
 
 def resolve_device(device: str, chosen: Chosen) -> str:
     """``auto`` is the GPU where torch sees one, for components that need torch; else the CPU."""
-    if device != "auto":
-        return device
-    if not any(requirement.module == "torch" for requirement in chosen.card.requires):
-        return "cpu"
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    if any(requirement.module == "torch" for requirement in chosen.card.requires):
+        return str(find_device(device))
+    return "cpu" if device == "auto" else device

@@ -17,13 +17,13 @@ from nil_core.runs.reporting import Lines, Reporter
 SHOWN = ("reward", "similarity", "iou", "torque", "action", "velocity", "feet", "stability")
 
 
-PLUGINS = logging.getLogger("nil.plugins")
-"""What plugins log below it, at the level INFO, is for the person at the terminal."""
+SPOKEN = logging.getLogger("nil")
+"""What is logged below it at the level INFO, as ``nil.plugins.robot.mjcf``, is for the person at the terminal."""
 
 
 @contextmanager
 def reporter() -> Iterator[Reporter]:
-    """A :class:`Screen` in a terminal, lines of text where there is none; it also shows what plugins log."""
+    """A :class:`Screen` in a terminal, lines of text where there is none; it also shows what is logged for people."""
     if not sys.stdout.isatty():
         lines = Lines()
         with _telling(lines):
@@ -40,12 +40,12 @@ def reporter() -> Iterator[Reporter]:
 @contextmanager
 def _telling(shown: Reporter) -> Iterator[None]:
     ear = _Ear(shown)
-    PLUGINS.addHandler(ear)
-    PLUGINS.setLevel(logging.INFO)
+    SPOKEN.addHandler(ear)
+    SPOKEN.setLevel(logging.INFO)
     try:
         yield
     finally:
-        PLUGINS.removeHandler(ear)
+        SPOKEN.removeHandler(ear)
 
 
 class _Ear(logging.Handler):
@@ -54,7 +54,8 @@ class _Ear(logging.Handler):
         self._shown = shown
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._shown.say(record.getMessage())
+        if record.levelno < logging.WARNING:  # warnings are shown wherever they come from
+            self._shown.say(record.getMessage())
 
 
 class Screen:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from importlib.metadata import version
@@ -48,6 +49,7 @@ def _nil(
 
 def main() -> None:
     """The entry point: a :class:`NilError` is two lines and its exit code; ``NIL_DEBUG=1`` shows tracebacks."""
+    _show_warnings()
     _add_commands_of_hooks()
     try:
         app()
@@ -61,6 +63,15 @@ def main() -> None:
     except KeyboardInterrupt:
         typer.echo("nil: interrupted", err=True)
         sys.exit(130)
+
+
+def _show_warnings() -> None:
+    """Of whoever logs them, one line each; what ``nil`` says at INFO goes through the reporter."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # its notices are for those who develop with it
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(logging.Formatter("warning: %(message)s"))
+    logging.basicConfig(handlers=[handler])
 
 
 def _add_commands_of_hooks() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 import torch._dynamo
 
+from nil_core.devices import find_device
 from nil_core.diffusion.options import DiffusionOptions, Offload
 from nil_core.errors import ConfigError, DataError, MachineError
 
@@ -65,7 +66,7 @@ def loaded(
         DataError: the folder holds no such pipeline.
         MachineError: no such device, or its memory does not suffice.
     """
-    device = find_device(options.device)
+    device = find_device(options.device, "generator.device")
     dtype = (
         (half if device.type == "cuda" else torch.float32) if options.dtype == "auto" else getattr(torch, options.dtype)
     )
@@ -88,21 +89,6 @@ def loaded(
 
 
 SMALLER = "--set generator.offload=sequential, or a smaller generator.width and generator.height"
-
-
-def find_device(asked: str) -> torch.device:
-    """The device of an option ``device``.
-
-    Raises:
-        MachineError: there is no such GPU.
-    """
-    present = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    device = torch.device(("cuda" if present else "cpu") if asked == "auto" else asked)
-    if device.type == "cuda" and (device.index or 0) >= present:
-        raise MachineError(
-            f"there is no GPU {asked}: torch {torch.__version__} finds {present}", "--set generator.device=auto"
-        )
-    return device
 
 
 def read(

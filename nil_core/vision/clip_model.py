@@ -10,6 +10,7 @@ import torch
 import torch._dynamo  # before any OpenGL context, see nil_core.learning
 from torch import Tensor, nn
 
+from nil_core.devices import find_device
 from nil_core.errors import DataError, MachineError
 from nil_core.types import Floats, Frames
 from nil_core.vision.options import ClipEncoderOptions
@@ -48,7 +49,7 @@ class ClipModel:
         std: tuple[float, ...],
         options: ClipEncoderOptions,
     ) -> None:
-        self.device = _device(options.device)
+        self.device = find_device(options.device, "encoder.device")
         on_gpu = self.device.type == "cuda"
         self.half = options.dtype == "bfloat16" or (options.dtype == "auto" and on_gpu)
         self.clip_length = (frames - 1) * options.stride + 1
@@ -117,13 +118,3 @@ class _Compiled:
             _log.warning("the encoder runs uncompiled, and slower: torch.compile failed: %s", why)
             self._pass = self._plain
             return self._plain(clips)
-
-
-def _device(asked: str) -> torch.device:
-    present = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    device = torch.device(("cuda" if present else "cpu") if asked == "auto" else asked)
-    if device.type == "cuda" and (device.index or 0) >= present:
-        raise MachineError(
-            f"there is no GPU {asked}: torch {torch.__version__} finds {present}", "--set encoder.device=auto"
-        )
-    return device

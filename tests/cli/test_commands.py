@@ -16,23 +16,23 @@ from typer.testing import CliRunner
 from nil_core.cli.main import app, main
 from nil_core.errors import MachineError
 
-COMMANDS = {"run", "generate", "eval", "play", "doctor", "plugins", "config", "runs"}
+COMMANDS = {"run", "generate", "eval", "play", "doctor", "plugins", "encoders", "models", "config", "runs"}
 OPTIONS = {
     *("--generator", "--encoder", "--segmenter", "--robot", "--agent", "--skill", "--prompt", "--seed", "--steps"),
-    *("--preset", "--config", "--set", "--reference", "--out", "--resume"),
+    *("--preset", "--config", "--set", "--reference", "--out", "--resume", "--negative-prompt", "--yes"),
 }
 
 
 def answer(*arguments: str) -> str:
     result = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
     assert result.exit_code == 0, result.output
-    return result.output
+    return result.stdout
 
 
 def test_help_names_every_command_and_option() -> None:
     assert set(re.findall(r"^  ([a-z]+) ", answer("--help"), re.MULTILINE)) >= COMMANDS
-    assert set(re.findall(r"^  (--[a-z]+)", answer("run", "--help"), re.MULTILINE)) - {"--help"} == OPTIONS
-    assert "quickstart, smoke; default quickstart" in " ".join(answer("run", "--help").split())
+    assert set(re.findall(r"^  (?:-\w, )?(--[a-z-]+)", answer("run", "--help"), re.MULTILINE)) - {"--help"} == OPTIONS
+    assert "quickstart, smoke, paper, paper-v1; default quickstart" in " ".join(answer("run", "--help").split())
 
 
 def test_version() -> None:

@@ -13,7 +13,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel, Sam2VideoModel
 
-from nil_core.api import ConfigError, DataError, MachineError, Masks, Video
+from nil_core.api import DataError, MachineError, Masks, Video
 from nil_core.testing import check_segmenter, moving_blob
 from nil_core.weights import RANDOM_TINY
 from nil_segmenter_sam2 import Sam2Options, streamed
@@ -200,7 +200,7 @@ def test_a_folder_that_is_not_sam2_is_refused_in_one_line(damage: str, seeing: P
 
 
 def test_a_device_that_is_not_there_is_refused() -> None:
-    with pytest.raises(ConfigError, match="cannot use the device 'cuda:77'"):
+    with pytest.raises(MachineError, match="no GPU cuda:77"):
         Sam2(Sam2Options(weights=RANDOM_TINY, device="cuda:77"))
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from nil_core.api import ConfigError, DataError, Frames, MachineError, Masks, Progress, Video, no_progress
+from nil_core.api import DataError, Frames, MachineError, Masks, Progress, Video, find_device, no_progress
 from nil_segmenter_sam2 import Sam2Options
 from nil_segmenter_sam2.checkpoint import load_model
 
@@ -26,12 +26,12 @@ class Sam2:
 
     Raises:
         DataError: the weights are not on this machine, or are not SAM 2's.
-        ConfigError: the device does not exist.
-        MachineError: the package of the chosen backend is missing.
+        ConfigError: there is no such device.
+        MachineError: there is no such GPU, or the package of the chosen backend is missing.
     """
 
     def __init__(self, options: Sam2Options) -> None:
-        self._device = _device(options.device)
+        self._device = find_device(options.device, "segmenter.device")
         self._dtype = _dtype(options.dtype, self._device)
         self._tracker = _tracker(options, self._device)
 
@@ -66,18 +66,6 @@ def _tracker(options: Sam2Options, device: torch.device) -> Tracker:
     from nil_segmenter_sam2.packaged import PackagedTracker
 
     return PackagedTracker(load_model(options.weights), device)
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        why = str(error).strip().partition("\n")[0]
-        raise ConfigError(f"torch cannot use the device {name!r}: {why}", "--set segmenter.device=auto") from None
-    return device
 
 
 def _dtype(name: str, device: torch.device) -> torch.dtype:
