@@ -34,19 +34,19 @@ WRONG = ComponentCard(kind="segmenter", summary="Does not keep the contract.", t
 
 class Empty:
     def __init__(self, options): pass
-    def segment(self, video, first_mask):
+    def segment(self, video, first_mask, progress):
         masks = video.masks.copy()
         masks[3:] = False
         return masks
 
 class Full:
     def __init__(self, options): pass
-    def segment(self, video, first_mask):
+    def segment(self, video, first_mask, progress):
         return np.ones_like(video.masks)
 
 class Wrong:
     def __init__(self, options): pass
-    def segment(self, video, first_mask):
+    def segment(self, video, first_mask, progress):
         return video.masks[:-1]
 """
 ENTRY_POINTS = """[nil.robots]
