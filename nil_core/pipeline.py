@@ -6,7 +6,8 @@ From a script, guard the call with ``if __name__ == "__main__":``: simulation ru
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import nil_core.sim  # noqa: F401  chooses the OpenGL backend before anything imports mujoco
 from nil_core.components import Chosen, choose
 from nil_core.config import RunConfig
-from nil_core.errors import NilError, PluginError, RunError
+from nil_core.errors import ConfigError, NilError, PluginError, RunError
 from nil_core.evaluation.artefacts import write_comparison, write_curve
 from nil_core.evaluation.metrics import COLUMNS, spread
 from nil_core.hooks import Hooks
@@ -175,10 +176,13 @@ def run(
     config = config or RunConfig()
     reporter = reporter or Lines()
     hooks = hooks or Hooks.load()
+    hooks.require(config.track)
     choice = choose(config)
     path = out or directory.fresh_path(Path("runs"), config)
     directory.refuse_occupied(path)
     check_method(config.video)
+    if config.reward.video > 0:
+        choice["encoder"].identity()  # weights that are missing are missed before a video is made, and paid
     scene = build_scene(config, choice)
     imagined = load_imagined(reference) if reference else imagine(config, choice, scene, reporter.progress, consent)
     stand = scene.render(scene.standing_qpos[None])[1][0] if reference else imagined.first_mask
@@ -219,6 +223,10 @@ def resume(
         raise RunError(
             f"{folder} has learned for {done} steps already", f"nil run --resume {folder} --steps {2 * done}"
         )
+    try:
+        hooks.require(config.track)
+    except ConfigError as error:  # what was begun can be finished wherever it is
+        reporter.warn(str(error))
     world = open_world(opened, config)
     hooks.fire("run_started", folder=folder, config=config.model_dump(mode="json"))
     hooks.fire("reference_ready", folder=folder, reference=world.reference)
@@ -278,40 +286,51 @@ def load_policy(folder: RunFolder, world: World, simulation: Simulation, which: 
 
 def _learn(folder: RunFolder, world: World, reporter: Reporter, hooks: Hooks, resuming: bool) -> Result:
     config = world.config
-    simulation = world.simulation(config.simulation.environments, config.seed)
-    examiners: list[Examiner] = []
-    try:
-        agent = world.agent(world.choice["agent"], simulation)
-        source = world.reward(simulation)
-        _show_reward(world, source, reporter)
+    with _telling_of_the_end(folder, hooks) as ending:
+        simulation = world.simulation(config.simulation.environments, config.seed)
+        examiners: list[Examiner] = []
+        try:
+            agent = world.agent(world.choice["agent"], simulation)
+            source = world.reward(simulation)
+            _show_reward(world, source, reporter)
 
-        def evaluate_mode() -> Mapping[str, float]:
-            if not examiners:
-                examiners.append(Examiner(world, config.training.eval_episodes, config.seed))
-            return examiners[0].score(examiners[0].episodes(mode_of(agent)))
+            def evaluate_mode() -> Mapping[str, float]:
+                if not examiners:
+                    examiners.append(Examiner(world, config.training.eval_episodes, config.seed))
+                return examiners[0].score(examiners[0].episodes(mode_of(agent)))
 
-        loop = TrainingLoop(folder, config, Parts(agent, simulation, source, evaluate_mode, hooks, reporter))
-        if resuming:
-            loop.resume()
-            folder.write_config(config)
-            folder.summary.unlink(missing_ok=True)
-            reporter.say(f"going on from step {loop.step}")
-        else:
-            loop.start()
-        folder.write_status("learning", loop.step)
-        finished = loop.run()
-    except BaseException:
-        hooks.fire("run_finished", folder=folder.path, summary={"finished": False})
-        raise
-    finally:
-        simulation.close()
-        for examiner in examiners:
-            examiner.close()
-    summary = _conclude(folder, world, agent, reporter, hooks) if finished else {}
-    hooks.fire("run_finished", folder=folder.path, summary=summary or {"finished": False})
+            loop = TrainingLoop(folder, config, Parts(agent, simulation, source, evaluate_mode, hooks, reporter))
+            if resuming:
+                loop.resume()
+                folder.write_config(config)
+                folder.summary.unlink(missing_ok=True)
+                reporter.say(f"going on from step {loop.step}")
+            else:
+                loop.start()
+            folder.write_status("learning", loop.step)
+            finished = loop.run()
+        finally:
+            simulation.close()
+            for examiner in examiners:
+                examiner.close()
+        summary = _conclude(folder, world, agent, reporter, hooks) if finished else {}
+        ending.update(summary or {"finished": False, "state": "interrupted"})
     if not finished:
         reporter.say(f"saved at step {loop.step}; go on with: nil run --resume {folder.path}")
     return Result(folder.path, finished, summary)
+
+
+@contextmanager
+def _telling_of_the_end(folder: RunFolder, hooks: Hooks) -> Iterator[dict[str, Any]]:
+    """Fire ``run_finished``, once, with what the block puts into the summary, or with how it broke off."""
+    summary: dict[str, Any] = {}
+    try:
+        yield summary
+    except BaseException as error:
+        state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        hooks.fire("run_finished", folder=folder.path, summary={"finished": False, "state": state})
+        raise
+    hooks.fire("run_finished", folder=folder.path, summary=summary)
 
 
 def _conclude(folder: RunFolder, world: World, agent: Agent, reporter: Reporter, hooks: Hooks) -> dict[str, Any]:

@@ -44,6 +44,7 @@ def imagine(
         NilError: what the components have to say.
     """
     drawer, segmenter = choice["generator"], choice["segmenter"]
+    tracked_by = segmenter.identity()  # weights that are missing are missed before a video is made, and paid
     request = compose_request(config, drawer, scene)
     generator: VideoGenerator = drawer.build()
     asked = {
@@ -75,7 +76,7 @@ def imagine(
     stored, found = remember("videos", key, make, ("frames", "fps", "facts"))
     video = unpack(stored)
     remarks = check_length(video, request)
-    mask_key = fingerprint(key, segmenter.identity())
+    mask_key = fingerprint(key, tracked_by)
     found_masks, _ = remember(
         "masks", mask_key, lambda: {"masks": _segment(segmenter, video, request.first_mask, progress)}, ("masks",)
     )
@@ -84,7 +85,7 @@ def imagine(
     provenance = {
         **asked,
         "generator": drawer.identity(),
-        "segmenter": segmenter.identity(),
+        "segmenter": tracked_by,
         "robot": choice["robot"].identity(),
         "video": {
             "key": key,

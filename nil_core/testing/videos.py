@@ -9,7 +9,7 @@ import numpy as np
 from nil_core.card import Capability, ComponentCard
 from nil_core.interfaces import FrameWiseEncoder, Segmenter, VideoEncoder, VideoGenerator
 from nil_core.testing.clips import moving_blob
-from nil_core.types import GenerationRequest, Video
+from nil_core.types import GenerationRequest, Video, no_progress
 
 
 def check_generator(generator: VideoGenerator, request: GenerationRequest) -> Video:
@@ -46,11 +46,11 @@ def check_segmenter(segmenter: Segmenter, video: Video | None = None, least_iou:
         video: with its true masks; :func:`nil_core.testing.moving_blob` unless given.
         least_iou: overlap with the truth that every frame must reach.
     """
-    assert isinstance(segmenter, Segmenter), "a segmenter has segment(video, first_mask)"
+    assert isinstance(segmenter, Segmenter), "a segmenter has segment(video, first_mask, progress)"
     video = video or moving_blob()
     assert video.masks is not None, "the check needs a video with its true masks"
     frames, first_mask = video.frames.copy(), video.masks[0].copy()
-    masks = segmenter.segment(video, first_mask)
+    masks = segmenter.segment(video, first_mask, no_progress)
     assert masks.dtype == np.bool_, f"masks are bool, not {masks.dtype}"
     assert masks.shape == video.frames.shape[:3], f"masks are (T, H, W) {video.frames.shape[:3]}, not {masks.shape}"
     assert (video.frames == frames).all() and (video.masks[0] == first_mask).all(), "a segmenter never writes its input"

@@ -25,6 +25,7 @@ from nil_core.api import (
     RunError,
     Transitions,
     Video,
+    no_progress,
 )
 from nil_core.sim.scene import RobotScene
 from nil_core.testing import (
@@ -151,17 +152,17 @@ def test_check_encoder(encoder: Any, says: str) -> None:
 
 
 class Threshold:
-    def segment(self, video: Video, first_mask: Masks) -> Masks:
+    def segment(self, video: Video, first_mask: Masks, progress: Progress = no_progress) -> Masks:
         return video.frames.max(axis=-1) > 10
 
 
 class FirstFrameOnly(Threshold):
-    def segment(self, video: Video, first_mask: Masks) -> Masks:
+    def segment(self, video: Video, first_mask: Masks, progress: Progress = no_progress) -> Masks:
         return np.broadcast_to(first_mask, video.frames.shape[:3])
 
 
 class OneFrame(Threshold):
-    def segment(self, video: Video, first_mask: Masks) -> Masks:
+    def segment(self, video: Video, first_mask: Masks, progress: Progress = no_progress) -> Masks:
         return first_mask
 
 

@@ -41,3 +41,12 @@ def test_weights_that_are_not_here_are_no_traceback(
     outcome.complains("facebook/timesformer-base-finetuned-k400 (486 MB)", "nil models fetch facebook/timesformer-base")
     assert "folder" in outcome.err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("part", [("--encoder", "timesformer"), ("--segmenter", "sam2")])
+def test_weights_are_missed_before_a_video_is_made(
+    part: tuple[str, str], nil: Callable[..., Any], fast: Sequence[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    outcome = nil("run", *fast, "--generator", "file", "--set", "generator.path=nowhere.mp4", *part)
+    outcome.complains("on this machine", "nil models fetch")
