@@ -43,9 +43,9 @@ def test_weights_that_are_not_here_are_no_traceback(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("part", [("--encoder", "timesformer"), ("--segmenter", "sam2")])
+@pytest.mark.parametrize("part", [("--encoder", "timesformer", "--segmenter", "chroma"), ("--segmenter", "sam2")])
 def test_weights_are_missed_before_a_video_is_made(
-    part: tuple[str, str], nil: Callable[..., Any], fast: Sequence[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    part: tuple[str, ...], nil: Callable[..., Any], fast: Sequence[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     outcome = nil("run", *fast, "--generator", "file", "--set", "generator.path=nowhere.mp4", *part)
