@@ -6,14 +6,10 @@ The order of things depends on step counts alone, never on the clock, so equal r
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import numpy as np
 
@@ -28,6 +24,7 @@ from nil_core.runs.reporting import Reporter
 from nil_core.sim.workers import Simulation, Slots, State
 from nil_core.train import checkpoint
 from nil_core.train.checkpoint import LoopState, prefixed, under
+from nil_core.train.interrupts import noticing_interrupts
 from nil_core.train.pending import PendingTransitions
 from nil_core.train.stopwatch import Stopwatch
 from nil_core.train.tally import Tally
@@ -128,7 +125,7 @@ class TrainingLoop:
             NumericalError: NaN in a reward or loss; the state that led to it is saved.
         """
         self._last_report = (time.perf_counter(), self.step)
-        with _noticing_interrupts(self._stop):
+        with noticing_interrupts(self._stop):
             try:
                 while self.step < self.config.steps and not self._stopping:
                     self._one_step()
@@ -254,25 +251,3 @@ class TrainingLoop:
         rates = {"steps_per_second": rate, "seconds_left": (self.config.steps - self.step) / max(rate, 1e-9)}
         self._parts.reporter.learning(self.step, self.config.steps, self._shown, rates)
         self._last_report = (now, self.step)
-
-
-@contextmanager
-def _noticing_interrupts(stop: Callable[[], None]) -> Iterator[None]:
-    """The first Ctrl-C (or SIGTERM) asks politely, between two steps; the second is Python's own."""
-
-    def notice(number: int, frame: FrameType | None) -> None:
-        stop()
-        for each, handler in before.items():
-            signal.signal(each, handler)
-
-    before: dict[signal.Signals, Any] = {}
-    try:
-        for each in (signal.SIGINT, signal.SIGTERM):
-            before[each] = signal.signal(each, notice)
-    except ValueError:  # not the main thread, which alone may set handlers
-        before.clear()
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
