@@ -21,6 +21,7 @@ from nil_core.card import KINDS, ComponentCard
 from nil_core.cli.main import app
 from nil_core.config import RunConfig, flatten
 from nil_core.floors import RANDOM, ZERO
+from nil_core.hooks import GROUP as HOOKS
 from nil_core.hooks import HookSpecs
 from nil_core.presets import PRESETS
 from nil_core.registry import PROTOCOLS
@@ -136,8 +137,8 @@ def _cards() -> Iterator[tuple[str, ComponentCard]]:
     workspace = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     for folder in re.findall(r"^-e (./plugins/\S+)", workspace, re.MULTILINE):
         project = tomllib.loads((ROOT / folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-        for names in project["entry-points"].values():
-            for name, value in names.items():
+        for group, names in project["entry-points"].items():
+            for name, value in names.items() if group != HOOKS else ():
                 module, _, attribute = value.partition(":")
                 yield name, getattr(import_module(module), attribute)
 

@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from nil_core.card import KINDS
 from nil_core.errors import ConfigError
@@ -187,6 +196,10 @@ class RunConfig(Section):
     seed: int = Field(0, ge=0, description="seeds everything random")
     steps: PositiveInt = Field(50_000, description="environment steps to learn for")
     device: str = Field("auto", description="where torch works: auto, cpu, cuda, cuda:1 ...")
+    track: tuple[str, ...] = Field(
+        (),
+        description="trackers that tell others of the run: wandb, mlflow; what stays on this machine needs no naming",
+    )
     generator: Component = Component(name="gait")
     encoder: Component = Component(name="hog")
     segmenter: Component = Component(name="sim_mask")
@@ -198,6 +211,11 @@ class RunConfig(Section):
     simulation: SimulationSettings = SimulationSettings()
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+
+    @field_validator("track", mode="before")
+    @classmethod
+    def _from_words(cls, value: Any) -> Any:
+        return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
     def tree(self) -> Tree:
         """As nested plain values; unset optionals are left out, so that it can be written as TOML."""

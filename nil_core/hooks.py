@@ -1,7 +1,9 @@
 """Telling everyone: events of a run, for trackers, viewers and uploaders; and extra commands.
 
 A hook is an object with any of the methods of :class:`HookSpecs`, marked with pluggy's marker for the project ``nil``
-and named in the entry-point group ``nil.hooks``. A method may leave out arguments it does not need. A whole tracker::
+and named in the entry-point group ``nil.hooks``. What is installed is told of every run; a hook that tells others
+should do so only where ``config["track"]`` names it. A method may leave out arguments it does not need. A whole
+tracker::
 
     # src/my_tracker/__init__.py
     import pluggy
@@ -36,13 +38,14 @@ warning, and the run goes on without it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
+from nil_core.errors import ConfigError
 from nil_core.installed import entries, load, reason
 
 if TYPE_CHECKING:
@@ -115,7 +118,8 @@ class HookSpecs:
 
         Args:
             folder: the run's folder.
-            summary: what ``summary.json`` holds, JSON values only; ``{"finished": False}`` if it did not end well.
+            summary: what ``summary.json`` holds, JSON values only. If it did not get to its end, all it holds is
+                ``{"finished": False, "state": "interrupted"}``, or the state ``failed``.
         """
 
     @_spec
@@ -132,6 +136,7 @@ class Hooks:
 
     def __init__(self) -> None:
         self._managers: dict[str, pluggy.PluginManager] = {}  # one a hook: what one raises cannot stop the next
+        self._names: dict[str, str] = {}  # of those installed: short, as ``track`` has them
 
     @classmethod
     def load(cls) -> Hooks:
@@ -141,7 +146,22 @@ class Hooks:
             with hooks._guarding(str(entry)):
                 plugin = load(entry)
                 hooks.register(plugin() if isinstance(plugin, type) else plugin, str(entry))
+                hooks._names[str(entry)] = entry.name
         return hooks
+
+    def require(self, names: Iterable[str]) -> None:
+        """Refuse names that nobody listens to: a run should not turn out untracked when it is over.
+
+        Raises:
+            ConfigError: no hook of such a name is installed, or it could not be loaded.
+        """
+        known = [self._names.get(label, label) for label in self._managers]
+        for name in names:
+            if name not in known:
+                raise ConfigError(
+                    f"there is no tracker {name!r}",
+                    f"pip install nil-tracker-{name}; installed: {', '.join(known) or 'none'}",
+                )
 
     def register(self, plugin: object, name: str) -> None:
         """Add a hook by hand, e.g. in a notebook; a second one of the same name replaces the first.

@@ -28,6 +28,10 @@ def run(
     negative_prompt: o.NegativePrompt = None,
     seed: o.Seed = None,
     steps: o.Steps = None,
+    track: Annotated[
+        str | None,
+        typer.Option(help="Trackers that tell others of the run, e.g. wandb,mlflow.", show_default=False),
+    ] = None,
     preset: o.Preset = None,
     config: o.ConfigFile = None,
     set_: o.Sets = None,
@@ -48,8 +52,8 @@ def run(
         given = {
             "--generator": generator, "--encoder": encoder, "--segmenter": segmenter, "--robot": robot,
             "--agent": agent, "--skill": skill, "--prompt": prompt, "--negative-prompt": negative_prompt,
-            "--seed": seed, "--preset": preset, "--config": config, "--set": set_, "--reference": reference,
-            "--out": out,
+            "--seed": seed, "--track": track, "--preset": preset, "--config": config, "--set": set_,
+            "--reference": reference, "--out": out,
         }  # fmt: skip
         if extra := [name for name, value in given.items() if value is not None and value != []]:
             raise ConfigError(
@@ -63,7 +67,7 @@ def run(
         raise typer.Exit(0 if result.finished else INTERRUPTED)
     chosen = o.resolved(
         preset, config, set_, generator=generator, encoder=encoder, segmenter=segmenter, robot=robot, agent=agent,
-        skill=skill, prompt=prompt, negative_prompt=negative_prompt, seed=seed, steps=steps,
+        skill=skill, prompt=prompt, negative_prompt=negative_prompt, seed=seed, steps=steps, track=track,
     )  # fmt: skip
     with reporter() as show:
         show.say(f"{_described(chosen.config)}; {chosen.config.steps} steps, seed {chosen.config.seed}")

@@ -8,7 +8,7 @@ import sys
 
 from nil_core.card import API_VERSION, KINDS, Capability, ComponentCard, Options, Requirement
 
-HEAVY = ("torch", "transformers", "diffusers", "sam2", "mujoco", "dm_control", "av")
+HEAVY = ("torch", "transformers", "diffusers", "sam2", "mujoco", "dm_control", "av", "tensorboard", "wandb", "mlflow")
 """Modules that neither a plugin's ``__init__`` nor the start of the command line may import."""
 
 

@@ -19,6 +19,7 @@ from nil_core.errors import MachineError
 COMMANDS = {"run", "generate", "eval", "play", "doctor", "plugins", "encoders", "models", "config", "runs"}
 OPTIONS = {
     *("--generator", "--encoder", "--segmenter", "--robot", "--agent", "--skill", "--prompt", "--seed", "--steps"),
+    "--track",
     *("--preset", "--config", "--set", "--reference", "--out", "--resume", "--negative-prompt", "--yes"),
 }
 

@@ -12,6 +12,7 @@ import pluggy
 import pytest
 import typer
 
+from nil_core.errors import ConfigError
 from nil_core.hooks import Hooks, HookSpecs
 
 hookimpl = pluggy.HookimplMarker("nil")
@@ -133,6 +134,17 @@ def test_a_second_registration_replaces_the_first() -> None:
     hooks.register(second, "mine")
     hooks.fire("metrics", step=1, values={})
     assert (first.seen, second.seen) == ([], [1])
+
+
+def test_a_name_that_nobody_listens_to_is_refused() -> None:
+    hooks = Hooks()
+    hooks.register(Recorder(), "mine")
+    hooks.require(["mine"])
+    hooks.register(WrongArgument(), "broken")
+    for name in ("wandb", "broken", "Mine"):
+        with pytest.raises(ConfigError, match=f"no tracker '{name}'") as refused:
+            hooks.require(["mine", name])
+        assert refused.value.hint == f"pip install nil-tracker-{name}; installed: mine"
 
 
 def test_hooks_can_add_commands() -> None:
