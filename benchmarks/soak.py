@@ -2,8 +2,8 @@
 
     python benchmarks/soak.py [--kills 20] [--steps 3000] [--seed 0] [-- any options of nil run]
 
-Each life of the run ends with SIGKILL: every fourth at a moment of its start-up, the others so long after it began to
-learn that, the moments being random, about two thirds of the run are done after all kills. Then it is resumed to its
+Each life of the run ends with SIGKILL: every fourth at a moment of its start-up, the others a moment after so many more
+steps that, these being random, about two thirds of the run are done after all kills. Then it is resumed to its
 end. The lines of ``metrics.jsonl``, the agent's last checkpoint and the table at the end must be those of an unbroken
 run with the same options, byte by byte, and no worker process may outlive its run. Prints a row of a Markdown table;
 leaves with 1 if anything differs.
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import random
 import shutil
@@ -50,9 +51,8 @@ def main() -> None:
         drawn, starting = random.Random(chosen.seed), (alone - learning) / 2  # the other half is the table at the end
         lost = []
         for number in range(chosen.kills):
-            early = number % 4 == 0
-            seconds = drawn.uniform(0, starting if early else 16 / 9 * learning / chosen.kills)
-            lost.append(life(begin, broken, early, seconds))
+            seconds = drawn.uniform(0, starting) if number % 4 == 0 else math.inf
+            lost.append(life(begin, broken, seconds, drawn.uniform(0, 16 / 9 * chosen.steps / chosen.kills), drawn))
         subprocess.run(command(begin, broken), check=True, stdout=subprocess.DEVNULL)
         wrong = differences(unbroken, broken)
     print("| steps | kills | amid a checkpoint | before the first | steps learned again | ends |")
@@ -63,30 +63,42 @@ def main() -> None:
     sys.exit(bool(wrong))
 
 
-def life(begin: list[str], folder: Path, early: bool, seconds: float) -> tuple[int, bool, bool]:
-    """Start or resume, and kill so many seconds after the start, or after learning began.
+def life(begin: list[str], folder: Path, seconds: float, steps: float, drawn: random.Random) -> tuple[int, bool, bool]:
+    """Start or resume, and kill after so many seconds, or a moment after so many steps, whichever is first.
 
     Returns:
         steps that are lost, whether a checkpoint was torn, whether there was none yet.
     """
-    order, status, began = command(begin, folder), folder / "status.json", time.time()
+    order, began, saved = command(begin, folder), time.time(), newest(folder)
     process = subprocess.Popen(order, stdout=subprocess.DEVNULL, start_new_session=True)
-    while not early and process.poll() is None:
-        time.sleep(0.01)
-        if status.exists() and status.stat().st_mtime > began and state(folder) == "learning":
+    while process.poll() is None and time.time() < began + seconds:
+        if learning_since(folder, began) and reached(folder) >= saved + steps:
+            time.sleep(drawn.uniform(0, 0.5))
             break
-    try:
-        process.wait(seconds)
+        time.sleep(0.01)
+    if process.poll() is not None:
         sys.exit(f"the run ended by itself (exit code {process.returncode}) before it was killed: raise --steps")
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    process.kill()
+    process.wait()
     wait_until_gone(process.pid)
-    reached = max((row["step"] for row in lines(folder / "metrics.jsonl")), default=0)
-    saved = max((int(path.name.removeprefix("step-")) for path in folder.glob("checkpoints/step-*")), default=0)
-    torn = any(folder.glob("checkpoints/.*.tmp"))
-    print(f"killed {seconds:.1f} s after {'the start' if early else 'it began to learn'}, saved {saved}", flush=True)
-    return max(reached - saved, 0), torn, not saved
+    print(f"killed {time.time() - began:.1f} s after the start, at step {reached(folder)}", flush=True)
+    return max(reached(folder) - newest(folder), 0), any(folder.glob("checkpoints/.*.tmp")), not newest(folder)
+
+
+def newest(folder: Path) -> int:
+    """The step of the newest checkpoint."""
+    return max((int(path.name.removeprefix("step-")) for path in folder.glob("checkpoints/step-*")), default=0)
+
+
+def reached(folder: Path) -> int:
+    """The step of the newest line."""
+    return int(max((row["step"] for row in lines(folder / "metrics.jsonl")), default=0))
+
+
+def learning_since(folder: Path, began: float) -> bool:
+    """Whether this life has begun to learn; until then the lines are those of the one before."""
+    status = folder / "status.json"
+    return state(folder) == "learning" and status.stat().st_mtime > began
 
 
 def state(folder: Path) -> str:
