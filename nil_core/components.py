@@ -88,6 +88,10 @@ class Chosen:
 
 Choice = Mapping[Kind, Chosen]
 
+AUTOMATIC = "auto"
+"""The segmenter that suits the generator: the drawn masks where it draws the scene, else the key against a background
+that the first frame made plain."""
+
 
 def choose(config: RunConfig) -> Choice:
     """Every component of a config, with its options checked.
@@ -95,13 +99,16 @@ def choose(config: RunConfig) -> Choice:
     Raises:
         PluginError, ConfigError: see :func:`nil_core.registry.options`; or components that cannot work together.
     """
+    drawn = registry.card("generator", config.generator.name).can(Capability.NEEDS_SCENE)
+    if config.segmenter.name == AUTOMATIC:
+        found = config.segmenter.model_copy(update={"name": "sim_mask" if drawn else "chroma"})
+        config = config.model_copy(update={"segmenter": found})
     choice = {kind: _chosen(kind, getattr(config, kind)) for kind in KINDS}
-    drawn = choice["generator"].can(Capability.NEEDS_SCENE)
     if choice["segmenter"].can(Capability.NEEDS_DRAWN_MASKS) and not drawn:
         raise ConfigError(
             f"segmenter {choice['segmenter'].name} hands on masks that a simulator drew, and generator "
             f"{choice['generator'].name} draws none",
-            "--segmenter chroma keys the robot against a plain background",
+            "--segmenter chroma keys the robot against a plain background, sam2 tracks it before any",
         )
     return choice
 

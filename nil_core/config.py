@@ -202,7 +202,7 @@ class RunConfig(Section):
     )
     generator: Component = Component(name="gait")
     encoder: Component = Component(name="hog")
-    segmenter: Component = Component(name="sim_mask")
+    segmenter: Component = Component(name="auto")
     robot: Component = Component(name="a1")
     agent: Component = Component(name="sac")
     video: VideoSettings = VideoSettings()

@@ -31,7 +31,7 @@ def _component(kind: Kind, what: str) -> Any:
 
 Generator = Annotated[str | None, _component("generator", "What makes the video")]
 Encoder = Annotated[str | None, _component("encoder", "What embeds clips")]
-Segmenter = Annotated[str | None, _component("segmenter", "What finds the robot in the video")]
+Segmenter = Annotated[str | None, _component("segmenter", "What finds the robot in it; auto: what suits the generator")]
 Robot = Annotated[str | None, _component("robot", "Whose body")]
 Agent = Annotated[str | None, _component("agent", "What learns")]
 Skill = Annotated[str | None, typer.Option(help="What the robot shall do, e.g. walking.", show_default=False)]

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from nil_core.card import KINDS
 from nil_core.cli import options as o
 from nil_core.cli.display import reporter
+from nil_core.components import choose
 from nil_core.config import RunConfig
 from nil_core.errors import ConfigError
 
@@ -133,4 +133,4 @@ def _generate_several(configs: dict[str, RunConfig], out: Path | None, yes: bool
 
 def _described(config: RunConfig) -> str:
     """Said at once: what comes next takes seconds to import."""
-    return f"{config.skill}: " + ", ".join(f"{kind} {getattr(config, kind).name}" for kind in KINDS)
+    return f"{config.skill}: " + ", ".join(f"{kind} {chosen.name}" for kind, chosen in choose(config).items())

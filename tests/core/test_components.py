@@ -22,7 +22,8 @@ def test_the_default_run_finds_its_five_components() -> None:
     choice = choose(config)
     assert tuple(choice) == KINDS
     for kind, chosen in choice.items():
-        assert (chosen.kind, chosen.name) == (kind, getattr(config, kind).name)
+        name = getattr(config, kind).name
+        assert (chosen.kind, chosen.name) == (kind, "sim_mask" if name == "auto" else name)
         assert chosen.distribution == f"nil-{kind}-{chosen.name}".replace("_", "-")
         assert chosen.version
 
@@ -38,6 +39,11 @@ def test_an_identity_tells_options_apart_and_is_json() -> None:
 
 def test_a_name_may_be_spelt_with_hyphens_and_is_shown_as_its_author_wrote_it() -> None:
     assert choose(RunConfig(segmenter="Sim-Mask"))["segmenter"].name == "sim_mask"
+
+
+@pytest.mark.parametrize(("generator", "segmenter"), [("gait", "sim_mask"), ("svd", "chroma")])
+def test_the_automatic_segmenter_suits_the_generator(generator: str, segmenter: str) -> None:
+    assert choose(RunConfig(generator=generator))["segmenter"].name == segmenter
 
 
 def test_build_hands_on_options_and_arguments() -> None:
@@ -56,7 +62,7 @@ def test_options_are_checked_before_anything_is_built() -> None:
 
 def test_drawn_masks_need_a_generator_that_draws_them() -> None:
     with pytest.raises(ConfigError, match="generator file") as caught:
-        choose(RunConfig(generator="file"))
+        choose(RunConfig(generator="file", segmenter="sim_mask"))
     assert "--segmenter chroma" in caught.value.hint
     assert choose(RunConfig(generator="file", segmenter="chroma"))["segmenter"].name == "chroma"
 

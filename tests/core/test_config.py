@@ -25,7 +25,7 @@ def toml(folder: Path, text: str) -> Path:
 def test_the_defaults_are_the_quickstart() -> None:
     assert resolve().config == RunConfig()
     assert {kind: getattr(RunConfig(), kind).name for kind in KINDS} == {
-        "generator": "gait", "encoder": "hog", "segmenter": "sim_mask", "robot": "a1", "agent": "sac",
+        "generator": "gait", "encoder": "hog", "segmenter": "auto", "robot": "a1", "agent": "sac",
     }  # fmt: skip
 
 

@@ -101,7 +101,7 @@ def nothing_is_left(tmp_path: Path) -> Any:
         (["--resume", "nowhere"], "nowhere is no run folder", "nil runs list"),
         (["--resume", "."], "is no run folder", "nil runs list"),
         (["--generator", "file", "--segmenter", "chroma"], "needs a video", "generator.path="),
-        (["--generator", "file", "--set", "generator.path=x.mp4"], "segmenter sim_mask hands on", "--segmenter chroma"),
+        (["--generator", "file", "--segmenter", "sim_mask"], "segmenter sim_mask hands on", "--segmenter chroma"),
     ],
 )
 def test_options(nil: Callable[..., Any], options: Sequence[str], says: str, remedy: str) -> None:
