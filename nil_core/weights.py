@@ -139,7 +139,7 @@ def _missing(asked: Weights) -> DataError:
     size = f" ({asked.megabytes} MB)" if asked.megabytes else ""
     return DataError(
         f"the model {asked.repository}{size} is needed and not, or not wholly, on this machine",
-        f"nil models fetch {asked.repository}, or set weights to a folder that holds it, or to {RANDOM_TINY} to try",
+        f"nil models fetch {asked.repository}, or set weights to a folder that holds it",
     )
 
 
