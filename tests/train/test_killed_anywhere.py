@@ -88,7 +88,7 @@ def learn(scene: RobotScene, path: Path, config: RunConfig = CONFIG) -> None:
         agent = Learner()
         source = ImitationReward(None, config.reward, None, simulation.environments, 12, simulation.feet)
         evaluate = lambda: {"return": float(agent.weight[0])}  # noqa: E731
-        parts = Parts(agent, simulation, source, evaluate, Hooks.load(), Silent())
+        parts = Parts(agent, simulation, source, evaluate, Hooks(), Silent())
         loop = TrainingLoop(RunFolder(path), config, parts)
         loop.resume()
         assert loop.run()
