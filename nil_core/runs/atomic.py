@@ -53,10 +53,6 @@ def clear_of_disk_trouble(path: Path) -> Iterator[None]:
         reason = {
             errno.ENOSPC: ("the disk is full", "free some space and go on with `nil run --resume FOLDER`"),
             errno.EDQUOT: ("the disk quota is used up", "free some space and go on with `nil run --resume FOLDER`"),
-            errno.EFBIG: (
-                "the file would be larger than the system allows",
-                "see ulimit -f, or --out another file system",
-            ),
             errno.EIO: ("the disk fails", "choose another with --out, and look after this one"),
             errno.EROFS: ("the file system is read-only", "choose another folder with --out"),
             errno.EACCES: ("permission denied", "choose another folder with --out"),

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,18 +48,22 @@ def remember(what: str, key: str, make: Callable[[], Arrays], needed: tuple[str,
         the arrays, and whether they were found.
     """
     path = cache_root() / what / f"{key}.npz"
+    stored = _stored(path)
+    if stored is not None and not set(needed) - set(stored):
+        return stored, True
+    arrays = make()
     try:
-        arrays = read_arrays(path)
-        if missing := set(needed) - set(arrays):
-            raise KeyError(*missing)
-        return arrays, True
+        write_arrays(path, arrays)
+    except MachineError as error:  # what was made, perhaps for money, is worth more than its copy
+        _log.warning("nothing is kept for the next time: %s; NIL_CACHE=FOLDER chooses another cache", error.message)
+    return arrays, False
+
+
+def _stored(path: Path) -> Arrays | None:
+    try:
+        return read_arrays(path)
     except Exception:  # a bad byte in a zip raises whatever it meets
-        arrays = make()
-        try:
-            write_arrays(path, arrays)
-        except MachineError as error:  # what was made, perhaps for money, is worth more than its copy
-            _log.warning("nothing is kept for the next time: %s; NIL_CACHE=FOLDER chooses another cache", error.message)
-        return arrays, False
+        return None
 
 
 def text_array(value: Mapping[str, Any]) -> npt.NDArray[Any]:
