@@ -19,7 +19,16 @@ from nil_core.errors import (
     PluginError,
     RunError,
 )
-from nil_core.interfaces import Agent, FrameWiseEncoder, PaidGenerator, Robot, Segmenter, VideoEncoder, VideoGenerator
+from nil_core.interfaces import (
+    Agent,
+    ExportingAgent,
+    FrameWiseEncoder,
+    PaidGenerator,
+    Robot,
+    Segmenter,
+    VideoEncoder,
+    VideoGenerator,
+)
 from nil_core.payment import Estimate
 from nil_core.types import (
     Actuator,
@@ -86,6 +95,7 @@ __all__ = [
     "DataError",
     "Doubles",
     "Estimate",
+    "ExportingAgent",
     "FallLimits",
     "Floats",
     "FrameWiseEncoder",

@@ -25,6 +25,7 @@ class Capability(StrEnum):
     NEEDS_DRAWN_MASKS = "needs_drawn_masks"  # a segmenter that hands on the masks a needs_scene generator drew
     FRAME_WISE = "frame_wise"  # an encoder whose clip embedding is its frames' features, concatenated
     LEARNS = "learns"  # an agent whose update() changes it
+    EXPORTS = "exports"  # an agent whose network() is its policy as a torch module
 
 
 class Options(BaseModel):

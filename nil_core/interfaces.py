@@ -223,3 +223,17 @@ class Agent(Protocol):
             RunError: the folder holds something else, or sizes differ.
         """
         ...
+
+
+@runtime_checkable
+class ExportingAgent(Agent, Protocol):
+    """An agent with the capability ``exports``: ``nil export`` can write its policy as a file."""
+
+    def network(self) -> Any:
+        """What ``act(observations, explore=False)`` computes, as a ``torch.nn.Module``.
+
+        Returns:
+            float32 (B, obs), as the environment gives it, to float32 (B, act) in [-1, 1]: all scaling inside. It must
+            be one that torch can trace: tensors in and out, no branch that depends on their values.
+        """
+        ...

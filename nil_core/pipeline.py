@@ -263,8 +263,13 @@ def evaluate(
     return rows
 
 
-def open_world(folder: RunFolder, config: RunConfig) -> World:
+def open_world(folder: RunFolder, config: RunConfig, eyes: bool = True) -> World:
     """The world of an existing run, from its folder alone.
+
+    Args:
+        folder: of the run.
+        config: of the run.
+        eyes: with the encoder, which only the reward asks for.
 
     Raises:
         RunError: made by other plugin versions, or damaged.
@@ -272,7 +277,8 @@ def open_world(folder: RunFolder, config: RunConfig) -> World:
     choice = choose(config)
     check_versions(folder.read(folder.manifest), choice)
     reference = load_reference(folder.reference)
-    return World(config, choice, build_scene(config, choice), reference, build_embedder(config, choice))
+    embedder = build_embedder(config, choice) if eyes else None
+    return World(config, choice, build_scene(config, choice), reference, embedder)
 
 
 def load_policy(folder: RunFolder, world: World, simulation: Simulation, which: str) -> Agent:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from nil_core.cli import config, doctor, encoders, evaluate, models, plugins, run, runs
+from nil_core.cli import config, doctor, encoders, evaluate, export, models, plugins, run, runs
 from nil_core.errors import NilError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command()(run.run)
 app.command()(run.generate)
 app.command("eval")(evaluate.evaluate)
 app.command()(evaluate.play)
+app.command()(export.export)
 app.command()(doctor.doctor)
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(encoders.app, name="encoders")

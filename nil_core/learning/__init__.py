@@ -6,7 +6,7 @@ import torch._dynamo  # noqa: F401
 
 from nil_core.learning.ensemble import EnsembleLayerNorm, EnsembleLinear
 from nil_core.learning.flat_adam import FlatAdam, flatten
-from nil_core.learning.gaussian import SquashedGaussian, bounded_log_std
+from nil_core.learning.gaussian import Mode, SquashedGaussian, bounded_log_std
 from nil_core.learning.learner import LearnerOptions, ReplayLearner
 from nil_core.learning.quantiles import quantile_huber
 from nil_core.learning.replay import Batch, ReplayBuffer
@@ -19,6 +19,7 @@ __all__ = [
     "EnsembleLinear",
     "FlatAdam",
     "LearnerOptions",
+    "Mode",
     "Part",
     "ReplayBuffer",
     "ReplayLearner",

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 
@@ -52,3 +52,20 @@ class SquashedGaussian:
         constant = math.log(2 * math.pi) / 2 + 2 * math.log(2)
         log_prob = (2 * (u + softplus(-2 * u)) - self.log_std - noise.square() / 2 - constant).sum(-1)
         return torch.tanh(u), log_prob
+
+
+class Mode(nn.Module):
+    """The mode of an actor's distribution as a network of its own, for export.
+
+    Args:
+        actor: observations (B, obs) to a :class:`SquashedGaussian` (B, act).
+    """
+
+    def __init__(self, actor: nn.Module) -> None:
+        super().__init__()
+        self.actor = actor
+
+    def forward(self, observations: Tensor) -> Tensor:
+        """(B, obs) to (B, act) in [-1, 1]."""
+        policy: SquashedGaussian = self.actor(observations)
+        return policy.mode

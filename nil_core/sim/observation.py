@@ -11,6 +11,21 @@ from nil_core.types import Doubles, Floats
 
 VELOCITY_SCALE = 0.1  # rad/s of walking robots come to about 1
 HEIGHT_SCALE = 10.0  # and so do centimetres
+TURN_SCALE = 0.25  # of the root, which turns slower than joints do
+
+MEANINGS = {
+    "joint_positions": "rad, less the joint's home",
+    "joint_velocities": f"rad/s times {VELOCITY_SCALE:g}",
+    "gravity": "the direction of gravity in the torso's frame",
+    "angular_velocity": f"of the root in its own frame, rad/s times {TURN_SCALE:g}",
+    "linear_velocity": "of the root in its own frame, m/s",
+    "height": f"of the root above its stand, m times {HEIGHT_SCALE:g}",
+    "heading": "sine and cosine of the root's yaw, and its sideways drift in m",
+    "last_action": "the action before, zeros at the start",
+    "phase": "f = control step / control steps, sin(pi f), cos(pi f)",
+    "preview": "the coming ticks of the reference, by control step",
+}
+"""What the parts of an observation are, in their order."""
 
 
 class Observer:
@@ -22,6 +37,10 @@ class Observer:
         ticks: ticks in a full episode.
         control_steps: control steps in a full episode.
         preview: float32 (ticks + 1, P), what each moment of the reference looks like; (ticks + 1, 0) for none.
+
+    Attributes:
+        size: of an observation.
+        layout: part by part, where it lies in an observation; in order.
     """
 
     def __init__(
@@ -38,8 +57,10 @@ class Observer:
         self._control_steps = control_steps
         self._coming = _coming_rows(preview, settings.preview, ticks)
         self._ticks = ticks
-        probe = self.observe(_at_rest(scene), np.zeros(model.nu), 0)
-        self.size = len(probe)
+        sizes = {name: len(part) for name, part in self._parts(_at_rest(scene), np.zeros(model.nu), 0).items()}
+        ends = np.cumsum(list(sizes.values()))
+        self.layout = {name: slice(int(end) - sizes[name], int(end)) for name, end in zip(sizes, ends, strict=True)}
+        self.size = int(ends[-1])
 
     def observe(self, data: mujoco.MjData, last_action: Doubles, control_step: int) -> Floats:
         """One observation, float32 (size,).
@@ -49,30 +70,41 @@ class Observer:
             last_action: (nu,), zeros at the start of an episode.
             control_step: control steps since the start of the episode.
         """
+        parts = self._parts(data, last_action, control_step)
+        return np.concatenate(list(parts.values())).astype(np.float32)
+
+    def coming(self, control_step: int) -> Doubles:
+        """What the part ``preview`` holds then, (P times the ticks shown,)."""
+        row: Doubles = self._coming[control_step * self._ticks // self._control_steps]
+        return row
+
+    def _parts(self, data: mujoco.MjData, last_action: Doubles, control_step: int) -> dict[str, Doubles]:
+        """Those that are on, by their names in :data:`MEANINGS`."""
         s = self._settings
         rotation = data.xmat[self.root].reshape(3, 3)
-        parts: list[Doubles] = []
+        parts: dict[str, Doubles] = {}
         if s.joints:
-            parts += [data.qpos[self.qpos_addresses] - self._home, data.qvel[self.qvel_addresses] * VELOCITY_SCALE]
+            parts["joint_positions"] = data.qpos[self.qpos_addresses] - self._home
+            parts["joint_velocities"] = data.qvel[self.qvel_addresses] * VELOCITY_SCALE
         if s.gravity:
-            parts.append(-data.xmat[self.torso].reshape(3, 3)[2])
+            parts["gravity"] = -data.xmat[self.torso].reshape(3, 3)[2]
         if s.angular_velocity:
-            parts.append(data.qvel[3:6] * (2.5 * VELOCITY_SCALE))
+            parts["angular_velocity"] = data.qvel[3:6] * TURN_SCALE
         if s.linear_velocity:
-            parts.append(rotation.T @ data.qvel[:3])
+            parts["linear_velocity"] = rotation.T @ data.qvel[:3]
         if s.height:
-            parts.append((data.qpos[2:3] - self._height) * HEIGHT_SCALE)
+            parts["height"] = (data.qpos[2:3] - self._height) * HEIGHT_SCALE
         if s.heading:
             yaw = np.arctan2(rotation[1, 0], rotation[0, 0])
-            parts.append(np.array([np.sin(yaw), np.cos(yaw), data.qpos[1]]))
+            parts["heading"] = np.array([np.sin(yaw), np.cos(yaw), data.qpos[1]])
         if s.last_action:
-            parts.append(last_action)
+            parts["last_action"] = last_action
         if s.phase:
             fraction = control_step / self._control_steps
-            parts.append(np.array([fraction, np.sin(np.pi * fraction), np.cos(np.pi * fraction)]))
+            parts["phase"] = np.array([fraction, np.sin(np.pi * fraction), np.cos(np.pi * fraction)])
         if self._coming.shape[1]:
-            parts.append(self._coming[control_step * self._ticks // self._control_steps])
-        return np.concatenate(parts).astype(np.float32)
+            parts["preview"] = self.coming(control_step)
+        return parts
 
 
 def _coming_rows(preview: Floats, ahead: int, ticks: int) -> Doubles:

@@ -14,7 +14,7 @@ A plugin's contract test is one call::
 Every check raises ``AssertionError`` with a message that says which promise of :mod:`nil_core.interfaces` is broken.
 """
 
-from nil_core.testing.agents import check_agent
+from nil_core.testing.agents import check_agent, check_network
 from nil_core.testing.bodies import check_falls, check_mirrored, check_seen, check_stands
 from nil_core.testing.cards import HEAVY, check_card, check_light
 from nil_core.testing.clips import moving_blob
@@ -46,6 +46,7 @@ __all__ = [
     "check_menagerie",
     "check_mirrored",
     "check_missing_package",
+    "check_network",
     "check_robot",
     "check_seen",
     "check_segmenter",

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from nil_core.errors import RunError
-from nil_core.interfaces import Agent
+from nil_core.interfaces import Agent, ExportingAgent
 from nil_core.types import AgentSetting, Transitions
 
 PICKLES = {".pkl", ".pickle", ".pt", ".pth", ".bin", ".joblib"}
@@ -43,6 +43,22 @@ def check_agent(make: Callable[[AgentSetting], Agent], rounds: int = 20) -> None
         assert got == expected, "an agent that was saved and loaded goes on as the unbroken one, to the byte"
         _check_refusal(make(setting), Path(place, "nowhere"), "an empty folder")
         _check_refusal(make(replace(setting, action_size=4)), folder, "an agent of another action size")
+
+
+def check_network(make: Callable[[AgentSetting], ExportingAgent]) -> None:
+    """Whether an agent with the capability ``exports`` gives the network of its mode, as it is after learning."""
+    import torch
+
+    agent = make(AgentSetting(observation_size=7, action_size=3, environments=4, horizon=10, total_steps=400, seed=3))
+    assert isinstance(agent, ExportingAgent), "an agent that exports has network()"
+    _live(agent, range(20))
+    observations = np.random.default_rng(1).normal(size=(50, 7)).astype(np.float32)
+    for rows in (observations, observations[:1]):
+        with torch.inference_mode():
+            actions = agent.network()(torch.from_numpy(rows)).numpy()
+        expected = agent.act(rows, explore=False)
+        assert actions.dtype == np.float32 and actions.shape == expected.shape, "float32 (B, obs) to float32 (B, act)"
+        assert np.abs(actions - expected).max() < 1e-6, "network() is what act(observations, explore=False) computes"
 
 
 def _check_actions(agent: Agent) -> None:

@@ -21,6 +21,7 @@ from nil_core.testing import (
     check_encoder,
     check_generator,
     check_light,
+    check_network,
     check_robot,
     check_segmenter,
     moving_blob,
@@ -142,3 +143,5 @@ def test_agent(finding: Finding, tmp_path: Path) -> None:
         return made(finding, tmp_path, setting)
 
     check_agent(make)
+    if card_of(finding).can(Capability.EXPORTS):
+        check_network(make)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 
-@pytest.mark.parametrize("page", ["your_first_plugin.md", "hooks.md"])
+@pytest.mark.parametrize("page", ["your_first_plugin.md", "hooks.md", "export.md"])
 def test_page_can_be_followed(page: str, reader: Any, root: Path) -> None:
     reader.follow(root / "docs" / page)
     runs = [path.parent for path in reader.folder.glob("runs/*/manifest.json")]

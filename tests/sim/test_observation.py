@@ -13,7 +13,7 @@ gl.choose_backend()
 
 import mujoco  # noqa: E402
 
-from nil_core.sim.observation import Observer  # noqa: E402
+from nil_core.sim.observation import MEANINGS, Observer  # noqa: E402
 from nil_core.sim.scene import RobotScene, compose  # noqa: E402
 
 PARTS = (
@@ -101,3 +101,19 @@ def test_the_preview_shows_the_coming_ticks_and_holds_the_last(scene: RobotScene
 def test_no_preview_shows_none_of_it(scene: RobotScene) -> None:
     rows = np.ones((TICKS + 1, 2), np.float32)
     assert observer(scene, "height", preview=rows, ahead=0).size == 1
+
+
+def test_the_layout_says_where_each_part_lies(scene: RobotScene, leaning: mujoco.MjData) -> None:
+    preview = np.arange((TICKS + 1) * 2, dtype=np.float32).reshape(-1, 2)
+    whole = observer(scene, *PARTS, preview=preview, ahead=2)
+    row, last = whole.observe(leaning, np.linspace(-1, 1, 12), 7), 0
+    for name, where in whole.layout.items():
+        assert where.start == last and where.stop > where.start, "they follow each other"
+        last = where.stop
+        switch = "joints" if name.startswith("joint_") else name
+        if switch in EXPECTED and switch != "joints":
+            assert row[where] == pytest.approx(EXPECTED[switch], abs=1e-6)
+    assert last == whole.size == len(row)
+    assert set(whole.layout) == set(MEANINGS)
+    assert row[whole.layout["joint_velocities"]] == pytest.approx(0.1 * np.arange(12), abs=1e-6)
+    assert (row[whole.layout["preview"]] == whole.coming(7)).all() and (whole.coming(7) == [6, 7, 8, 9]).all()

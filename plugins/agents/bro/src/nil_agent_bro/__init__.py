@@ -82,7 +82,7 @@ def _card(summary: str, config: type[Options]) -> ComponentCard:
             Requirement("torch", 'pip install "nil-core[learning]"'),
             Requirement("safetensors", 'pip install "nil-core[learning]"'),
         ),
-        capabilities=frozenset({Capability.OFFLINE, Capability.LEARNS}),
+        capabilities=frozenset({Capability.EXPORTS, Capability.OFFLINE, Capability.LEARNS}),
     )
 
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from copy import deepcopy
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nil_agent_bro import BroOptions
 from nil_agent_bro.networks import Actor, Critics, OptimisticActor, Weights, divergence
 from nil_core.api import AgentSetting, Transitions
-from nil_core.learning import Batch, FlatAdam, Part, ReplayLearner, SquashedGaussian, flatten, quantile_huber
+from nil_core.learning import Batch, FlatAdam, Mode, Part, ReplayLearner, SquashedGaussian, flatten, quantile_huber
 
 KL_TARGET = 0.05  # nats per action entry
 CONTROLLER_RATE = 3e-5
@@ -71,6 +71,10 @@ class BiggerRegularizedOptimistic(ReplayLearner):
         if self.options.optimism:
             policy = self.optimist(observations, policy)
         return policy.sample(self.noise(*policy.mean.shape))
+
+    def network(self) -> nn.Module:
+        """The first actor's mode."""
+        return Mode(self.actor)
 
     def observe(self, transitions: Transitions) -> None:
         """Remember the transitions, and count them for the resets."""

@@ -55,5 +55,5 @@ CARD = ComponentCard(
         Requirement("torch", 'pip install "nil-core[learning]"'),
         Requirement("safetensors", 'pip install "nil-core[learning]"'),
     ),
-    capabilities=frozenset({Capability.OFFLINE, Capability.LEARNS}),
+    capabilities=frozenset({Capability.EXPORTS, Capability.OFFLINE, Capability.LEARNS}),
 )

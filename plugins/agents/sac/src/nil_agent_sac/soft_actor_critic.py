@@ -5,13 +5,13 @@ from __future__ import annotations
 from copy import deepcopy
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from nil_agent_sac import SacOptions
 from nil_agent_sac.networks import Actor, Critics, Temperature
 from nil_core.api import AgentSetting
-from nil_core.learning import Batch, FlatAdam, Part, ReplayLearner, SquashedGaussian, flatten
+from nil_core.learning import Batch, FlatAdam, Mode, Part, ReplayLearner, SquashedGaussian, flatten
 
 
 class SoftActorCritic(ReplayLearner):
@@ -44,6 +44,10 @@ class SoftActorCritic(ReplayLearner):
         """Samples of the actor; its mode unless exploring."""
         policy: SquashedGaussian = self.actor(observations)
         return policy.sample(self.noise(*policy.mean.shape)) if explore else policy.mode
+
+    def network(self) -> nn.Module:
+        """The actor's mode."""
+        return Mode(self.actor)
 
     def gradient_step(self, batch: Batch, noises: Tensor) -> tuple[Tensor, ...]:
         """Critics, their targets, then actor and temperature."""

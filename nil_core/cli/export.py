@@ -1,0 +1,39 @@
+"""``nil export``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nil_core.cli.display import reporter
+from nil_core.cli.evaluate import Checkpoint, Folder, Which
+
+
+class Form(StrEnum):
+    """What can be written."""
+
+    onnx = "onnx"
+    torchscript = "torchscript"
+
+
+def export(
+    folder: Folder,
+    form: Annotated[Form, typer.Option("--format", help="For onnxruntime, or for torch.")] = Form.onnx,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The file to write; default policy.onnx or policy.pt of the run.", show_default=False),
+    ] = None,
+    which: Checkpoint = Which.newest,
+) -> None:
+    """Write a run's policy as one file for other programs: observations in, actions out.
+
+    With the order of joints, control rate, scales and the layout of the observation in its metadata. What was written
+    is checked against the agent.
+    """
+    from nil_core import exporting
+
+    with reporter() as show:
+        exporting.export(folder, form, out, which, show)

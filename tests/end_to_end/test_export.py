@@ -1,0 +1,138 @@
+"""``nil export``: the file acts as the agent does, says what a program must know, and is refused where it would lie."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from nil_core import exporting, pipeline
+from nil_core.config import Component, resolve
+from nil_core.exporting import environment_of
+from nil_core.runs.directory import open_run
+from nil_core.runs.reporting import Silent
+from nil_core.sim.workers import Simulation
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose best policy is another than its newest, by what they do."""
+    config = resolve("smoke", sets=["simulation.workers=0", "agent.batch=16"]).config
+    folder = pipeline.run(config, tmp_path_factory.mktemp("runs") / "walk", reporter=Silent()).folder
+    shutil.copytree(folder / "checkpoints" / "step-000000060" / "agent", folder / "first")
+    shutil.rmtree(folder / "checkpoints" / "best" / "agent")
+    (folder / "first").rename(folder / "checkpoints" / "best" / "agent")
+    return folder
+
+
+@pytest.fixture
+def run(learned: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(learned, tmp_path / "walk"))
+
+
+def acted(folder: Path, which: str, observations: Any) -> Any:
+    """What the agent itself does."""
+    opened, config = open_run(folder)
+    world = pipeline.open_world(opened, config, eyes=False)
+    with Simulation(world.plan, 1, 0, 0, render=False) as simulation:
+        return pipeline.load_policy(opened, world, simulation, which).act(observations, explore=False)
+
+
+def some_observations(folder: Path) -> Any:
+    size = environment_of(folder).task_.observer.size
+    return np.random.default_rng(5).normal(size=(64, size)).astype(np.float32)
+
+
+def test_onnx(run: Path, nil: Callable[..., Any]) -> None:
+    outcome = nil("export", run)
+    assert outcome.code == 0, outcome.err
+    assert "it acts as the agent does, but for " in outcome.out and f"policy: {run / 'policy.onnx'}" in outcome.out
+    session = onnxruntime.InferenceSession(str(run / "policy.onnx"))
+    rows = some_observations(run)
+    for some in (rows, rows[:1]):
+        actions = session.run(["action"], {"observation": some})[0]
+        assert actions.dtype == np.float32 and np.abs(actions - acted(run, "newest", some)).max() < 1e-5
+    facts = json.loads(session.get_modelmeta().custom_metadata_map["nil"])
+    check_facts(facts, run)
+    assert (facts["run"], facts["checkpoint"]) == ("walk", "newest")
+
+
+def test_torchscript_of_the_best_policy(run: Path, nil: Callable[..., Any]) -> None:
+    outcome = nil("export", run, "--format", "torchscript", "--checkpoint", "best", "--out", "new/best.pt")
+    assert outcome.code == 0, outcome.err
+    extra = {"nil.json": ""}
+    policy = torch.jit.load("new/best.pt", _extra_files=extra)
+    rows = some_observations(run)
+    actions = policy(torch.from_numpy(rows)).detach().numpy()
+    assert np.abs(actions - acted(run, "best", rows)).max() < 1e-5
+    assert np.abs(actions - acted(run, "newest", rows)).max() > 1e-4, "the newest is another"
+    facts = json.loads(extra["nil.json"])
+    check_facts(facts, run)
+    assert facts["checkpoint"] == "best"
+
+
+def check_facts(facts: dict[str, Any], folder: Path) -> None:
+    """What the file says is enough to act as the environment does."""
+    environment = environment_of(folder)
+    scene = environment.plan.scene
+    assert (facts["robot"], facts["skill"], facts["agent"]["name"]) == ("a1", "walking", "sac")
+    assert (facts["control"], facts["control_hz"], facts["timestep"]) == ("pd", 25.0, 0.004)
+    names = [joint["name"] for joint in facts["joints"]]
+    assert names == [scene.model.actuator(i).name for i in range(scene.model.nu)]
+    step = environment.reset()
+    observation, action = environment.observe(step), np.linspace(-1, 1, 12).astype(np.float32)
+    parts = {part["name"]: observation[part["start"] : part["stop"]] for part in facts["observation"]}
+    assert sum(map(len, parts.values())) == len(observation)
+    homes = np.array([joint["home"] for joint in facts["joints"]])
+    addresses = [scene.model.joint(name).qposadr[0] for name in names]
+    assert parts["joint_positions"] == pytest.approx(environment.data.qpos[addresses] - homes, abs=1e-6)
+    assert parts["preview"] == pytest.approx(facts["preview"][0], abs=1e-5)
+    environment.step(action)
+    controls = [joint["stand"] + joint["scale"] * a for joint, a in zip(facts["joints"], action, strict=True)]
+    assert environment.data.ctrl == pytest.approx(controls, abs=1e-6)
+    assert len(facts["preview"]) == facts["control_steps"] + 1 == 11
+    for joint in facts["joints"]:
+        model = scene.model.actuator(joint["name"])
+        assert model.forcerange.tolist() == [-joint["torque_limit"], joint["torque_limit"]]
+        assert (model.gainprm[0], -model.biasprm[2]) == (joint["kp"], joint["kd"])
+
+
+def test_a_file_that_would_act_otherwise_is_not_left(
+    run: Path, nil: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nil_agent_sac.soft_actor_critic import SoftActorCritic
+
+    right = SoftActorCritic.network
+
+    def wrong(self: SoftActorCritic) -> torch.nn.Module:
+        network = deepcopy(right(self))
+        network.actor.layers[-1].bias.data[0] += 1e-3
+        return network
+
+    monkeypatch.setattr(SoftActorCritic, "network", wrong)
+    before = sorted(path.name for path in run.iterdir())
+    outcome = nil("export", run)
+    outcome.complains("the exported policy differs from the agent's by up to", "report it", code=1)
+    assert sorted(path.name for path in run.iterdir()) == before
+
+
+def test_what_cannot_be_exported(run: Path, nil: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    nil("export", ".").complains("is no run folder", "nil runs list")
+    assert nil("export", run, "--format", "pickle").code == 2
+    monkeypatch.setattr(exporting, "find_spec", lambda module: None if module == "onnxscript" else True)
+    nil("export", run).complains("--format onnx needs onnxscript", 'pip install "nil-core[export]"')
+    opened, config = open_run(run)
+    opened.write_config(config.model_copy(update={"agent": Component(name="zero")}))
+    manifest = json.loads((run / "manifest.json").read_text())
+    manifest["versions"]["nil-core"] = manifest["versions"].pop("nil-agent-sac")
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    nil("export", run).complains("the agent zero has no network to export", "nil plugins show")
+    assert not (run / "policy.onnx").exists()
