@@ -94,9 +94,9 @@ def generate(
     folder = out or directory.fresh_path(Path("references"), config)
     directory.refuse_occupied(folder)
     imagined = imagine(config, choice, build_scene(config, choice), reporter.progress, consent)
-    with directory.whole(folder):
-        save_imagined(folder, imagined)
-        write_text(folder / "config.toml", config.to_toml())
+    with directory.whole(folder) as filling:
+        save_imagined(filling, imagined)
+        write_text(filling / "config.toml", config.to_toml())
     _introduce(imagined, imagined.first_mask, config, reporter)
     return folder
 
@@ -190,10 +190,11 @@ def run(
     embedder = build_embedder(config, choice)
     ready = prepare(imagined, config, choice["encoder"], embedder, stand, reporter.progress)
     world = World(config, choice, scene, ready, embedder)
-    with directory.whole(path):
-        folder = directory.create(path, config, manifest(config, choice))
-        save_imagined(folder.reference, imagined)
-        save_reference(folder.reference, ready)
+    with directory.whole(path) as filling:
+        begun = directory.create(filling, config, manifest(config, choice))
+        save_imagined(begun.reference, imagined)
+        save_reference(begun.reference, ready)
+    folder = RunFolder(path)
     hooks.fire("run_started", folder=folder.path, config=config.model_dump(mode="json"))
     hooks.fire("reference_ready", folder=folder.path, reference=ready)
     hooks.fire("video_written", path=folder.reference / "video.mp4", kind="reference")

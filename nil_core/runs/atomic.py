@@ -58,6 +58,7 @@ def clear_of_disk_trouble(path: Path) -> Iterator[None]:
             errno.EACCES: ("permission denied", "choose another folder with --out"),
             errno.EPERM: ("permission denied", "choose another folder with --out"),
             errno.ENOTDIR: ("a part of the path is a file", "choose another folder with --out"),
+            errno.EEXIST: ("a part of the path is a file", "choose another folder with --out"),
             errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one with --out"),
         }.get(_number(error))
         if reason is None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from nil_core.config import RunConfig, validate
 from nil_core.errors import RunError
-from nil_core.runs.atomic import clear_of_disk_trouble, write_json, write_text
+from nil_core.runs.atomic import clear_of_disk_trouble, write_json, write_text, writing
 
 FORMAT = 1
 
@@ -107,10 +107,17 @@ def create(path: Path, config: RunConfig, manifest: Mapping[str, Any]) -> RunFol
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[None]:
-    """Remove a new folder again, with all that is in it, if the block that fills it does not end well."""
+def whole(path: Path) -> Iterator[Path]:
+    """Where to fill a new folder: under another name until the block ends well, so that a kill leaves no half a run.
+
+    An empty folder that is there already is filled where it is: somebody may stand in it.
+    """
+    if not path.exists():
+        with writing(path) as temporary:
+            yield temporary
+        return
     try:
-        yield
+        yield path
     except BaseException:
         shutil.rmtree(path, ignore_errors=True)
         raise
@@ -167,4 +174,4 @@ def fresh_path(root: Path, config: RunConfig) -> Path:
 
 def list_runs(root: Path) -> list[RunFolder]:
     """Every run under a folder, oldest first."""
-    return [RunFolder(p.parent) for p in sorted(root.glob("*/manifest.json"))]
+    return [RunFolder(p.parent) for p in sorted(root.glob("[!.]*/manifest.json"))]

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from nil_core import pipeline
+
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
@@ -146,3 +148,21 @@ def test_a_folder_that_cannot_be_written(
     for command in ("run", "generate"):
         nil(command, "--preset", "smoke", "--out", "sub/out").complains(says, "--out")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_appears_when_it_is_whole(
+    nil: Callable[..., Any], fast: Sequence[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed before that, it leaves no folder that could be neither gone on with nor written again."""
+    seen: list[bool] = []
+
+    def look(*arguments: Any) -> None:
+        seen.append((tmp_path / "run").exists())
+        save(*arguments)
+
+    save = pipeline.save_reference
+    monkeypatch.setattr(pipeline, "save_reference", look)
+    assert nil("run", *fast, "--steps", "8", "--out", "run").code == 0
+    assert seen == [False]
+    assert (tmp_path / "run" / "summary.json").exists()
+    assert [entry.name for entry in tmp_path.iterdir() if entry.name.startswith(".")] == []
