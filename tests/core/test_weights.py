@@ -77,7 +77,7 @@ def test_any_model_of_the_hub_and_any_folder_will_do(lay: Lay, tmp_path: Path) -
 def test_what_is_not_here_is_named_with_the_ways_to_get_it(lay: Lay) -> None:
     with pytest.raises(DataError, match=r"owner/model-base \(486 MB\)") as caught:
         weights.locate("base", KNOWN)
-    for way in ("nil models fetch owner/model-base", "folder", "random-tiny"):
+    for way in ("nil models fetch owner/model-base", "folder"):
         assert way in caught.value.hint
 
 

@@ -6,6 +6,7 @@ import json
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ class Kept:
             record = Record()
             record.ParseFromString(content)
             self.records.append(record)
-        self.run = next(each.run for each in self.records if each.HasField("run"))
+        self.run: Any = next((each.run for each in self.records if each.HasField("run")), None)
         self.exit = [each.exit.exit_code for each in self.records if each.HasField("exit")]
 
     @property
@@ -101,10 +102,14 @@ def _records(content: bytes) -> Iterator[bytes]:
 
 
 def kept(folder: Path) -> list[Kept]:
-    """Every life of the run, in order."""
-    return [
-        Kept(file) for file in sorted(folder.glob("wandb/offline-run-*/run-*.wandb"), key=lambda f: f.stat().st_mtime)
-    ]
+    """Every life of the run, in order, once W&B's own process has written its end."""
+    deadline = time.monotonic() + 60
+    while True:
+        files = sorted(folder.glob("wandb/offline-run-*/run-*.wandb"))  # their names tell the time
+        lives = [Kept(file) for file in files]
+        if (lives and all(life.exit for life in lives)) or time.monotonic() > deadline:
+            return lives
+        time.sleep(0.1)
 
 
 def test_a_whole_run(told: Hooks, folder: Path) -> None:
