@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -108,7 +109,13 @@ def test_more_than_a_few_stop_the_run_clean(plan: EnvironmentPlan, monkeypatch: 
 def test_one_that_cannot_even_start_is_not_tried_again(
     plan: EnvironmentPlan, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(worker_process, "START_SECONDS", 0.01)
+    def stopped(worker: worker_process.Worker, *arguments: Any, **named: Any) -> None:
+        begin(worker, *arguments, **named)
+        os.kill(worker.number, signal.SIGSTOP)
+
+    begin = worker_process.Worker.__init__
+    monkeypatch.setattr(worker_process.Worker, "__init__", stopped)
+    monkeypatch.setattr(worker_process, "START_SECONDS", 0.2)
     with pytest.raises(MachineError, match="has not answered"):
         Simulation(plan, 1, 1, 0, render=False)
     assert not caplog.records and not multiprocessing.active_children()
