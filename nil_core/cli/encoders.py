@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="How good eyes are for a robot.", no_args_is_help=True)
 
 
-def _complete(incomplete: str) -> list[str]:
-    return [name for name in registry.names("encoder") if name.startswith(incomplete)]
-
-
 @app.callback()
 def _encoders() -> None:
     pass
@@ -34,7 +30,7 @@ def _encoders() -> None:
 def rank(
     encoders: Annotated[
         list[str] | None,
-        typer.Argument(help="Which; all that are installed unless named.", autocompletion=_complete),
+        typer.Argument(help="Which; all that are installed unless named.", autocompletion=o.installed_names("encoder")),
     ] = None,
     robot: o.Robot = None,
     mocap: Annotated[

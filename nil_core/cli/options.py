@@ -17,7 +17,7 @@ from nil_core.payment import Consent, asking, refuse
 from nil_core.presets import PRESETS
 
 
-def _installed(kind: Kind) -> Callable[[str], list[str]]:
+def installed_names(kind: Kind) -> Callable[[str], list[str]]:
     def complete(incomplete: str) -> list[str]:
         return [name for name in registry.names(kind) if name.startswith(incomplete)]
 
@@ -26,7 +26,7 @@ def _installed(kind: Kind) -> Callable[[str], list[str]]:
 
 def _component(kind: Kind, what: str) -> Any:
     help_ = f"{what} (nil plugins list)."
-    return typer.Option(f"--{kind}", help=help_, autocompletion=_installed(kind), show_default=False)
+    return typer.Option(f"--{kind}", help=help_, autocompletion=installed_names(kind), show_default=False)
 
 
 Generator = Annotated[str | None, _component("generator", "What makes the video")]
