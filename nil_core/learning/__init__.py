@@ -6,6 +6,7 @@ import torch._dynamo  # noqa: F401
 
 from nil_core.learning.ensemble import EnsembleLayerNorm, EnsembleLinear
 from nil_core.learning.flat_adam import FlatAdam, flatten
+from nil_core.learning.frozen import frozen
 from nil_core.learning.gaussian import Mode, SquashedGaussian, bounded_log_std
 from nil_core.learning.learner import LearnerOptions, ReplayLearner
 from nil_core.learning.quantiles import quantile_huber
@@ -27,6 +28,7 @@ __all__ = [
     "bounded_log_std",
     "cpu_threads",
     "flatten",
+    "frozen",
     "load_state",
     "quantile_huber",
     "save_state",

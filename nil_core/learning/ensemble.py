@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from nil_core.learning.products import affine
+
 
 class EnsembleLinear(nn.Module):
     """E linear layers at once.
@@ -33,7 +35,7 @@ class EnsembleLinear(nn.Module):
         """(B, I), shared by all members, or (E, B, I) to (E, B, O)."""
         if self.weight.shape[-1] == 1:  # a matrix product with one column is several times dearer than this
             return (x * self.weight.mT).sum(-1, keepdim=True) + self.bias
-        return torch.baddbmm(self.bias, x.expand(len(self.weight), -1, -1), self.weight)
+        return affine(x.expand(len(self.weight), -1, -1), self.weight, self.bias)
 
 
 class EnsembleLayerNorm(nn.Module):

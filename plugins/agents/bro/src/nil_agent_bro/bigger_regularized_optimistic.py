@@ -12,7 +12,17 @@ from torch import Tensor, nn
 from nil_agent_bro import BroOptions
 from nil_agent_bro.networks import Actor, Critics, OptimisticActor, Weights, divergence
 from nil_core.api import AgentSetting, Transitions
-from nil_core.learning import Batch, FlatAdam, Mode, Part, ReplayLearner, SquashedGaussian, flatten, quantile_huber
+from nil_core.learning import (
+    Batch,
+    FlatAdam,
+    Mode,
+    Part,
+    ReplayLearner,
+    SquashedGaussian,
+    flatten,
+    frozen,
+    quantile_huber,
+)
 
 KL_TARGET = 0.05  # nats per action entry
 CONTROLLER_RATE = 3e-5
@@ -62,6 +72,7 @@ class BiggerRegularizedOptimistic(ReplayLearner):
         self.temperature_optimiser = FlatAdam([weights.temperature_log], options.learning_rate, mean_decay=slow)
         self.controller_optimiser = FlatAdam([weights.optimism_raw, weights.kl_raw], CONTROLLER_RATE, mean_decay=slow)
         self.target_weights = flatten(self.targets.parameters())
+        self.judges = frozen(self.critics)
 
     def policy(self, observations: Tensor, explore: bool) -> Tensor:
         """Samples of the optimistic actor; the first actor's mode unless exploring."""
@@ -115,7 +126,7 @@ class BiggerRegularizedOptimistic(ReplayLearner):
         """alpha log pi - Q, then alpha (entropy - its target). Loss, entropy, and the temperature it was made with."""
         temperature = self.weights.temperature()
         actions, log_prob = self.actor(batch.observations).sample_with_log_prob(noise)
-        quantiles = self.critics(torch.cat((batch.observations, actions), -1))
+        quantiles = self.judges(torch.cat((batch.observations, actions), -1))
         loss = temperature.detach() * log_prob.mean() - self._pessimistic(quantiles).mean()
         self.actor_optimiser.descend(loss)
         entropy = -log_prob.detach().mean()
@@ -127,7 +138,7 @@ class BiggerRegularizedOptimistic(ReplayLearner):
         with torch.no_grad():
             policy = self.actor(batch.observations)
         optimist = self.optimist(batch.observations, policy)
-        quantiles = self.critics(torch.cat((batch.observations, optimist.sample(noise)), -1))
+        quantiles = self.judges(torch.cat((batch.observations, optimist.sample(noise)), -1))
         optimism, kl_weight = self.weights.optimism(), self.weights.kl()
         kl = divergence(optimist, policy).mean()
         values = quantiles.mean() + optimism.detach() * _disagreement(quantiles).mean()
