@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import ClassVar, Protocol
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from nil_core.errors import NumericalError
+from nil_core.learning.graphed import Capture, Graphed, Outputs, cuda_graph
 from nil_core.learning.replay import Batch, ReplayBuffer
 from nil_core.learning.state import Part, load_state, save_state
 from nil_core.learning.threads import cpu_threads
@@ -32,6 +33,7 @@ class LearnerOptions(Protocol):
         capacity: transitions remembered.
         replay_folder: where the replay buffer lies as a memory-mapped file; empty: in memory.
         threads: CPU threads for acting and learning.
+        cuda_graphs: on a CUDA device, launch a gradient step as one graph.
     """
 
     @property
@@ -46,13 +48,15 @@ class LearnerOptions(Protocol):
     def replay_folder(self) -> str: ...
     @property
     def threads(self) -> int: ...
+    @property
+    def cuda_graphs(self) -> bool: ...
 
 
 class ReplayLearner(ABC):
     """An :class:`nil_core.api.Agent` but for its algorithm, which a child gives.
 
     What makes it fast: a call of :meth:`update` gathers its transitions and draws its noise at once, and reads its
-    metrics back once.
+    metrics back once; on a CUDA device a gradient step is one launch.
 
     Args:
         options: of the child, who sets up its networks after this constructor.
@@ -63,6 +67,7 @@ class ReplayLearner(ABC):
         metrics: names of what a gradient step reports.
         draws: (batch, act) draws of normal noise that a gradient step takes.
         acted: environment steps of exploring so far.
+        capture: makes a gradient step one launch, if not None.
     """
 
     name: ClassVar[str]
@@ -78,6 +83,9 @@ class ReplayLearner(ABC):
         self.replay = ReplayBuffer(options.capacity, *sizes, self.device, options.replay_folder)
         self.acted = 0
         self.owed = Fraction(0)
+        self.capture: Capture | None = cuda_graph if self.device.type == "cuda" and options.cuda_graphs else None
+        self._captured: Mapping[str, Part] = {}
+        self._learn_from: Callable[[Tensor, Tensor], Outputs] = self._on_rows
 
     @abstractmethod
     def policy(self, observations: Tensor, explore: bool) -> Tensor:
@@ -85,7 +93,7 @@ class ReplayLearner(ABC):
 
     @abstractmethod
     def gradient_step(self, batch: Batch, noises: Tensor) -> tuple[Tensor, ...]:
-        """Learn from a batch.
+        """Learn from a batch, without reading anything back from the device.
 
         Args:
             batch: B transitions.
@@ -152,8 +160,21 @@ class ReplayLearner(ABC):
         size = self.options.batch
         batches = self.replay.sample(count, size, self.generator)
         noises = self.noise(count, self.draws, size, self.setting.action_size)
+        step = self._step()
         for batch, noise in zip(batches, noises, strict=True):
-            yield from self.gradient_step(batch, noise)
+            yield from step(batch.rows, noise)
+
+    def _step(self) -> Callable[[Tensor, Tensor], Outputs]:
+        """The gradient step of rows and noises; captured anew where a part has been replaced, as by a reset."""
+        parts = self.parts()
+        if any(part is not self._captured.get(name) for name, part in parts.items()):
+            self._captured = parts
+            if self.capture is not None:
+                self._learn_from = Graphed(self._on_rows, self.capture)
+        return self._learn_from
+
+    def _on_rows(self, rows: Tensor, noises: Tensor) -> Outputs:
+        return self.gradient_step(self.replay.batch(rows), noises)
 
     def noise(self, *shape: int) -> Tensor:
         """From N(0, 1)."""

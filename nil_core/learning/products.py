@@ -17,14 +17,15 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """``x @ weight + bias`` for each of E members.
 
     Args:
-        x: float32 (E, B, I).
-        weight: float32 (E, I, O).
-        bias: float32 (E, 1, O).
+        x: (E, B, I).
+        weight: (E, I, O).
+        bias: (E, 1, O).
 
     Returns:
-        float32 (E, B, O), differentiable in all three.
+        (E, B, O), differentiable in all three.
     """
-    if weight.is_cpu and weight[0].numel() * x.shape[1] >= WORTH and torch.backends.mkldnn.is_available():
+    worth = weight[0].numel() * x.shape[1] >= WORTH
+    if worth and weight.is_cpu and weight.dtype is torch.float32 and torch._C._has_mkldnn:
         result: Tensor = _Affine.apply(x, weight, bias)  # type: ignore[no-untyped-call]
         return result
     return torch.baddbmm(bias, x, weight)

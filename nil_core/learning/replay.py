@@ -25,6 +25,7 @@ class Batch:
     """B transitions: views of the columns of one float32 tensor.
 
     Attributes:
+        rows: (B, columns), that tensor.
         observations: (B, obs).
         actions: (B, act).
         observations_actions: (B, obs + act), the two side by side: what a critic reads, without copying.
@@ -34,6 +35,7 @@ class Batch:
             (truncation) is bootstrapped.
     """
 
+    rows: Tensor
     observations: Tensor
     actions: Tensor
     observations_actions: Tensor
@@ -102,11 +104,13 @@ class ReplayBuffer:
         """
         indices = torch.randint(self._size, (batches * batch_size,), generator=generator, device=self._device)
         rows = self._rows.index_select(0, indices.to(self._rows.device)).to(self._device)
-        return [self._batch(part) for part in torch.split(rows, batch_size)]
+        return [self.batch(part) for part in torch.split(rows, batch_size)]
 
-    def _batch(self, rows: Tensor) -> Batch:
+    def batch(self, rows: Tensor) -> Batch:
+        """Rows (B, columns), laid out as those of every batch, as a batch."""
         observations, actions, next_observations, rewards, continuations = torch.split(rows, self._widths, dim=1)
         return Batch(
+            rows=rows,
             observations=observations,
             actions=actions,
             observations_actions=rows[:, : self._widths[0] + self._widths[1]],

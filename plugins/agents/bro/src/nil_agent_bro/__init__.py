@@ -49,6 +49,7 @@ class BroOptions(Options):
     )
     fresh_resets: bool = Field(False, description="Begin anew from other weights at each reset, not the first ones.")
     threads: PositiveInt = Field(2, description="CPU threads for acting and learning.")
+    cuda_graphs: bool = Field(True, description="On a CUDA device, launch a gradient step as one graph.")
 
     @model_validator(mode="after")
     def _sound(self) -> BroOptions:

@@ -38,6 +38,7 @@ class SacOptions(Options):
         0.2, gt=0.01, lt=7, description="Standard deviation of the policy at the start, before the tanh."
     )
     threads: int = Field(1, ge=1, description="CPU threads for acting and learning.")
+    cuda_graphs: bool = Field(True, description="On a CUDA device, launch a gradient step as one graph.")
 
     @model_validator(mode="after")
     def _room_to_start(self) -> SacOptions:
