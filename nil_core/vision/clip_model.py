@@ -24,8 +24,9 @@ Embed = Callable[[Tensor], Tensor]
 class ClipModel:
     """Runs a model on clips, in the manner that the options choose for its device.
 
-    Frames travel to the device as bytes, once per batch, and become numbers there. Products are bfloat16 on CUDA
-    (autocast: sums, norms and the embedding stay float32), where the whole pass is also compiled.
+    Frames travel to the device as bytes, once per batch, and become numbers there. Products are bfloat16 where the
+    device has instructions for them (autocast: sums, norms and the embedding stay float32); on CUDA the whole pass is
+    also compiled.
 
     Args:
         model: the parameters, moved to the device.
@@ -51,7 +52,7 @@ class ClipModel:
     ) -> None:
         self.device = find_device(options.device, "encoder.device")
         on_gpu = self.device.type == "cuda"
-        self.half = options.dtype == "bfloat16" or (options.dtype == "auto" and on_gpu)
+        self.half = options.dtype == "bfloat16" or (options.dtype == "auto" and multiplies_halves(self.device))
         self.clip_length = (frames - 1) * options.stride + 1
         self.frame_size = size
         self._stride, self._batch = options.stride, options.batch
@@ -96,6 +97,11 @@ class ClipModel:
     def _eager(self, clips: Tensor) -> Tensor:
         """uint8 (B, L, S, S, 3) to (B, D)."""
         return self._embed(clips.permute(0, 1, 4, 2, 3) * self._scale + self._shift)
+
+
+def multiplies_halves(device: torch.device) -> bool:
+    """Whether bfloat16 products are the device's faster ones: on CUDA, and on processors made for them."""
+    return device.type == "cuda" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 class _Compiled:

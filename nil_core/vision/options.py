@@ -22,7 +22,7 @@ class ClipEncoderOptions(Options):
         description="auto, cpu, cuda or cuda:1; auto is CUDA where present.",
     )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="Of the matrix products; auto is bfloat16 on CUDA, float32 elsewhere."
+        "auto", description="Of the matrix products; auto is bfloat16 where the device has instructions for it."
     )
     compile: Literal["auto", "on", "off"] = Field(
         "auto", description="Whether torch compiles the model, a minute once and faster from then on; auto: on CUDA."

@@ -84,8 +84,20 @@ def test_half_precision_is_of_products_only() -> None:
     half, full = (model(embed, dtype=dtype).encode(clips()) for dtype in ("bfloat16", "float32"))
     assert seen == [torch.bfloat16, torch.float32] and half.dtype == np.float32
     assert 0 < np.abs(half - full).max() < 0.02 * np.abs(full).max()
+
+
+@pytest.mark.parametrize("made_for_it", [True, False])
+def test_products_are_halved_on_processors_made_for_it(made_for_it: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: made_for_it)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    seen: list[torch.dtype] = []
+
+    def embed(frames: Tensor) -> Tensor:
+        seen.append((frames.flatten(1) @ torch.ones(FRAMES * 3 * SIZE * SIZE, 1)).dtype)
+        return frames.mean((1, 2, 3, 4))[:, None]
+
     model(embed).encode(clips())
-    assert seen[-1] is torch.float32  # auto, on a CPU
+    assert seen == [torch.bfloat16 if made_for_it else torch.float32]
 
 
 def test_nothing_is_kept_for_a_backward_pass() -> None:

@@ -41,7 +41,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def encoder(weights: Path | str, **options: Any) -> TimesformerEncoder:
-    return TimesformerEncoder(TimesformerOptions(weights=str(weights), device="cpu", **options))
+    return TimesformerEncoder(TimesformerOptions(weights=str(weights), device="cpu", dtype="float32", **options))
 
 
 def clips(count: int = 3, size: int = SIZE) -> np.ndarray:

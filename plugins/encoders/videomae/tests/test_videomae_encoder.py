@@ -68,7 +68,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Pat
 
 
 def encoder(weights: Path | str, **options: Any) -> VideomaeEncoder:
-    return VideomaeEncoder(VideomaeOptions(weights=str(weights), device="cpu", **options))
+    return VideomaeEncoder(VideomaeOptions(weights=str(weights), device="cpu", dtype="float32", **options))
 
 
 def clips(eyes: VideomaeEncoder, count: int = 3) -> np.ndarray:
