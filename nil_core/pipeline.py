@@ -34,6 +34,7 @@ from nil_core.reward.regularization import TERMS
 from nil_core.runs import directory, log
 from nil_core.runs.atomic import write_json, write_text
 from nil_core.runs.directory import RunFolder
+from nil_core.runs.lock import alone
 from nil_core.runs.manifest import check_versions, manifest, random_mark
 from nil_core.runs.reporting import Lines, Reporter
 from nil_core.sim.workers import Simulation
@@ -195,10 +196,11 @@ def run(
         save_imagined(begun.reference, imagined)
         save_reference(begun.reference, ready)
     folder = RunFolder(path)
-    hooks.fire("run_started", folder=folder.path, config=config.model_dump(mode="json"))
-    hooks.fire("reference_ready", folder=folder.path, reference=ready)
-    hooks.fire("video_written", path=folder.reference / "video.mp4", kind="reference")
-    return _learn(folder, world, reporter, hooks, resuming=False)
+    with alone(path):
+        hooks.fire("run_started", folder=folder.path, config=config.model_dump(mode="json"))
+        hooks.fire("reference_ready", folder=folder.path, reference=ready)
+        hooks.fire("video_written", path=folder.reference / "video.mp4", kind="reference")
+        return _learn(folder, world, reporter, hooks, resuming=False)
 
 
 def resume(
@@ -212,13 +214,17 @@ def resume(
         reporter, hooks: as in :func:`run`.
 
     Raises:
-        RunError: no run, no checkpoint, or made by other plugin versions.
+        RunError: no run, one that another process learns, or one made by other plugin versions.
     """
-    reporter = reporter or Lines()
-    hooks = hooks or Hooks.load()
     opened, config = directory.open_run(folder)
     if steps is not None:
         config = config.model_copy(update={"steps": steps})
+    with alone(folder):
+        return _go_on(opened, config, reporter or Lines(), hooks or Hooks.load())
+
+
+def _go_on(opened: RunFolder, config: RunConfig, reporter: Reporter, hooks: Hooks) -> Result:
+    folder = opened.path
     done = opened.read(opened.status).get("step", 0)
     if done > config.steps or (done == config.steps and opened.read(opened.summary)):
         raise RunError(

@@ -25,7 +25,7 @@ class RunFolder:
     ``config.toml`` the resolved config; ``manifest.json`` versions, seeds, hardware; ``status.json`` how far it is;
     ``reference/`` frame, prompt, video, masks, embeddings, provenance; ``metrics.jsonl`` what was learned, by step (no
     clock in it: equal runs write equal bytes); ``timing.jsonl`` how fast; ``checkpoints/``; ``videos/``; ``curve.png``;
-    ``summary.json`` the table at the end.
+    ``summary.json`` the table at the end; ``lock`` see :func:`nil_core.runs.lock.alone`.
     """
 
     path: Path

@@ -30,6 +30,7 @@ from nil_core.errors import DataError, NumericalError, RunError
 from nil_core.interfaces import Agent
 from nil_core.runs import log
 from nil_core.runs.atomic import write_json
+from nil_core.runs.lock import alone
 from nil_core.runs.reporting import Lines, Reporter
 from nil_core.train import checkpoint
 from nil_core.train.checkpoint import LoopState
@@ -138,13 +139,14 @@ def learn(
         the evaluations so far: ``step``, ``return`` (mean over the episodes), ``return_std``, ``episode_length``.
 
     Raises:
-        RunError: the folder holds a run of another plan.
+        RunError: the folder holds a run of another plan, or another process learns in it.
         DataError: an environment that no agent can act in, or that is not the same again.
         NumericalError: a reward or a loss that is not finite; the state that led to it is in ``checkpoints/failed``.
     """
-    loop = _Loop(make_agent, make_environment, folder, plan, reporter or Lines())
-    with noticing_interrupts(loop.stop):
-        loop.run()
+    with alone(folder):
+        loop = _Loop(make_agent, make_environment, folder, plan, reporter or Lines())
+        with noticing_interrupts(loop.stop):
+            loop.run()
     return [row for row in log.read(loop.metrics) if row["kind"] == "eval"]
 
 

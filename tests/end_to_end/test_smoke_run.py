@@ -26,6 +26,7 @@ CHECKPOINT = {
 }
 PROMISED = {
     "config.toml",
+    "lock",
     "manifest.json",
     "status.json",
     "metrics.jsonl",
