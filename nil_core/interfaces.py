@@ -213,11 +213,15 @@ class Agent(Protocol):
 
     def save(self, folder: Path) -> None:
         """Write everything needed to go on exactly into an empty folder: networks, targets, optimisers, replay
-        buffer, random state. No pickle: safetensors, npz, JSON."""
+        buffer, random state. No pickle: safetensors, npz, JSON.
+
+        What only learning needs, and may be large, goes into files named ``replay*``: the best policy is kept, and
+        loaded, without them.
+        """
         ...
 
     def load(self, folder: Path) -> None:
-        """Restore what ``save`` wrote.
+        """Restore what ``save`` wrote; without its files ``replay*`` an agent that acts as the saved one.
 
         Raises:
             RunError: the folder holds something else, or sizes differ.

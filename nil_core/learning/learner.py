@@ -22,6 +22,8 @@ from nil_core.types import AgentSetting, Floats, Transitions
 # Gradient steps whose transitions are gathered at once: more saves nothing, and a long update would fill the memory.
 CHUNK = 32
 
+REPLAY = "replay.safetensors"
+
 
 class LearnerOptions(Protocol):
     """What :class:`ReplayLearner` reads of an agent's options.
@@ -183,16 +185,17 @@ class ReplayLearner(ABC):
     def save(self, folder: Path) -> None:
         """Write networks, optimisers, random state, counters and the replay buffer."""
         save_state(folder, self._stateful(), {"acted": self.acted, "owed": str(self.owed), **self.counters()})
-        self.replay.save(folder / "replay.safetensors")
+        self.replay.save(folder / REPLAY)
 
     def load(self, folder: Path) -> None:
-        """Restore what :meth:`save` wrote; acting and learning go on to the bit.
+        """Restore what :meth:`save` wrote; acting and learning go on to the bit, acting also without the replay buffer.
 
         Raises:
             RunError: the folder holds something else, or sizes differ.
         """
         numbers = load_state(folder, self._stateful())
-        self.replay.load(folder / "replay.safetensors")
+        if (folder / REPLAY).exists():
+            self.replay.load(folder / REPLAY)
         self.acted, self.owed = int(numbers["acted"]), Fraction(numbers["owed"])
         for name in self.counters():
             setattr(self, name, int(numbers[name]))

@@ -43,6 +43,7 @@ def check_agent(make: Callable[[AgentSetting], Agent], rounds: int = 20) -> None
         assert got == expected, "an agent that was saved and loaded goes on as the unbroken one, to the byte"
         _check_refusal(make(setting), Path(place, "nowhere"), "an empty folder")
         _check_refusal(make(replace(setting, action_size=4)), folder, "an agent of another action size")
+        _check_the_policy_alone(make(setting), make(setting), folder)
 
 
 def check_network(make: Callable[[AgentSetting], ExportingAgent]) -> None:
@@ -82,6 +83,17 @@ def _live(agent: Agent, rounds: range) -> list[tuple[bytes, bytes, dict[str, flo
         assert all(np.isfinite(value) for value in logged.values()), f"update() logs finite numbers: {logged}"
         diary.append((actions.tobytes(), agent.act(observations, explore=False).tobytes(), logged))
     return diary
+
+
+def _check_the_policy_alone(whole: Agent, alone: Agent, folder: Path) -> None:
+    """As ``checkpoints/best`` has it."""
+    whole.load(folder)
+    for file in folder.glob("replay*"):
+        file.unlink()
+    alone.load(folder)
+    observations = np.random.default_rng(2).normal(size=(50, 7)).astype(np.float32)
+    expected, got = (agent.act(observations, explore=False) for agent in (whole, alone))
+    assert np.array_equal(got, expected), "without its files replay* an agent acts as the one that was saved"
 
 
 def _check_refusal(agent: Agent, folder: Path, what: str) -> None:

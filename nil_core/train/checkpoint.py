@@ -20,6 +20,9 @@ BEST = "best"
 FAILED = "failed"
 """Where a run ends that met a NaN: to be looked at, never gone on from."""
 
+FOR_LEARNING = "replay*"
+"""An agent's files that acting does without (see :meth:`nil_core.interfaces.Agent.save`); ``best`` has none of them."""
+
 _LEFTOVER = ".tmp"  # ends the hidden names of folders that are being written or removed
 
 
@@ -58,17 +61,21 @@ def write(path: Path, agent: Agent, state: LoopState) -> None:
     with writing(path) as temporary:
         (temporary / "agent").mkdir(parents=True)
         agent.save(temporary / "agent")
+        files = sorted(str(file.relative_to(temporary)) for file in temporary.rglob("*") if file.is_file())
         write_arrays(temporary / "loop.npz", state.arrays)
-        write_json(temporary / "loop.json", {"format": FORMAT, "step": state.step, "values": state.values})
+        header = {"format": FORMAT, "step": state.step, "files": files, "values": state.values}
+        write_json(temporary / "loop.json", header)
         _make_way(path, temporary)
 
 
 def save_policy(root: Path, agent: Agent) -> Path:
-    """Write the agent alone as ``best``."""
+    """Write the agent alone as ``best``, fit to act: learning goes on from none but a whole checkpoint."""
     path = root / BEST
     with writing(path) as temporary:
         (temporary / "agent").mkdir(parents=True)
         agent.save(temporary / "agent")
+        for file in (temporary / "agent").glob(FOR_LEARNING):
+            file.unlink()
         _make_way(path, temporary)
     return path
 
@@ -103,6 +110,8 @@ def load(path: Path, agent: Agent) -> LoopState:
                 f"{path} has format {header['format']}, this nil reads {FORMAT}",
                 "go on with the nil-core that wrote it (manifest.json names it), or start the run anew",
             )
+        if missing := [name for name in header.get("files", ()) if not (path / name).is_file()]:
+            raise FileNotFoundError(f"{', '.join(missing)} is missing")
         state = LoopState(header["step"], header["values"], read_arrays(path / "loop.npz"))
     except RunError:
         raise

@@ -53,6 +53,28 @@ def test_the_newest_are_kept_and_so_is_the_best(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir())[0] == checkpoint.BEST
 
 
+class Rememberer:
+    """An agent with a memory that only its learning needs."""
+
+    def save(self, folder: Path) -> None:
+        (folder / "weights").write_text("weights")
+        (folder / "replay.npz").write_bytes(bytes(100))
+
+    def load(self, folder: Path) -> None:
+        self.loaded = sorted(path.name for path in folder.iterdir())
+
+
+def test_the_best_is_without_what_only_learning_needs(tmp_path: Path) -> None:
+    best, path = checkpoint.save_policy(tmp_path, Rememberer()), checkpoint.save(tmp_path, Rememberer(), state(5), 1)
+    assert sorted(str(file.relative_to(best)) for file in best.rglob("*")) == ["agent", "agent/weights"]
+    agent = Rememberer()
+    checkpoint.load(path, agent)
+    assert agent.loaded == ["replay.npz", "weights"]
+    (path / "agent" / "replay.npz").unlink()
+    with pytest.raises(RunError, match=r"is damaged: agent/replay.npz is missing"):
+        checkpoint.load(path, Rememberer())
+
+
 def test_a_step_may_be_saved_again(tmp_path: Path) -> None:
     checkpoint.save(tmp_path, agent(), state(5), keep=1)
     path = checkpoint.save(tmp_path, agent(), LoopState(5, {"best": 1.0}, {}), keep=1)
