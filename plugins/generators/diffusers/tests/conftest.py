@@ -411,6 +411,36 @@ BUILDERS: dict[str, Callable[[], Any]] = {
     "hunyuanvideo-1.5": hunyuanvideo_1_5,
 }
 
+SIZES = {
+    "ltx": (64, 32),
+    "ltx-2": (64, 32),
+    "wan2.1-480p": (32, 16),
+    "wan2.2-a14b": (32, 16),
+    "wan2.2-5b": (64, 32),
+    "cogvideox-5b": (16, 16),
+    "hunyuanvideo-1.5": (16, 16),
+    "framepack": (64, 32),
+    "i2vgen-xl": (32, 16),
+}
+"""Width and height of the tiny versions: the smallest that are wider than high where the model allows it."""
+
+
+@pytest.fixture(params=BUILDERS)
+def model(request: pytest.FixtureRequest) -> str:
+    """Every model that has a tiny version, one after another."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def models() -> set[str]:
+    return set(BUILDERS)
+
+
+@pytest.fixture
+def size(model: str) -> tuple[int, int]:
+    return SIZES[model]
+
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:

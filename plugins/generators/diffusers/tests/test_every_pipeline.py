@@ -11,25 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nil_core.api import Frames, GenerationRequest, Video, no_progress
+from nil_core.api import Frames, GenerationRequest, no_progress
 from nil_generator_diffusers import DiffusersOptions
 from nil_generator_diffusers.image_to_video import ImageToVideo
 from nil_generator_diffusers.models import MODELS, NAMES
 
-SIZES = {
-    "ltx": (64, 32),
-    "ltx-2": (64, 32),
-    "wan2.1-480p": (32, 16),
-    "wan2.2-a14b": (32, 16),
-    "wan2.2-5b": (64, 32),
-    "cogvideox-5b": (16, 16),
-    "hunyuanvideo-1.5": (16, 16),
-    "framepack": (64, 32),
-    "i2vgen-xl": (32, 16),
-}
-"""Width and height of the tiny versions: the smallest that are wider than high where the model allows it."""
-
 Tiny = Callable[[str], Path]
+Size = tuple[int, int]
 
 
 def request(**changes: Any) -> GenerationRequest:
@@ -50,29 +38,22 @@ def request(**changes: Any) -> GenerationRequest:
     return replace(asked, **changes)
 
 
-def options(folder: Path, model: str, **more: Any) -> DiffusersOptions:
-    width, height = SIZES[model]
+def options(folder: Path, model: str, size: Size, **more: Any) -> DiffusersOptions:
     frames = NAMES[model].frames
+    width, height = size
     count = {"frames": 9 if 9 in frames else frames[0], "width": width, "height": height, "steps": 2}
     return DiffusersOptions(weights=str(folder), model=model, **(count | more))
 
 
-def generate(folder: Path, model: str, asked: GenerationRequest | None = None, **more: Any) -> Video:
-    return ImageToVideo(options(folder, model, **more)).generate(asked or request(), no_progress)
+def test_every_pipeline_is_tried(models: set[str]) -> None:
+    assert {NAMES[name].pipeline for name in models} == {model.pipeline for model in MODELS}
 
 
-def test_every_pipeline_is_tried() -> None:
-    tried = {NAMES[name].pipeline for name in SIZES}
-    assert {model.pipeline for model in MODELS} == tried
-
-
-@pytest.mark.parametrize("model", SIZES)
-def test_draws_what_was_asked(tiny: Tiny, model: str) -> None:
-    folder = tiny(model)
+def test_draws_what_was_asked(tiny: Tiny, model: str, size: Size) -> None:
+    asked = options(tiny(model), model, size)
     told: list[tuple[int, int, str]] = []
-    asked = options(folder, model)
     video = ImageToVideo(asked).generate(request(), lambda *progress: told.append(progress))
-    width, height = SIZES[model]
+    width, height = size
     side = min(width, height)
     assert video.frames.shape == (asked.frames, height, width, 3)
     assert video.fps == NAMES[model].fps
@@ -84,13 +65,15 @@ def test_draws_what_was_asked(tiny: Tiny, model: str) -> None:
     ]
     facts = json.loads(json.dumps(video.facts))
     assert facts["model"] == model and facts["num_inference_steps"] == 2 and facts["seed"] == 3
-    assert (generate(folder, model).frames == video.frames).all(), "the same seed draws the same video"
+    again = ImageToVideo(asked).generate(request(), no_progress)
+    assert (again.frames == video.frames).all(), "the same seed draws the same video"
 
 
 @pytest.mark.parametrize("model", ["ltx", "hunyuanvideo-1.5"])
-def test_all_of_a_request_reaches_the_model(tiny: Tiny, model: str) -> None:
+def test_all_of_a_request_reaches_the_model(tiny: Tiny, model: str, size: Size) -> None:
     def drawn(asked: GenerationRequest | None = None, guidance: float = 5.0) -> Frames:
-        return generate(tiny(model), model, asked, steps=1, guidance=guidance).frames
+        chosen = options(tiny(model), model, size, steps=1, guidance=guidance)
+        return ImageToVideo(chosen).generate(asked or request(), no_progress).frames
 
     plain = drawn()
     changes = {

@@ -85,6 +85,7 @@ def test_from_the_first_frame_to_a_policy(
         "video.background=green",
         "simulation.workers=0",
         "training.eval_every=0",
+        "agent.batch=16",
     ]
     run = tmp_path / "run"
     command = ["nil", "run", "--preset", "smoke", "--generator", "svd", "--segmenter", "chroma", "--out", str(run)]
@@ -93,6 +94,8 @@ def test_from_the_first_frame_to_a_policy(
         main()
     assert not left.value.code, capfd.readouterr().err
     assert json.loads((run / "summary.json").read_text())["finished"]
+    learned = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
+    assert learned["critic_loss"] > 0
     made = json.loads((run / "reference" / "provenance.json").read_text())
     assert made["generator"]["name"] == "svd" and made["generator"]["weights"]
     assert made["video"]["size"] == [SIDE, SIDE + 32] and made["video"]["fps"] == 7
