@@ -31,7 +31,7 @@ from nil_core.reference.mask_quality import measure
 from nil_core.reference.preparation import prepare
 from nil_core.reward.imitation import ImitationReward
 from nil_core.reward.regularization import TERMS
-from nil_core.runs import directory, log
+from nil_core.runs import breakdown, directory, log
 from nil_core.runs.atomic import write_json, write_text
 from nil_core.runs.directory import RunFolder
 from nil_core.runs.lock import alone
@@ -322,6 +322,8 @@ def _learn(folder: RunFolder, world: World, reporter: Reporter, hooks: Hooks, re
                 loop.start()
             folder.write_status("learning", loop.step)
             finished = loop.run()
+            if parts := breakdown.shares(log.read(folder.timing)):
+                reporter.say(f"time: {breakdown.in_words(parts)}")
         finally:
             simulation.close()
             for examiner in examiners:

@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from nil_core.runs.breakdown import briefly
 from nil_core.runs.reporting import Lines, Reporter
 
 SHOWN = ("reward", "similarity", "iou", "torque", "action", "velocity", "feet", "stability")
@@ -117,6 +118,8 @@ class Screen:
             "steps/s": f"{rates.get('steps_per_second', 0):.0f}",
             "time left": f"{left // 60:.0f} min {left % 60:.0f} s",
         }
+        if parts := briefly(rates):
+            cells["time"] = parts
         cells |= {name: f"{values[name]:.3f}" for name in SHOWN if name in values}
         if "episode_length" in values:
             cells["episode length"] = f"{values['episode_length']:.0f} steps"

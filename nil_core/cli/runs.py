@@ -40,7 +40,7 @@ def list_(root: Root = Path("runs")) -> None:
 @app.command()
 def show(folder: Annotated[Path, typer.Argument(help="A run's folder.")]) -> None:
     """Show how a run was made, how far it is, and how it went."""
-    from nil_core.runs import log
+    from nil_core.runs import breakdown, log
     from nil_core.runs.directory import open_run
 
     opened, config = open_run(folder)
@@ -53,6 +53,8 @@ def show(folder: Annotated[Path, typer.Argument(help="A run's folder.")]) -> Non
         "versions": ", ".join(f"{k} {v}" for k, v in manifest.get("versions", {}).items()),
         "hardware": ", ".join(f"{k} {v}" for k, v in manifest.get("hardware", {}).items()),
     }
+    if parts := breakdown.shares(log.read(opened.timing)):
+        facts["time"] = breakdown.in_words(parts)
     for name, value in facts.items():
         console.print(f"{name:10} {value}", highlight=False, markup=False)
     evaluations = [row for row in log.read(opened.metrics) if row["kind"] == "eval"]

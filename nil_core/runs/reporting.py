@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Protocol, TextIO
 
+from nil_core.runs.breakdown import briefly
+
 
 class Reporter(Protocol):
     """The ears of a run. Every method returns at once and never raises."""
@@ -27,7 +29,14 @@ class Reporter(Protocol):
         ...
 
     def learning(self, step: int, total: int, values: Mapping[str, float], rates: Mapping[str, float]) -> None:
-        """How training goes: the newest metrics, and the shares of time; called about once a second."""
+        """How training goes, about once a second.
+
+        Args:
+            step, total: environment steps.
+            values: the newest metrics.
+            rates: ``steps_per_second``, ``seconds_left``, and :func:`nil_core.runs.breakdown.shares` of the time,
+                largest first, once they are known.
+        """
         ...
 
 
@@ -96,4 +105,5 @@ class Lines(Silent):
         shown = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
         left = rates.get("seconds_left")
         eta = f"  {left / 60:.1f} min left" if left is not None else ""
-        self.say(f"step {step}/{total}  {rates.get('steps_per_second', 0):.0f}/s{eta}  {shown}")
+        where = f"  time: {parts}" if (parts := briefly(rates)) else ""
+        self.say(f"step {step}/{total}  {rates.get('steps_per_second', 0):.0f}/s{eta}{where}  {shown}")

@@ -18,7 +18,7 @@ from nil_core.errors import NumericalError, RunError
 from nil_core.hooks import Hooks
 from nil_core.interfaces import Agent
 from nil_core.reward.imitation import RewardSource
-from nil_core.runs import log
+from nil_core.runs import breakdown, log
 from nil_core.runs.directory import RunFolder
 from nil_core.runs.reporting import Reporter
 from nil_core.sim.workers import Simulation, Slots, State
@@ -70,6 +70,7 @@ class TrainingLoop:
         self._watch = Stopwatch()
         self._observations: Floats = np.empty((0, 0), np.float32)
         self._shown: dict[str, float] = {}
+        self._shares: dict[str, float] = {}  # of the time since the line before, by part
         self._last_report = (time.perf_counter(), 0)
         self._saved = (time.monotonic(), -1)  # when, and at which step
         self._stopping = False
@@ -148,7 +149,8 @@ class TrainingLoop:
         parts, watch = self._parts, self._watch
         with watch.timing("act"):
             actions = parts.agent.act(self._observations, explore=True)
-        parts.simulation.send(actions)
+        with watch.timing("wait"):  # where cores are few, a worker that is woken takes this process's
+            parts.simulation.send(actions)
         try:
             self._learn()
         finally:  # whatever learning met, the simulation's answer must not be taken for that to a later question
@@ -196,7 +198,10 @@ class TrainingLoop:
         if self._due(training.eval_every):
             self._evaluate()
         if self.step < self.config.steps and self._checkpoint_is_due():
-            self._save("learning")
+            with self._watch.timing("save"):
+                self._save("learning")
+        if self._due(training.log_every):
+            self._note_time()
 
     def _checkpoint_is_due(self) -> bool:
         """By steps, and where those are slow by time: a checkpoint changes nothing in the run."""
@@ -212,8 +217,12 @@ class TrainingLoop:
         log.append(self.folder.metrics, {"step": self.step, "kind": "train", **values})
         self._parts.hooks.fire("metrics", step=self.step, values=values)
         self._shown = values
+
+    def _note_time(self) -> None:
         seconds, parts = self._watch.look()
-        log.append(self.folder.timing, {"step": self.step, "seconds": seconds, **parts})
+        row = {"step": self.step, "seconds": seconds, **parts}
+        log.append(self.folder.timing, row)
+        self._shares = breakdown.shares([row])
 
     def _evaluate(self) -> None:
         began = time.perf_counter()
@@ -249,5 +258,5 @@ class TrainingLoop:
             return
         rate = (self.step - before) / max(now - then, 1e-9)
         rates = {"steps_per_second": rate, "seconds_left": (self.config.steps - self.step) / max(rate, 1e-9)}
-        self._parts.reporter.learning(self.step, self.config.steps, self._shown, rates)
+        self._parts.reporter.learning(self.step, self.config.steps, self._shown, rates | self._shares)
         self._last_report = (now, self.step)

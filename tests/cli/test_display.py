@@ -70,11 +70,13 @@ def test_everything_in_order(console: Console) -> None:
 
 def test_the_live_table(console: Console) -> None:
     screen = Screen(console)
-    screen.learning(60, 100, VALUES, {"steps_per_second": 150.4, "seconds_left": 65.0})
+    shares = {"update": 0.61, "encode": 0.2, "physics": 0.1, "act": 0.09}
+    screen.learning(60, 100, VALUES, {"steps_per_second": 150.4, "seconds_left": 65.0} | shares)
     screen.settle()
     words = " ".join(" ".join(line.split()) for line in shown(console))
     for cell in (
         "steps/s 150",
+        "time update 61%, encode 20%, physics 10%",
         "time left 1 min 5 s",
         "reward 0.432",
         "torque -0.003",

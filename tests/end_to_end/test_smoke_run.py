@@ -181,6 +181,8 @@ def test_the_terminal_tells_the_whole_story(smoke: tuple[Path, str]) -> None:
         ": The Unitree A1 agent is walking, camera follows.",
         "P_S   stability         0.1     rad^2 of torso tilt",
         "step 120/120",
+        "\ntime: ",
+        " bounds the run",
         "Evaluation",
         f"video: {where / 'videos/comparison.mp4'}",
         f"curve: {where / 'curve.png'}",

@@ -52,6 +52,12 @@ def test_learning_speaks_now_and_then_and_at_the_end(monkeypatch: pytest.MonkeyP
     assert "100/s" in said(stream)[0] and "1.5 min left" in said(stream)[0] and "reward 1.25" in said(stream)[0]
 
 
+def test_learning_says_what_takes_the_time() -> None:
+    lines = Lines(stream := io.StringIO())
+    lines.learning(25, 25, {"reward": 1.25}, {"steps_per_second": 100.0, "render": 0.5, "update": 0.3})
+    assert "100/s  time: render 50%, update 30%  reward 1.25" in said(stream)[0]
+
+
 def test_silence(capsys: pytest.CaptureFixture[str]) -> None:
     silent = Silent()
     silent.say("a")
