@@ -24,23 +24,11 @@ from torch.nn import functional
 
 from nil_core import registry
 from nil_core.api import AgentSetting, Transitions
+from nil_core.testing import random_transitions
 
 STORED = 20_000
 ENVIRONMENTS = 2  # of the default run
 SIZES = ((70, 12), (100, 29))
-
-
-def random_transitions(observation_size: int, action_size: int) -> Transitions:
-    """As many as the replay buffers hold, all normal noise."""
-    rng = np.random.default_rng(0)
-    return Transitions(
-        observations=rng.standard_normal((STORED, observation_size), np.float32),
-        actions=rng.uniform(-1, 1, (STORED, action_size)).astype(np.float32),
-        rewards=rng.standard_normal(STORED, np.float32),
-        next_observations=rng.standard_normal((STORED, observation_size), np.float32),
-        terminations=rng.random(STORED) < 0.02,
-        truncations=np.zeros(STORED, np.bool_),
-    )
 
 
 def perceptron(inputs: int, outputs: int) -> nn.Sequential:
@@ -310,7 +298,7 @@ def main() -> None:
     for threads in given.threads:
         torch.set_num_threads(threads)
         for observation_size, action_size in SIZES:
-            data = random_transitions(observation_size, action_size)
+            data = random_transitions(STORED, observation_size, action_size)
             sac = ours(data, "sac", ENVIRONMENTS, replay_ratio=1.0, threads=threads)
             candidates = {"sac, ordinary": OrdinarySac(data).update, "sac": sac}
             if (baselines := stable_baselines3(data)) is not None:

@@ -6,12 +6,16 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nil_core.errors import RunError
 from nil_core.interfaces import Agent, ExportingAgent
-from nil_core.types import AgentSetting, Transitions
+from nil_core.types import AgentSetting, Floats, Transitions
+
+if TYPE_CHECKING:
+    from nil_core.learning import ReplayLearner
 
 PICKLES = {".pkl", ".pickle", ".pt", ".pth", ".bin", ".joblib"}
 
@@ -60,6 +64,40 @@ def check_network(make: Callable[[AgentSetting], ExportingAgent]) -> None:
         expected = agent.act(rows, explore=False)
         assert actions.dtype == np.float32 and actions.shape == expected.shape, "float32 (B, obs) to float32 (B, act)"
         assert np.abs(actions - expected).max() < 1e-6, "network() is what act(observations, explore=False) computes"
+
+
+def random_transitions(count: int, observation_size: int, action_size: int, seed: int = 0) -> Transitions:
+    """Transitions of a world of noise, three in ten of which terminate and three in ten are cut off."""
+    rng = np.random.default_rng(seed)
+    return Transitions(
+        observations=rng.standard_normal((count, observation_size), np.float32),
+        actions=rng.uniform(-1, 1, (count, action_size)).astype(np.float32),
+        rewards=rng.standard_normal(count, np.float32),
+        next_observations=rng.standard_normal((count, observation_size), np.float32),
+        terminations=rng.random(count) < 0.3,
+        truncations=rng.random(count) < 0.3,
+    )
+
+
+def live(learner: ReplayLearner, steps: int) -> list[Floats]:
+    """Act, observe and update as the training loop does, in a world of noise that rewards the first action entry.
+
+    Args:
+        learner: with ``setting.environments`` E.
+        steps: control steps.
+
+    Returns:
+        for each the actions (E, act).
+    """
+    setting, acted = learner.setting, []
+    for _ in range(steps):
+        count = setting.environments
+        world = random_transitions(count, setting.observation_size, setting.action_size, seed=learner.acted)
+        actions = learner.act(world.observations, explore=True)
+        learner.observe(replace(world, actions=actions, rewards=world.rewards + actions[:, 0]))
+        learner.update(count)
+        acted.append(actions)
+    return acted
 
 
 def _check_actions(agent: Agent) -> None:

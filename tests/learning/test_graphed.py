@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -16,6 +15,7 @@ from nil_core import registry
 from nil_core.api import AgentSetting, Transitions
 from nil_core.learning import ReplayLearner
 from nil_core.learning.graphed import WARM_UPS, Graphed, Outputs, Replay
+from nil_core.testing import random_transitions
 
 OBSERVATION, ACTION = 6, 2
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -32,16 +32,7 @@ def learner(name: str) -> ReplayLearner:
 
 
 def noise(count: int) -> Transitions:
-    rng = np.random.default_rng(count)
-    floats = rng.standard_normal((count, 2 * OBSERVATION + 1), np.float32)
-    return Transitions(
-        observations=floats[:, :OBSERVATION],
-        actions=rng.uniform(-1, 1, (count, ACTION)).astype(np.float32),
-        rewards=floats[:, -1],
-        next_observations=floats[:, OBSERVATION:-1],
-        terminations=rng.random(count) < 0.2,
-        truncations=np.zeros(count, np.bool_),
-    )
+    return random_transitions(count, OBSERVATION, ACTION, seed=count)
 
 
 class Recorder:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from nil_core.errors import RunError
@@ -52,6 +53,20 @@ def test_other_sizes_are_refused_and_nothing_is_changed(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="optimiser has other sizes"):
         load_state(tmp_path, {"optimiser": wider.optimiser, "network": learner.network, "generator": learner.generator})
     assert torch.equal(wider.network.weight, before)
+
+
+def test_what_was_saved_on_another_kind_of_device_is_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """CUDA's generators have a state of 16 bytes."""
+    learner, restored = Learner(), Learner()
+    learner.step()
+    save_state(tmp_path, learner.parts(), {})
+    tensors = load_file(tmp_path / "state.safetensors")
+    save_file(tensors | {"generator/state": torch.zeros(16, dtype=torch.uint8)}, tmp_path / "state.safetensors")
+    with caplog.at_level("INFO"):
+        load_state(tmp_path, restored.parts())
+    assert torch.equal(restored.network.weight, learner.network.weight)
+    assert "saved on another kind of device" in caplog.text
+    restored.step()
 
 
 def test_other_parts_are_refused(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from nil_agent_sac import SacOptions
 from nil_agent_sac.soft_actor_critic import SoftActorCritic
 from nil_core.api import Agent, AgentSetting, NumericalError, RunError, Transitions
+from nil_core.testing import live, random_transitions
 
 OBSERVATION, ACTION = 5, 2
 
@@ -33,27 +34,7 @@ def agent(seed: int = 3, **options: Any) -> SoftActorCritic:
 
 
 def transitions(count: int, seed: int = 0) -> Transitions:
-    rng = np.random.default_rng(seed)
-    return Transitions(
-        observations=rng.standard_normal((count, OBSERVATION), np.float32),
-        actions=rng.uniform(-1, 1, (count, ACTION)).astype(np.float32),
-        rewards=rng.standard_normal(count, np.float32),
-        next_observations=rng.standard_normal((count, OBSERVATION), np.float32),
-        terminations=rng.random(count) < 0.3,
-        truncations=rng.random(count) < 0.3,
-    )
-
-
-def live(learner: SoftActorCritic, steps: int) -> list[np.ndarray]:
-    """Act, observe and update as the training loop does, in a world made of noise that the actions shift."""
-    acted = []
-    for _ in range(steps):
-        world = transitions(3, seed=learner.acted)
-        actions = learner.act(world.observations, explore=True)
-        learner.observe(Transitions(**{**vars(world), "actions": actions, "rewards": world.rewards + actions[:, 0]}))
-        learner.update(3)
-        acted.append(actions)
-    return acted
+    return random_transitions(count, OBSERVATION, ACTION, seed)
 
 
 def weights(learner: SoftActorCritic) -> list[torch.Tensor]:
