@@ -11,6 +11,7 @@ from nil_core.api import ConfigError
 from nil_core.testing import check_card
 from nil_core.testing.fal import FalProtocol
 from nil_core.testing.hosted import CHECKS, Bench, check_no_key, hosted_request
+from nil_core.testing.paid_runs import check_run
 from nil_generator_pika import CARD, PikaOptions
 from nil_generator_pika.service import Pika
 
@@ -32,6 +33,10 @@ def test_contract(check: Callable[[Bench], None], bench: Bench) -> None:
 
 def test_no_key(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     check_no_key(bench, monkeypatch.delenv)
+
+
+def test_run(bench: Bench) -> None:
+    check_run(bench)
 
 
 @pytest.mark.parametrize(

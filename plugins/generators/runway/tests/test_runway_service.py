@@ -11,6 +11,7 @@ from nil_core.api import ConfigError
 from nil_core.hosted import Clock
 from nil_core.testing import check_card
 from nil_core.testing.hosted import CHECKS, Bench, check_no_key, hosted_request
+from nil_core.testing.paid_runs import check_run
 from nil_core.testing.vendor import Answer, Call, Protocol, Task, image_of
 from nil_generator_runway import CARD, RATIOS, RunwayOptions
 from nil_generator_runway.service import Runway
@@ -87,6 +88,10 @@ def test_contract(check: Callable[[Bench], None], bench: Bench) -> None:
 
 def test_no_key(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     check_no_key(bench, monkeypatch.delenv)
+
+
+def test_run(bench: Bench) -> None:
+    check_run(bench)
 
 
 def test_polls_no_faster_than_the_vendor_wants(bench: Bench) -> None:
