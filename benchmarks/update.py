@@ -6,13 +6,16 @@ joins if it is installed (its networks have no layer normalisation, so it comput
 busy machine slows all alike. Seconds of the processor count only the process's own, with one thread; wall seconds are
 what a user waits.
 
-    python benchmarks/update.py --threads 1 2 --rounds 5
+    python benchmarks/update.py --threads 0 1 2 --rounds 5
+
+With 0 threads each takes its own default: the ordinary ways as many as there are cores, which is torch's.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import os
 import time
 from collections.abc import Callable, Mapping
 from copy import deepcopy
@@ -290,26 +293,27 @@ def milliseconds(
 def main() -> None:
     """Print a markdown table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--threads", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     columns = ["threads", "observation, action", "implementation", "wall ms", "faster", "processor ms", "faster"]
     print(f"| {' | '.join(columns)} |\n|{' --- |' * len(columns)}", flush=True)
     for threads in given.threads:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(threads or os.cpu_count() or 1)
+        own = {"threads": threads} if threads else {}
         for observation_size, action_size in SIZES:
             data = random_transitions(STORED, observation_size, action_size)
-            sac = ours(data, "sac", ENVIRONMENTS, replay_ratio=1.0, threads=threads)
+            sac = ours(data, "sac", ENVIRONMENTS, replay_ratio=1.0, **own)
             candidates = {"sac, ordinary": OrdinarySac(data).update, "sac": sac}
             if (baselines := stable_baselines3(data)) is not None:
                 candidates["sac, stable-baselines3 (no layer norm)"] = baselines
-            bro = ours(data, "bro", ENVIRONMENTS, replay_ratio=10.0, threads=threads)
+            bro = ours(data, "bro", ENVIRONMENTS, replay_ratio=10.0, **own)
             for group, steps in ((candidates, 100), ({"bro, ordinary": OrdinaryBro(data).update, "bro": bro}, 20)):
                 best = milliseconds(group, steps, given.rounds)
                 first = next(iter(best.values()))
                 for name, (wall, processor) in best.items():
                     cells = [
-                        threads,
+                        threads or "own",
                         f"{observation_size}, {action_size}",
                         name,
                         f"{wall:.2f}",
