@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from nil_core.errors import ConfigError, MachineError
 
 if TYPE_CHECKING:
     import torch
+
+_log = logging.getLogger(__name__)
 
 
 def find_device(asked: str, option: str = "device") -> torch.device:
@@ -32,3 +36,20 @@ def find_device(asked: str, option: str = "device") -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= present:
         raise MachineError(f"there is no GPU {asked}: torch {torch.__version__} finds {present}", mend)
     return device
+
+
+def at_hand(asked: str, option: str = "device") -> str:
+    """The same word, or ``auto`` where this machine lacks the GPU that it names, which is logged: what was learned on
+    one can be looked at anywhere.
+
+    Args:
+        asked, option: as in :func:`find_device`.
+    """
+    if not asked.startswith("cuda") or find_spec("torch") is None:
+        return asked
+    try:
+        find_device(asked, option)
+    except MachineError as error:
+        _log.warning("%s; %s is %s instead", error.message, option, find_device("auto"))
+        return "auto"
+    return asked

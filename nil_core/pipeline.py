@@ -15,6 +15,7 @@ from typing import Any
 import nil_core.sim  # noqa: F401  chooses the OpenGL backend before anything imports mujoco
 from nil_core.components import Chosen, choose
 from nil_core.config import RunConfig
+from nil_core.devices import at_hand
 from nil_core.errors import ConfigError, NilError, PluginError, RunError
 from nil_core.evaluation.artefacts import write_comparison, write_curve
 from nil_core.evaluation.metrics import COLUMNS, spread
@@ -271,7 +272,7 @@ def evaluate(
 
 
 def open_world(folder: RunFolder, config: RunConfig, eyes: bool = True) -> World:
-    """The world of an existing run, from its folder alone.
+    """The world of an existing run, from its folder alone; on the CPU where a GPU that it names is not here.
 
     Args:
         folder: of the run.
@@ -281,11 +282,20 @@ def open_world(folder: RunFolder, config: RunConfig, eyes: bool = True) -> World
     Raises:
         RunError: made by other plugin versions, or damaged.
     """
+    config = _on_devices_at_hand(config)
     choice = choose(config)
     check_versions(folder.read(folder.manifest), choice)
     reference = load_reference(folder.reference)
     embedder = build_embedder(config, choice) if eyes else None
     return World(config, choice, build_scene(config, choice), reference, embedder)
+
+
+def _on_devices_at_hand(config: RunConfig) -> RunConfig:
+    encoder = config.encoder
+    if "device" in encoder.options:
+        device = at_hand(str(encoder.options["device"]), "encoder.device")
+        encoder = encoder.model_copy(update={"device": device})
+    return config.model_copy(update={"device": at_hand(config.device), "encoder": encoder})
 
 
 def load_policy(folder: RunFolder, world: World, simulation: Simulation, which: str) -> Agent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from nil_core.errors import RunError
 Part = nn.Module | torch.Generator
 """What has a state: a module (a network, a :class:`~nil_core.learning.FlatAdam`) or a source of random numbers."""
 
+_log = logging.getLogger("nil.learning")
 _TENSORS, _NUMBERS = "state.safetensors", "state.json"
 _HINT = "Resume with the options, robot and environment of the saved run."
 
@@ -37,7 +39,8 @@ def save_state(folder: Path, parts: Mapping[str, Part], numbers: Mapping[str, An
 def load_state(folder: Path, parts: Mapping[str, Part]) -> dict[str, Any]:
     """Restore, in place and to the bit, what :func:`save_state` wrote.
 
-    Everything is checked before anything is changed.
+    Everything is checked before anything is changed. A source of random numbers of another kind of device cannot be
+    restored: it stays as it is, which is logged.
 
     Returns:
         the numbers.
@@ -57,15 +60,16 @@ def load_state(folder: Path, parts: Mapping[str, Part]) -> dict[str, Any]:
             raise RunError(f"{folder} holds a part {name!r} this agent does not have", _HINT)
         saved[name][rest] = value
     for name, part in parts.items():
-        if {key: value.shape for key, value in saved[name].items()} != {
-            key: value.shape for key, value in _tensors(part).items()
-        }:
+        ours, theirs = (_sizes(tensors) for tensors in (_tensors(part), saved[name]))
+        if theirs != ours and (isinstance(part, nn.Module) or theirs.keys() != ours.keys()):
             raise RunError(f"{folder}: {name} has other sizes than this run's", _HINT)
     for name, part in parts.items():
         if isinstance(part, nn.Module):
             part.load_state_dict(saved[name])
-        else:
+        elif _sizes(saved[name]) == _sizes(_tensors(part)):
             part.set_state(saved[name]["state"])
+        else:
+            _log.info("it was saved on another kind of device: learning goes on with other random numbers")
     return dict(numbers)
 
 
@@ -82,6 +86,10 @@ def read_tensors(path: Path, names: set[str] | None = None) -> dict[str, Tensor]
     if names is not None and tensors.keys() != names:
         raise RunError(f"{path} holds {sorted(tensors)}, expected {sorted(names)}", _HINT)
     return tensors
+
+
+def _sizes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in tensors.items()}
 
 
 def _tensors(part: Part) -> dict[str, Tensor]:
