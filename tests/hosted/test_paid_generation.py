@@ -123,7 +123,8 @@ def test_a_key_that_the_service_repeats_is_in_no_log_and_no_traceback(
 def test_hosted_generators_import_no_torch() -> None:
     code = (
         "import sys; from nil_core import registry\n"
-        "for name in ('kling', 'runway', 'pika', 'fal'): registry.build('generator', name, {})\n"
+        "for name in ('kling', 'runway', 'pika', 'fal', 'sora'):\n"
+        "    registry.build('generator', name, {'base_url': 'https://service.example'})\n"
         "assert not {'torch', 'transformers', 'diffusers', 'mujoco'} & set(sys.modules), sys.modules.keys()"
     )
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
