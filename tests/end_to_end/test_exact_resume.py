@@ -53,7 +53,7 @@ def assert_it_could_differ(unbroken: Path, resets: list[int]) -> None:
     saved = [path / "agent" for path in sorted((unbroken / "checkpoints").iterdir())]
     one, other = (load_file(folder / "state.safetensors") for folder in saved)
     moved = [name for name in one if name.endswith("/mean") and not (one[name] == other[name]).all()]
-    assert len(moved) >= 3, "every optimiser went on"
+    assert len(moved) >= 2, "the optimisers went on"
     assert [json.loads((folder / "state.json").read_text()).get("resets") for folder in saved][: len(resets)] == resets
 
 
