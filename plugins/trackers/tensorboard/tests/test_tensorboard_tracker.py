@@ -108,6 +108,32 @@ def test_a_resumed_run_joins_its_earlier_life(
     ]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files as POSIX does")
+def test_a_disk_that_takes_no_more_is_one_warning(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", FULL, str(tmp_path)], check=True, capture_output=True, text=True)
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("tensorboard is switched off: ") and "File too large" in line
+    assert scalars(tmp_path, "reward") == [(20, 0.5)], "what was written before can be read"
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from nil_core.hooks import Hooks
+from nil_tracker_tensorboard import TensorBoard
+
+folder, hooks = Path(sys.argv[1]), Hooks()
+hooks.register(TensorBoard(), "tensorboard")
+hooks.fire("run_started", folder=folder, config={})
+hooks.fire("metrics", step=20, values={"reward": 0.5})
+size = sum(file.stat().st_size for file in (folder / "tensorboard").iterdir())
+resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+for step in (40, 60):
+    hooks.fire("metrics", step=step, values={"reward": 0.5})
+hooks.fire("run_finished", folder=folder, summary={"finished": False, "state": "failed"})
+"""
+
+
 def test_its_name_on_the_command_line_and_its_face() -> None:
     Hooks.load().require(["tensorboard"])
     check_light("nil_tracker_tensorboard")
@@ -116,7 +142,7 @@ def test_its_name_on_the_command_line_and_its_face() -> None:
 def test_it_needs_no_torch_to_write(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from nil_tracker_tensorboard.event_file import EventFile\n"
-        f"file = EventFile(Path({str(tmp_path)!r})); file.scalars({{'a': 1.0}}, 1); file.close()\n"
+        f"file = EventFile(Path({str(tmp_path)!r})); file.scalars({{'a': 1.0}}, 1)\n"
         "assert not {'torch', 'tensorflow'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -41,7 +41,6 @@ class TensorBoard:
             self._events.begin_at(step)
             self._began = True
         self._events.scalars({name.replace(".", "/"): value for name, value in values.items()}, step)
-        self._events.flush()
 
     @hookimpl
     def video_written(self, path: Path, kind: str) -> None:
@@ -62,7 +61,6 @@ class TensorBoard:
         if "policies" in summary:
             self._events.text("table", _table(summary["policies"]), step)
         self._events.text("end", summary.get("state", "finished"), step)
-        self._events.close()
         self._events = None
 
     def _step(self) -> int:

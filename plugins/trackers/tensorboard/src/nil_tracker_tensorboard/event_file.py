@@ -1,4 +1,4 @@
-"""Event files by TensorBoard's own writer, which needs neither TensorFlow nor torch."""
+"""Event files, record by record as TensorBoard's own writer does it, which needs neither TensorFlow nor torch."""
 
 from __future__ import annotations
 
@@ -12,19 +12,27 @@ from PIL import Image
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.text.metadata import create_summary_metadata
-from tensorboard.summary.writer.event_file_writer import EventFileWriter
+from tensorboard.summary.writer.record_writer import RecordWriter
 from tensorboard.util.tensor_util import make_tensor_proto
 
 
 class EventFile:
-    """One event file in a folder, which is made."""
+    """One event file in a folder, which is made. What is added is written when the call returns.
+
+    TensorBoard's ``EventFileWriter`` writes in a thread, which ends with a traceback where the disk does not take it.
+
+    Raises:
+        OSError: from every method, if the disk is full or not writable.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._writer = EventFileWriter(str(folder))
+        folder.mkdir(parents=True, exist_ok=True)
+        self._path = folder / f"events.out.tfevents.{time.time():.9f}"  # in the order of these names they are read
+        self._write(Event(file_version="brain.Event:2"))
 
     def begin_at(self, step: int) -> None:
         """Let readers forget what earlier files of the folder say of this step and of later ones."""
-        self._writer.add_event(Event(wall_time=time.time(), step=step, session_log=SessionLog(status=SessionLog.START)))
+        self._write(Event(step=step, session_log=SessionLog(status=SessionLog.START)))
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         """Numbers by name."""
@@ -43,13 +51,10 @@ class EventFile:
         picture = Summary.Image(width=width, height=height, colorspace=3, encoded_image_string=encoded)
         self._add([Summary.Value(tag=tag, image=picture)], step)
 
-    def flush(self) -> None:
-        """On disk when the call returns."""
-        self._writer.flush()
-
-    def close(self) -> None:
-        """Flush, and end."""
-        self._writer.close()
-
     def _add(self, values: list[Summary.Value], step: int) -> None:
-        self._writer.add_event(Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
+        self._write(Event(step=step, summary=Summary(value=values)))
+
+    def _write(self, event: Event) -> None:
+        event.wall_time = time.time()
+        with open(self._path, "ab") as file:
+            RecordWriter(file).write(event.SerializeToString())
