@@ -299,9 +299,17 @@ def _on_devices_at_hand(config: RunConfig) -> RunConfig:
 
 
 def load_policy(folder: RunFolder, world: World, simulation: Simulation, which: str) -> Agent:
-    """A run's agent as it was at its ``newest`` or ``best`` checkpoint."""
-    best = folder.checkpoints / checkpoint.BEST
-    path = best if which == "best" and best.exists() else checkpoint.newest(folder.checkpoints)
+    """A run's agent as it was at its ``newest`` or ``best`` checkpoint.
+
+    Raises:
+        RunError: there is none, or it is damaged.
+    """
+    path = folder.checkpoints / checkpoint.BEST if which == "best" else checkpoint.newest(folder.checkpoints)
+    if not path.exists():
+        raise RunError(
+            f"{folder.path} has no best policy: it was not evaluated while it learned",
+            "--checkpoint newest; a run with training.eval_every above 0 keeps its best",
+        )
     agent = world.agent(world.choice["agent"], simulation)
     agent.load(path / "agent")
     return agent

@@ -44,8 +44,8 @@ PROMISED = {
     "reference/aligned.npz",
     "reference/provenance.json",
     *(f"checkpoints/best/agent/{name}" for name in ("state.json", "state.safetensors")),
-    *(f"checkpoints/step-000000060/{name}" for name in CHECKPOINT),
-    *(f"checkpoints/step-000000120/{name}" for name in CHECKPOINT),
+    *(f"checkpoints/step-000000080/{name}" for name in CHECKPOINT),
+    *(f"checkpoints/step-000000160/{name}" for name in CHECKPOINT),
 }
 POLICIES = {"trained", "zero", "random"}
 MEANS = {"return", "similarity", "iou", "speed", "environment_reward", "length", "falls", "episodes"}
@@ -103,16 +103,16 @@ def test_its_manifest_says_what_made_it(smoke: tuple[Path, str]) -> None:
     assert manifest["hardware"]["cores"] >= 1 and manifest["hardware"]["gl"]
     assert manifest["components"]["agent"]["options"]["discount"] == 0.9, "defaults of components are resolved too"
     assert read(smoke[0], "status.json")["state"] == "finished"
-    assert read(smoke[0], "status.json")["step"] == 120
+    assert read(smoke[0], "status.json")["step"] == 160
 
 
 def test_its_metrics_have_no_clock_and_its_timing_has(smoke: tuple[Path, str]) -> None:
     kinds = [(row["step"], row["kind"]) for row in rows(smoke[0])]
-    assert kinds == [(40, "train"), (60, "eval"), (80, "train"), (120, "train"), (120, "eval")]
+    assert kinds == [(40, "train"), (80, "train"), (80, "eval"), (120, "train"), (160, "train"), (160, "eval")]
     for row in rows(smoke[0]):
         assert not {"seconds", "time", "at", "physics"} & set(row)
         assert all(np.isfinite(value) for name, value in row.items() if name != "kind")
-    assert [row["step"] for row in rows(smoke[0], "timing.jsonl")] == [40, 80, 120]
+    assert [row["step"] for row in rows(smoke[0], "timing.jsonl")] == [40, 80, 120, 160]
     for row in rows(smoke[0], "timing.jsonl"):
         assert {"seconds", "physics", "render", "encode", "update"} <= set(row)
         assert row["seconds"] > 0
@@ -157,7 +157,7 @@ def test_pictures(smoke: tuple[Path, str]) -> None:
 def test_the_summary_and_the_table_at_the_end_agree(smoke: tuple[Path, str]) -> None:
     folder, said = smoke
     summary = read(folder, "summary.json")
-    assert summary["finished"] is True and summary["steps"] == 120
+    assert summary["finished"] is True and summary["steps"] == 160
     assert set(summary["policies"]) == POLICIES
     for policy, row in summary["policies"].items():
         assert set(row) == COLUMNS
@@ -169,18 +169,18 @@ def test_the_summary_and_the_table_at_the_end_agree(smoke: tuple[Path, str]) -> 
     assert zero["environment_reward"] == pytest.approx(np.exp(-(summary["target_speed"] ** 2)), abs=0.05)
     gain = summary["policies"]["trained"]["return"] / zero["return"] - 1
     assert summary["return_over_zero"] == pytest.approx(gain)
-    assert f"return {gain:+.0%} against standing still, after 120 steps" in said
+    assert f"return {gain:+.0%} against standing still, after 160 steps" in said
 
 
 def test_the_terminal_tells_the_whole_story(smoke: tuple[Path, str]) -> None:
     folder, said = smoke
     where = Path("runs") / folder.name
     story = [
-        "walking: generator gait, encoder hog, segmenter sim_mask, robot a1, agent sac; 120 steps, seed 0",
+        "walking: generator gait, encoder hog, segmenter sim_mask, robot a1, agent sac; 160 steps, seed 0",
         "reference: 11 frames of 64x64 at 25 fps",  # from the cache, if another test came first
         ": The Unitree A1 agent is walking, camera follows.",
         "P_S   stability         0.1     rad^2 of torso tilt",
-        "step 120/120",
+        "step 160/160",
         "\ntime: ",
         " bounds the run",
         "Evaluation",
@@ -212,6 +212,12 @@ def test_eval_gives_the_rows_of_the_summary_again(copy: Path, nil: Callable[...,
     assert {line[0]: line[-1] for line in table if line[0] in POLICIES} == dict.fromkeys(POLICIES, "2")
 
 
+def test_the_newest_policy_is_not_passed_off_as_the_best(copy: Path, nil: Callable[..., Any]) -> None:
+    shutil.rmtree(copy / "checkpoints" / "best")
+    for command in ("eval", "play", "export"):
+        nil(command, copy, "--checkpoint", "best").complains("has no best policy", "--checkpoint newest")
+
+
 def test_play_writes_a_video_with_the_floor_in_it(
     copy: Path, nil: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,9 +238,9 @@ def test_runs_list_and_show(smoke: tuple[Path, str], nil: Callable[..., Any], mo
     listed = nil("runs", "list", "--root", folder.parent)
     trained = read(folder, "summary.json")["policies"]["trained"]
     (line,) = (line for line in listed.out.splitlines() if folder.name in line)
-    assert "finished" in line and "120" in line and f"{trained['return']:.3f}" in line
+    assert "finished" in line and "160" in line and f"{trained['return']:.3f}" in line
     shown = nil("runs", "show", folder)
-    for words in ("finished at step 120 of 120", "run --preset smoke", "camera follows.", "nil-agent-sac", "trained"):
+    for words in ("finished at step 160 of 160", "run --preset smoke", "camera follows.", "nil-agent-sac", "trained"):
         assert words in shown.out
     assert "no runs under runs" in nil("runs", "list").out
     nil("runs", "show", ".").complains("is no run folder", "nil runs list")
@@ -254,8 +260,8 @@ def test_one_worker_or_none_gives_the_same_bytes(
 
 
 def test_a_finished_run_wants_a_new_goal(copy: Path, nil: Callable[..., Any]) -> None:
-    nil("run", "--resume", copy).complains("has learned for 120 steps already", f"nil run --resume {copy} --steps 240")
-    nil("run", "--resume", copy, "--steps", "100").complains("has learned for 120 steps already")
+    nil("run", "--resume", copy).complains("has learned for 160 steps already", f"nil run --resume {copy} --steps 320")
+    nil("run", "--resume", copy, "--steps", "100").complains("has learned for 160 steps already")
 
 
 @pytest.mark.parametrize(
@@ -270,28 +276,28 @@ def test_other_plugin_versions_do_not_go_on(copy: Path, nil: Callable[..., Any])
     manifest = read(copy, "manifest.json")
     manifest["versions"]["nil-agent-sac"] = "0.0.1"
     (copy / "manifest.json").write_text(json.dumps(manifest))
-    for command in (["run", "--steps", "140", "--resume"], ["eval"], ["play"]):
+    for command in (["run", "--steps", "180", "--resume"], ["eval"], ["play"]):
         nil(*command, copy).complains("made with nil-agent-sac 0.0.1", "pip install nil-agent-sac==0.0.1")
     assert read(copy, "summary.json") and read(copy, "status.json")["state"] == "finished", "the run is untouched"
 
 
 def test_a_damaged_checkpoint_can_be_stepped_over(copy: Path, nil: Callable[..., Any]) -> None:
-    newest, before = copy / "checkpoints" / "step-000000120", copy / "checkpoints" / "step-000000060"
+    newest, before = copy / "checkpoints" / "step-000000160", copy / "checkpoints" / "step-000000080"
     for name in ("loop.json", "loop.npz", "agent/replay.safetensors", "agent/state.json", "agent/state.safetensors"):
         whole = (newest / name).read_bytes()
         (newest / name).write_bytes(whole[: len(whole) // 2])
-        nil("run", "--resume", copy, "--steps", "140").complains(str(newest))
+        nil("run", "--resume", copy, "--steps", "180").complains(str(newest))
         (newest / name).unlink()
-        nil("run", "--resume", copy, "--steps", "140").complains("is damaged", f"rm -r {newest}")
+        nil("run", "--resume", copy, "--steps", "180").complains("is damaged", f"rm -r {newest}")
         (newest / name).write_bytes(whole)
     untouched = {"config.toml", "metrics.jsonl", "summary.json"}
     config = (copy / "config.toml").read_text()
-    assert "steps = 120" in config and all((copy / name).exists() for name in untouched)
+    assert "steps = 160" in config and all((copy / name).exists() for name in untouched)
     shutil.rmtree(newest)
-    (copy / "status.json").write_text(json.dumps({"state": "learning", "step": 60}))
+    (copy / "status.json").write_text(json.dumps({"state": "learning", "step": 80}))
     outcome = nil("run", "--resume", copy)
     assert outcome.code == 0, outcome.err
-    assert "going on from step 60" in outcome.out and before.exists()
+    assert "going on from step 80" in outcome.out and before.exists()
 
 
 @pytest.mark.parametrize(
@@ -308,4 +314,4 @@ def test_a_damaged_checkpoint_can_be_stepped_over(copy: Path, nil: Callable[...,
 )
 def test_a_damaged_run_folder(copy: Path, nil: Callable[..., Any], name: str, content: str, says: str) -> None:
     (copy / name).write_text(content)
-    nil("run", "--resume", copy, "--steps", "140").complains(says)
+    nil("run", "--resume", copy, "--steps", "180").complains(says)
