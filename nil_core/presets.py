@@ -39,10 +39,10 @@ _PAPER: dict[str, Any] = {
 PRESETS: Final[dict[str, dict[str, Any]]] = {
     "quickstart": {},  # the defaults are the quickstart
     "smoke": {
-        "steps": 120,
+        "steps": 160,  # more than sac's batch, so that it learns
         "video": {"seconds": 0.4},
         "environment": {"render_size": 64},
-        "training": {"log_every": 40, "eval_every": 60, "eval_episodes": 1, "checkpoint_every": 60},
+        "training": {"log_every": 40, "eval_every": 80, "eval_episodes": 1, "checkpoint_every": 80},
         "evaluation": {"episodes": 1},
     },
     "paper": _PAPER,  # the CVPR version

@@ -33,7 +33,7 @@ def test_every_value_with_its_origin(tmp_path: Path) -> None:
     for key, row in {
         "skill": ("'trotting'", str(file)),
         "seed": ("9", "option"),
-        "steps": ("120", "preset smoke"),
+        "steps": ("160", "preset smoke"),
         "video.seconds": ("0.4", "preset smoke"),
         "reward.iou": ("0.25", str(file)),
         "reward.feet": ("0.5", "--set"),
@@ -57,7 +57,7 @@ def test_its_toml_gives_the_same_run(tmp_path: Path) -> None:
     assert result.exit_code == again.exit_code == 0
     assert tomllib.loads(again.output) == tomllib.loads(result.output)
     config = resolve(file=file).config
-    assert (config.skill, config.steps, config.agent.options["hidden"]) == ("trotting", 120, [32, 32])
+    assert (config.skill, config.steps, config.agent.options["hidden"]) == ("trotting", 160, [32, 32])
 
 
 def test_all_options_of_a_run_together(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def run(learned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ["eval", "walk", "--episodes", "1"],
         ["play", "walk", "--size", "64", "--no-viewer"],
         ["export", "walk", "--format", "torchscript"],
-        ["run", "--resume", "walk", "--steps", "140"],
+        ["run", "--resume", "walk", "--steps", "180"],
     ],
 )
 def test_it_is_on_the_cpu_then_and_says_so(

@@ -109,6 +109,7 @@ def test_its_manifest_says_what_made_it(smoke: tuple[Path, str]) -> None:
 def test_its_metrics_have_no_clock_and_its_timing_has(smoke: tuple[Path, str]) -> None:
     kinds = [(row["step"], row["kind"]) for row in rows(smoke[0])]
     assert kinds == [(40, "train"), (80, "train"), (80, "eval"), (120, "train"), (160, "train"), (160, "eval")]
+    assert rows(smoke[0])[-2]["critic_loss"] > 0, "it has learned"
     for row in rows(smoke[0]):
         assert not {"seconds", "time", "at", "physics"} & set(row)
         assert all(np.isfinite(value) for name, value in row.items() if name != "kind")
