@@ -36,7 +36,8 @@ class Ear(Silent):
 
 @pytest.fixture(scope="module")
 def config() -> RunConfig:
-    return resolve("smoke", options={"agent.name": "random", "steps": 70, "simulation.workers": 0}).config
+    chosen = {"agent.name": "random", "steps": 60, "training.eval_every": 60, "simulation.workers": 0}
+    return resolve("smoke", options=chosen).config
 
 
 @pytest.fixture
@@ -49,8 +50,8 @@ def test_generate_run_resume_evaluate(config: RunConfig, reference: Path, tmp_pa
     result = run(config, tmp_path / "run", reference, ear)
     assert (result.folder, result.finished) == (tmp_path / "run", True)
     assert result.summary == json.loads((tmp_path / "run" / "summary.json").read_text())
-    assert ear.steps[-1] == 70 and any(line.startswith("video: ") for line in ear.lines)
-    with pytest.raises(RunError, match="70 steps already"):
+    assert ear.steps[-1] == 60 and any(line.startswith("video: ") for line in ear.lines)
+    with pytest.raises(RunError, match="60 steps already"):
         resume(result.folder)
     longer = resume(result.folder, steps=80, reporter=Silent())
     assert longer.finished and longer.summary["steps"] == 80
@@ -91,7 +92,7 @@ def test_hooks_hear_the_whole_run(config: RunConfig, reference: Path, tmp_path: 
     hooks.register(Listener(), "listener")
     run(config, tmp_path / "run", reference, Silent(), hooks)
     assert heard == [
-        *("started run", "reference", "reference", "metrics 40", "metrics 70", "checkpoint 70"),
+        *("started run", "reference", "reference", "metrics 40", "metrics 60", "checkpoint 60"),
         *("comparison", "finished True"),
     ]
 
