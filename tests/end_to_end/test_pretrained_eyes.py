@@ -28,9 +28,9 @@ def test_a_dry_run_runs_whole_and_says_what_it_is(
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert all(-1 <= line["similarity"] <= 1 for line in lines if "similarity" in line)
     assert any("similarity" in line for line in lines)
-    longer = nil("run", "--resume", "run", "--steps", "160")
+    longer = nil("run", "--resume", "run", "--steps", "200")
     assert longer.code == 0, longer.err
-    assert read(run / "summary.json")["steps"] == 160
+    assert read(run / "summary.json")["steps"] == 200
 
 
 def test_weights_that_are_not_here_are_no_traceback(
