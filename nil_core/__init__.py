@@ -15,15 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nil_core.config import RunConfig
-    from nil_core.pipeline import Result, evaluate, generate, resume, run
+    from nil_core.pipeline import Result, Several, evaluate, generate, generate_several, resume, run
     from nil_core.train.plain import Plan, learn
 
 _HOMES = {
     "RunConfig": "nil_core.config",
     "Plan": "nil_core.train.plain",
     "Result": "nil_core.pipeline",
+    "Several": "nil_core.pipeline",
     "evaluate": "nil_core.pipeline",
     "generate": "nil_core.pipeline",
+    "generate_several": "nil_core.pipeline",
     "learn": "nil_core.train.plain",
     "resume": "nil_core.pipeline",
     "run": "nil_core.pipeline",
@@ -38,4 +40,15 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(_HOMES[name]), name)
 
 
-__all__ = ["Plan", "Result", "RunConfig", "evaluate", "generate", "learn", "resume", "run"]
+__all__ = [
+    "Plan",
+    "Result",
+    "RunConfig",
+    "Several",
+    "evaluate",
+    "generate",
+    "generate_several",
+    "learn",
+    "resume",
+    "run",
+]

@@ -80,6 +80,8 @@ def _show(console: Console, kind: Kind, name: str, card: ComponentCard) -> None:
         console.print(f"licence of weights and data: {card.licence}")
     if card.price:
         console.print(f"price: {card.price}", soft_wrap=True)
+    if card.prompt_template:
+        console.print(f"prompt: {card.prompt_template}", soft_wrap=True)
     for requirement in card.requires:
         console.print(f"needs {requirement.module}: {requirement.install}", soft_wrap=True)
     fields = card.config.model_fields
@@ -91,7 +93,8 @@ def _show(console: Console, kind: Kind, name: str, card: ComponentCard) -> None:
         default = "required" if field.is_required() else repr(field.get_default(call_default_factory=True))
         table.add_row(f"{kind}.{key}", _type_name(field.annotation), default, field.description)
     console.print(table)
-    console.print(f"nil run --{kind} {name} --set {kind}.{next(iter(fields))}=...\n", soft_wrap=True)
+    example = next((key for key in card.config.__annotations__ if key in fields), next(iter(fields)))  # its own first
+    console.print(f"nil run --{kind} {name} --set {kind}.{example}=...\n", soft_wrap=True)
 
 
 def _type_name(annotation: Any) -> str:

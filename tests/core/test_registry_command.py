@@ -18,7 +18,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 from nil_core.api import Capability, ComponentCard, Options, Requirement
 
-class EyeOptions(Options):
+class SenseOptions(Options):
+    patience: float = Field(1.0, description="Seconds.")
+
+class EyeOptions(SenseOptions):
     mode: Literal["fast", "slow"] = Field("fast", description="How to look [bold].")
     sizes: tuple[Annotated[int, Field(gt=0)], ...] | None = Field(None, description="Sides in pixels.")
     path: str = Field(description="What to look at.")
@@ -26,7 +29,7 @@ class EyeOptions(Options):
 CARD = ComponentCard(
     kind="encoder", summary="Sees [red]everything.", target="seeing:EyeOptions", config=EyeOptions,
     requires=(Requirement("seeing", "pip install seeing[all]"),), capabilities=frozenset({Capability.OFFLINE}),
-    licence="CC-BY-NC-4.0",
+    licence="CC-BY-NC-4.0", prompt_template="Film [slowly] a {robot}.",
 )
 """
 
@@ -65,6 +68,8 @@ def test_show_tells_all_of_the_card() -> None:
         "Sees [red]everything.",
         "offline",
         "CC-BY-NC-4.0",
+        "prompt: Film [slowly] a {robot}.",
+        "encoder.patience",
         "pip install seeing[all]",
         "'fast' | 'slow'",
         "How to look [bold].",
