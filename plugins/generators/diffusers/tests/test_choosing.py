@@ -67,6 +67,7 @@ def folder_of(place: Path, pipeline: str) -> Path:
 def test_the_model_by_name_by_repository_by_folder_or_as_said(tmp_path: Path) -> None:
     assert choose_model(DiffusersOptions(weights="wan2.2-5b"), tmp_path) is NAMES["wan2.2-5b"]
     assert choose_model(DiffusersOptions(weights="Lightricks/LTX-2"), tmp_path) is NAMES["ltx-2"]
+    assert DiffusersOptions(model="wan2.2-5b").weights == "wan2.2-5b" and DiffusersOptions().weights == "ltx"
     ltx = folder_of(tmp_path, "LTXImageToVideoPipeline")
     assert choose_model(DiffusersOptions(weights=str(ltx)), ltx) is NAMES["ltx"]
     assert choose_model(DiffusersOptions(weights=str(ltx), model="ltx-2"), ltx) is NAMES["ltx-2"]

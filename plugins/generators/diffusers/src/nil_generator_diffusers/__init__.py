@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field, PositiveInt, field_validator
+from typing import Any
+
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from nil_core.api import Capability, ComponentCard, Requirement
 from nil_core.diffusion.options import DiffusionOptions
@@ -16,12 +18,20 @@ class DiffusersOptions(DiffusionOptions):
 
     weights: str = Field("ltx", description=f"{', '.join(NAMES)}; an id of the hub; or a local folder.")
     model: str | None = Field(
-        None, description="Whose rules (frames, size, guidance ...) other weights follow: one of the names above."
+        None, description="Whose rules (frames, size, guidance ...) the weights follow: one of the names above."
     )
     frames: PositiveInt | None = Field(
         None, description="Frames; when not given, the fewest the model can make that last as long as the run asks."
     )
     guidance: float | None = Field(None, ge=0, description="Classifier-free guidance; the model's own when not given.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _model_alone(cls, given: Any) -> Any:
+        """Who names a model and no weights wants the model's own."""
+        if isinstance(given, dict) and given.get("model") and "weights" not in given:
+            return given | {"weights": given["model"]}
+        return given
 
     @field_validator("model")
     @classmethod
