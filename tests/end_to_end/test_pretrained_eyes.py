@@ -17,8 +17,13 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def test_a_dry_run_runs_whole_and_says_what_it_is(
-    nil: Callable[..., Any], fast: Sequence[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+    nil: Callable[..., Any],
+    fast: Sequence[str],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("NIL_CACHE", str(tmp_path / "cache"))  # or another test's embeddings are found there
     outcome = nil("run", *fast, "--encoder", "timesformer", "--set", "encoder.weights=random-tiny", "--out", "run")
     assert outcome.code == 0, outcome.err
     assert "moments of the video embedded: 11/11" in outcome.out
