@@ -304,7 +304,8 @@ def main() -> None:
         for observation_size, action_size in SIZES:
             data = random_transitions(STORED, observation_size, action_size)
             sac = ours(data, "sac", ENVIRONMENTS, replay_ratio=1.0, **own)
-            candidates = {"sac, ordinary": OrdinarySac(data).update, "sac": sac}
+            torch_sac = ours(data, "sac", ENVIRONMENTS, replay_ratio=1.0, compiled=False, **own)
+            candidates = {"sac, ordinary": OrdinarySac(data).update, "sac": sac, "sac, not compiled": torch_sac}
             if (baselines := stable_baselines3(data)) is not None:
                 candidates["sac, stable-baselines3 (no layer norm)"] = baselines
             bro = ours(data, "bro", ENVIRONMENTS, replay_ratio=10.0, **own)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 from fractions import Fraction
@@ -40,6 +41,11 @@ def transitions(count: int, seed: int = 0) -> Transitions:
 def weights(learner: SoftActorCritic) -> list[torch.Tensor]:
     modules = learner.actor, learner.critics, learner.targets, learner.temperature
     return [parameter for module in modules for parameter in module.parameters()]
+
+
+def moments(learner: SoftActorCritic) -> torch.Tensor:
+    optimisers = learner.policy_optimiser, learner.critic_optimiser
+    return torch.cat([buffer.flatten() for optimiser in optimisers for buffer in optimiser.buffers()])
 
 
 # --- An independent transcription in numpy, float64, from the paper's equations.
@@ -131,6 +137,57 @@ def test_policy_gradient_is_that_of_the_loss() -> None:
     learner.policy_optimiser.descend = lambda loss: found.extend(torch.autograd.grad(loss, bias))
     learner._step_policy(batch, noise)
     np.testing.assert_allclose(found[0].numpy(), expected, rtol=0.02, atol=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "critics", "batch", "sizes"),
+    [((16, 16), 2, 8, (5, 2)), ((24, 7, 40), 3, 33, (11, 4)), ((9,), 2, 1, (3, 1)), ((128, 128), 2, 128, (70, 12))],
+)
+def test_the_compiled_step_is_the_one_in_torch(
+    hidden: tuple[int, ...], critics: int, batch: int, sizes: tuple[int, int]
+) -> None:
+    def learner(compiled: bool) -> SoftActorCritic:
+        options = SacOptions(hidden=hidden, critics=critics, batch=batch, capacity=500, compiled=compiled)
+        made = SoftActorCritic(options, setting(observation_size=sizes[0], action_size=sizes[1]))
+        with torch.no_grad():  # not only where it starts: the head's first weights are next to nothing
+            for parameter in made.actor.parameters():
+                parameter += 0.1 * torch.randn(parameter.shape, generator=made.generator)
+        made.observe(random_transitions(300, *sizes))
+        return made
+
+    fast, plain = learner(True), learner(False)
+    assert fast.compiled is not None and plain.compiled is None
+
+    def step(learner: SoftActorCritic) -> torch.Tensor:
+        drawn = learner.replay.sample(1, batch, learner.generator)[0]
+        return torch.stack(learner.gradient_step(drawn, learner.noise(2, batch, sizes[1])))
+
+    for count in range(3):
+        torch.testing.assert_close(step(fast), step(plain), rtol=1e-3, atol=1e-4)
+        if count == 0:  # the moments are the gradients; later, Adam turns a last bit into a whole step
+            torch.testing.assert_close(moments(fast), moments(plain), rtol=1e-3, atol=1e-6)
+            torch.testing.assert_close(fast.temperature(), plain.temperature())
+        torch.testing.assert_close(fast.target_weights, plain.target_weights, rtol=1e-4, atol=1e-5)
+
+
+def test_without_its_compiler_it_learns_by_torch_and_says_why(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "nil_agent_sac.compiled_step", None)
+    with caplog.at_level(logging.WARNING, "nil"):
+        learner = agent()
+    assert learner.compiled is None
+    assert "not compiled" in caplog.text
+    live(learner, 20)
+
+
+def test_a_weight_that_is_not_a_number_is_not_hidden() -> None:
+    learner = agent()
+    learner.observe(transitions(50))
+    with torch.no_grad():
+        next(learner.actor.parameters())[0, 0] = torch.nan
+    with pytest.raises(NumericalError, match="nan"):
+        learner.update(1)
 
 
 def test_targets_follow_by_the_moving_average() -> None:

@@ -10,6 +10,7 @@ from torch.nn.functional import mse_loss
 
 from nil_agent_sac import SacOptions
 from nil_agent_sac.networks import Actor, Critics, Temperature
+from nil_agent_sac.on_a_cpu import Step, compiled_step
 from nil_core.api import AgentSetting
 from nil_core.learning import Batch, FlatAdam, Mode, Part, ReplayLearner, SquashedGaussian, flatten
 
@@ -17,7 +18,11 @@ from nil_core.learning import Batch, FlatAdam, Mode, Part, ReplayLearner, Squash
 class SoftActorCritic(ReplayLearner):
     """The agent ``sac``; see :class:`nil_core.api.Agent` for what its methods promise.
 
-    The critics are one batched network, and the policy's step computes no gradient of the critics' weights.
+    The critics are one batched network, and the policy's step computes no gradient of the critics' weights. On a CPU a
+    gradient step is one compiled function, of the same arithmetic as the methods below.
+
+    Attributes:
+        compiled: that function, if it is used.
     """
 
     name = "sac"
@@ -39,6 +44,10 @@ class SoftActorCritic(ReplayLearner):
         self.policy_optimiser = FlatAdam(policy, options.learning_rate)
         self.critic_optimiser = FlatAdam(self.critics.parameters(), options.learning_rate)
         self.target_weights = flatten(self.targets.parameters())
+        self.compiled: Step | None = None
+        if options.compiled and self.device.type == "cpu":
+            policy_and_critics = self.actor, self.policy_optimiser, self.critics, self.critic_optimiser
+            self.compiled = compiled_step(options, *policy_and_critics, self.target_weights, self.target_entropy)
 
     def policy(self, observations: Tensor, explore: bool) -> Tensor:
         """Samples of the actor; its mode unless exploring."""
@@ -51,6 +60,8 @@ class SoftActorCritic(ReplayLearner):
 
     def gradient_step(self, batch: Batch, noises: Tensor) -> tuple[Tensor, ...]:
         """Critics, their targets, then actor and temperature."""
+        if self.compiled is not None:
+            return self.compiled(batch.rows, noises)
         next_noise, noise = noises
         critic_report = self._step_critics(batch, next_noise)
         self.target_weights.lerp_(self.critic_optimiser.weights, self.options.target_rate)

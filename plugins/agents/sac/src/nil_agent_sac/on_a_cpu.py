@@ -1,0 +1,97 @@
+"""The compiled gradient step, bound to the tensors of an agent."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nil_agent_sac import SacOptions
+from nil_agent_sac.networks import Actor, Critics
+from nil_core.learning import EnsembleLayerNorm, EnsembleLinear, FlatAdam
+
+Step = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
+
+_log = logging.getLogger("nil.agents.sac")
+
+
+def compiled_step(
+    options: SacOptions,
+    actor: Actor,
+    policy_optimiser: FlatAdam,
+    critics: Critics,
+    critic_optimiser: FlatAdam,
+    targets: Tensor,
+    target_entropy: float,
+) -> Step | None:
+    """A gradient step of rows and noises on these tensors; None, with a word of why in the log, if it cannot be had.
+
+    Args:
+        options: of the agent.
+        actor: whose parameters the policy's optimiser holds first, and after them the temperature's logarithm.
+        policy_optimiser: likewise.
+        critics: whose parameters are all of the critics' optimiser.
+        critic_optimiser: likewise.
+        targets: the targets' parameters, flat.
+        target_entropy: of a whole action.
+    """
+    try:
+        from threadpoolctl import ThreadpoolController
+
+        from nil_agent_sac.compiled_step import Network, gradient_step
+    except (ImportError, RuntimeError) as error:  # numba raises the latter where it finds no folder to keep its work in
+        _log.warning("gradient steps are slower than they need be: not compiled: %s", error)
+        return None
+
+    def network(layers: nn.Sequential, optimiser: FlatAdam, members: int) -> Network:
+        table = _table(layers)
+        hidden = options.batch * int(table[:-1, 1].sum())
+        return Network(
+            members=members,
+            weights=optimiser.weights.numpy(),
+            gradient=np.zeros_like(optimiser.weights.numpy()),
+            mean=optimiser.mean.numpy(),
+            square=optimiser.square.numpy(),
+            steps=optimiser.steps.numpy().reshape(1),
+            table=table,
+            by_outputs=isinstance(layers[0], nn.Linear),
+            normals=np.empty(hidden, np.float32),
+            hiddens=np.empty(hidden, np.float32),
+            rates=np.empty((len(table), options.batch), np.float32),
+        )
+
+    networks = (
+        network(actor.layers, policy_optimiser, 1),
+        network(critics.layers, critic_optimiser, options.critics),
+        targets.numpy(),
+    )
+    numbers = options.discount, options.learning_rate, options.target_rate, target_entropy
+    products = ThreadpoolController().select(user_api="blas")
+    if not any(Path(gradient_step.stats.cache_path).glob("compiled_step.gradient_step-*.nbi")):
+        _log.info("the first gradient step is compiled for this machine: some fifteen seconds, once")
+
+    def step(rows: Tensor, noises: Tensor) -> tuple[Tensor, ...]:
+        with products.limit(limits=options.threads):
+            report = gradient_step(rows.numpy(), noises.numpy(), *networks, *numbers)
+        return torch.from_numpy(report).unbind()
+
+    return step
+
+
+def _table(layers: nn.Sequential) -> np.ndarray:
+    """Where a perceptron's parameters lie, for :class:`nil_agent_sac.compiled_step.Network`."""
+    table: list[list[int]] = []
+    at = 0
+    for layer in layers:
+        if isinstance(layer, nn.Linear | EnsembleLinear):
+            *_, first, second = layer.weight.shape
+            inputs, outputs = (second, first) if isinstance(layer, nn.Linear) else (first, second)
+            table.append([inputs, outputs, at, at + layer.weight.numel(), -1, -1])
+        elif isinstance(layer, nn.LayerNorm | EnsembleLayerNorm):
+            table[-1][4:] = at, at + layer.weight.numel()
+        at += sum(parameter.numel() for parameter in layer.parameters())
+    return np.array(table)
