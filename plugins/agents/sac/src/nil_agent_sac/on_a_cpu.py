@@ -40,6 +40,7 @@ def compiled_step(
         target_entropy: of a whole action.
     """
     try:
+        import scipy.linalg.cython_blas  # noqa: F401 - whose products numba calls: here before its threads are counted
         from threadpoolctl import ThreadpoolController
 
         from nil_agent_sac.compiled_step import Network, gradient_step
