@@ -333,6 +333,26 @@ def test_the_thread_count_of_the_process_is_left_alone() -> None:
     assert torch.get_num_threads() == former
 
 
+def test_the_compiled_steps_products_keep_to_one_thread() -> None:
+    code = """
+import threadpoolctl
+class Controller(threadpoolctl.ThreadpoolController):
+    def limit(self, **limits):
+        print(limits["limits"], any("scipy" in pool["filepath"] for pool in self.info()))
+        return super().limit(**limits)
+threadpoolctl.ThreadpoolController = Controller
+from nil_agent_sac import SacOptions
+from nil_agent_sac.soft_actor_critic import SoftActorCritic
+from nil_core.api import AgentSetting
+from nil_core.testing import random_transitions
+agent = SoftActorCritic(SacOptions(hidden=(8,), batch=4, threads=3), AgentSetting(3, 2, 1, 10, 100, seed=0))
+agent.observe(random_transitions(20, 3, 2))
+agent.update(2)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "1 True\n" * 2
+
+
 def test_options_that_could_never_learn_are_refused() -> None:
     with pytest.raises(ValidationError, match="capacity"):
         SacOptions(capacity=999, warmup=1000)

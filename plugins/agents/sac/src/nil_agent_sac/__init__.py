@@ -37,7 +37,7 @@ class SacOptions(Options):
     initial_std: float = Field(
         0.2, gt=0.01, lt=7, description="Standard deviation of the policy at the start, before the tanh."
     )
-    compiled: bool = Field(True, description="On a CPU, make a gradient step by one compiled function.")
+    compiled: bool = Field(True, description="On a CPU, make a gradient step by one compiled function, on one thread.")
     threads: int = Field(1, ge=1, description="CPU threads for acting and learning.")
     cuda_graphs: bool = Field(True, description="On a CUDA device, launch a gradient step as one graph.")
 
