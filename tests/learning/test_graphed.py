@@ -19,7 +19,7 @@ from nil_core.testing import random_transitions
 
 OBSERVATION, ACTION = 6, 2
 OPTIONS: dict[str, dict[str, Any]] = {
-    "sac": {},
+    "sac": {"compiled": False},
     "bro": {"warmup": 0, "critic_width": 16, "actor_width": 8, "quantiles": 5, "resets": [50]},
 }
 

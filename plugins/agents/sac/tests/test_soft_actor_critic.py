@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 from fractions import Fraction
@@ -351,6 +352,32 @@ agent.update(2)
 """
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout == "1 True\n" * 2
+
+
+def test_what_was_just_compiled_and_what_was_kept_agree_to_the_bit(tmp_path: Path) -> None:
+    code = """
+import zlib
+from nil_agent_sac import SacOptions
+from nil_agent_sac.soft_actor_critic import SoftActorCritic
+from nil_core.api import AgentSetting
+from nil_core.testing import random_transitions
+agent = SoftActorCritic(SacOptions(batch=32), AgentSetting(85, 12, 1, 10, 100, seed=0))
+agent.observe(random_transitions(200, 85, 12))
+agent.update(100)
+print(zlib.crc32(agent.policy_optimiser.weights.numpy().tobytes()))
+"""
+    lives = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            check=True,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONHASHSEED": str(life)},
+        ).stdout
+        for life in range(2)
+    ]
+    assert lives[0] == lives[1]
+    assert any(tmp_path.rglob("*.nbi"))
 
 
 def test_options_that_could_never_learn_are_refused() -> None:

@@ -28,9 +28,10 @@ HALF = np.float32((LOG_STD_BOUNDS[1] - LOG_STD_BOUNDS[0]) / 2)
 MIDDLE = np.float32((LOG_STD_BOUNDS[1] + LOG_STD_BOUNDS[0]) / 2)
 LOG_DENSITY = np.float32(math.log(2 * math.pi) / 2 + 2 * math.log(2))
 
-# Sums may change their order, and so fill a register; what is not a number stays so, or nobody would learn of it.
-# Division by zero is numpy's, because Python's is a branch in every loop.
-HOW: dict[str, Any] = {"error_model": "numpy", "fastmath": {"reassoc", "contract", "arcp", "nsz", "afn"}}
+# Strict arithmetic: a fast one leaves the order of sums to the compiler, whose code after compiling is not the one that
+# the next process loads, and a resumed run would not be exact. So sums along a row are products with a vector, and all
+# other loops fill the registers as they are. Division by zero is numpy's, because Python's is a branch in every loop.
+HOW: dict[str, Any] = {"error_model": "numpy"}
 compiled = njit(**HOW)
 
 
@@ -258,18 +259,23 @@ def multiply(x: Array, weight: Array, by_outputs: bool, result: Array) -> None:
 def normalise(x: Array, bias: Array, scale: Array, shift: Array, rates: Array, hidden: Array) -> None:
     """Bias, layer normalisation and ReLU of x (B, H) to hidden; x becomes normal, and rates its one over deviation."""
     batch, size = x.shape
+    mean = np.full(size, ONE / np.float32(size))
     for b in range(batch):
-        mean, square = ZERO, ZERO
         for i in range(size):
             x[b, i] += bias[i]
-            mean += x[b, i]
-        mean /= np.float32(size)
+    means = np.dot(x, mean)
+    for b in range(batch):
         for i in range(size):
-            square += (x[b, i] - mean) ** 2
-        rates[b] = ONE / np.sqrt(square / np.float32(size) + NORM_EPSILON)
+            x[b, i] -= means[b]
+            hidden[b, i] = x[b, i] * x[b, i]
+    variances = np.dot(hidden, mean)
+    for b in range(batch):
+        rate = ONE / np.sqrt(variances[b] + NORM_EPSILON)
+        rates[b] = rate
         for i in range(size):
-            x[b, i] = (x[b, i] - mean) * rates[b]
-            value = x[b, i] * scale[i] + shift[i]
+            value = x[b, i] * rate
+            x[b, i] = value
+            value = value * scale[i] + shift[i]
             hidden[b, i] = ZERO if value < ZERO else value
 
 
@@ -289,20 +295,19 @@ def unnormalise(
     by_bias[:] = ZERO
     by_scale[:] = ZERO
     by_shift[:] = ZERO
+    along = np.empty_like(g)
     for b in range(batch):
-        mean, slope = ZERO, ZERO
         for i in range(size):
             value = ZERO if hidden[b, i] <= ZERO else g[b, i]
-            by_scale[i] += value * normal[b, i]
-            by_shift[i] += value
-            value *= scale[i]
             g[b, i] = value
-            mean += value
-            slope += value * normal[b, i]
-        mean /= np.float32(size)
-        slope /= np.float32(size)
+            along[b, i] = value * normal[b, i]
+            by_shift[i] += value
+            by_scale[i] += along[b, i]
+    mean = scale / np.float32(size)
+    means, slopes = np.dot(g, mean), np.dot(along, mean)
+    for b in range(batch):
         for i in range(size):
-            value = rates[b] * (g[b, i] - mean - normal[b, i] * slope)
+            value = rates[b] * (g[b, i] * scale[i] - means[b] - normal[b, i] * slopes[b])
             g[b, i] = value
             by_bias[i] += value
 
