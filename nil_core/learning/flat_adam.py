@@ -7,8 +7,6 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-SQUARE_DECAY, EPSILON = 0.999, 1e-8
-
 
 def flatten(parameters: Iterable[nn.Parameter]) -> Tensor:
     """Move parameters into one flat tensor.
@@ -42,15 +40,18 @@ class FlatAdam(nn.Module):
         learning_rate: size of a step.
         decay: part of every parameter, times the learning rate, that is taken away before a step, decoupled from the
             gradient (Loshchilov and Hutter 2019).
-        mean_decay: of the first moment (beta 1); that of the second is 0.999.
+        mean_decay: of the first moment (beta 1).
 
     Attributes:
+        square_decay: of the second moment (beta 2).
+        epsilon: added to the root of the second moment.
         weights: float32 (P,), the parameters as :func:`flatten` gives them.
         mean: float32 (P,), first moment.
         square: float32 (P,), second moment.
         steps: float32 scalar, how many were made.
     """
 
+    square_decay, epsilon = 0.999, 1e-8
     mean: Tensor
     square: Tensor
     steps: Tensor
@@ -86,8 +87,8 @@ class FlatAdam(nn.Module):
             lr=self.learning_rate,
             weight_decay=self.decay,
             beta1=self.mean_decay,
-            beta2=SQUARE_DECAY,
-            eps=EPSILON,
+            beta2=self.square_decay,
+            eps=self.epsilon,
             amsgrad=False,
             maximize=False,
         )

@@ -15,24 +15,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from nil_agent_sac.networks import LOG_STD_BOUNDS
-
 Array = Any  # of numpy, float32 where nothing else is said; numba knows the types, mypy does not know numba
 
 INPUTS, OUTPUTS, WEIGHT, BIAS, SCALE, SHIFT = range(6)
 ZERO, ONE, TWO = np.float32(0), np.float32(1), np.float32(2)
-NORM_EPSILON = np.float32(1e-5)
-ADAM_EPSILON = np.float32(1e-8)
-MEAN_DECAY, SQUARE_DECAY = np.float32(0.9), np.float32(0.999)
-HALF = np.float32((LOG_STD_BOUNDS[1] - LOG_STD_BOUNDS[0]) / 2)
-MIDDLE = np.float32((LOG_STD_BOUNDS[1] + LOG_STD_BOUNDS[0]) / 2)
 LOG_DENSITY = np.float32(math.log(2 * math.pi) / 2 + 2 * math.log(2))
 
 # Strict arithmetic: a fast one leaves the order of sums to the compiler, whose code after compiling is not the one that
 # the next process loads, and a resumed run would not be exact. So sums along a row are products with a vector, and all
 # other loops fill the registers as they are. Division by zero is numpy's, because Python's is a branch in every loop.
-HOW: dict[str, Any] = {"error_model": "numpy"}
-compiled = njit(**HOW)
+# What was compiled is kept until this file changes, whatever else does: so the numbers of other files are arguments.
+compiled = njit(error_model="numpy")
 
 
 class Network(NamedTuple):
@@ -45,12 +38,14 @@ class Network(NamedTuple):
         mean: (P,), first moment of Adam.
         square: (P,), second moment.
         steps: (1,), how many Adam made.
+        adam: float64 (4,), its step, the decays of its two moments and its epsilon.
         table: int64 (layers, 6), of each linear layer its inputs and outputs, and where member 0 has its weight, bias,
             scale and shift (those of the normalisation that follows; -1 after the last). Member m's lie m sizes on.
         by_outputs: whether a weight is (outputs, inputs), as in ``torch.nn.Linear``, or (inputs, outputs).
         normals: (B * hidden,), the normalised values of every hidden layer of the last pass.
         hiddens: (B * hidden,), its outputs.
         rates: (layers, B), one over its standard deviations.
+        epsilon: float64, of the normalisation.
     """
 
     members: int
@@ -59,22 +54,24 @@ class Network(NamedTuple):
     mean: Array
     square: Array
     steps: Array
+    adam: Array
     table: Array
     by_outputs: bool
     normals: Array
     hiddens: Array
     rates: Array
+    epsilon: float
 
 
-@njit(cache=True, **HOW)
+@njit(error_model="numpy", cache=True)
 def gradient_step(
     rows: Array,
     noises: Array,
     actor: Network,
     critics: Network,
     targets: Array,
+    bounds: tuple[float, float],
     discount: float,
-    learning_rate: float,
     target_rate: float,
     target_entropy: float,
 ) -> Array:
@@ -86,8 +83,8 @@ def gradient_step(
         actor: its last weight is the logarithm of the temperature.
         critics: two or more.
         targets: (P,), as the critics' weights.
+        bounds: of the logarithms of the standard deviations.
         discount: gamma.
-        learning_rate: of Adam.
         target_rate: tau.
         target_entropy: of a whole action.
 
@@ -103,7 +100,7 @@ def gradient_step(
     least, chosen = np.empty(batch, np.float32), np.zeros(batch, np.int64)
 
     state = rows[:, acting : acting + observing].copy()
-    sample(forward(state, actor.weights, actor, 0), noises[0], actions, log_prob)
+    sample(forward(state, actor.weights, actor, 0), noises[0], bounds, actions, log_prob)
     state_action = np.concatenate((state, actions), 1)
     for member in range(critics.members):
         take_least(forward(state_action, targets, critics, member), member, least, chosen)
@@ -119,13 +116,13 @@ def gradient_step(
             report[1] += values[b, 0] / (count * np.float32(critics.members))
             values[b, 0] = error / count
         backward(values, state_action, critics, member, True, acting)
-    descend(critics, learning_rate)
+    descend(critics)
     for p in range(len(targets)):
         targets[p] += np.float32(target_rate) * (critics.weights[p] - targets[p])
 
     state = rows[:, :observing].copy()
     outputs = forward(state, actor.weights, actor, 0)
-    sample(outputs, noises[1], actions, log_prob)
+    sample(outputs, noises[1], bounds, actions, log_prob)
     state_action = np.concatenate((state, actions), 1)
     by_actions = np.empty((critics.members, batch, size), np.float32)
     for member in range(critics.members):
@@ -138,10 +135,10 @@ def gradient_step(
     report[2] = (temperature * log_prob - least).sum() / count
     report[3] = -log_prob.sum() / count
     report[4] = temperature
-    g = unsample(outputs, noises[1], actions, by_actions[0], temperature / count)
+    g = unsample(outputs, noises[1], bounds, actions, by_actions[0], temperature / count)
     backward(g, state, actor, 0, True, observing)
     actor.gradient[-1] = temperature * (report[3] - np.float32(target_entropy))
-    descend(actor, learning_rate)
+    descend(actor)
     return report
 
 
@@ -164,7 +161,8 @@ def forward(x: Array, weights: Array, network: Network, member: int) -> Array:
         hidden = hidden_layer(network.hiddens, network.table, layer, len(x))
         multiply(x, matrix(weights, row, member, network.by_outputs), network.by_outputs, normal)
         bias, scale = vector(weights, row, BIAS, member), vector(weights, row, SCALE, member)
-        normalise(normal, bias, scale, vector(weights, row, SHIFT, member), network.rates[layer], hidden)
+        shift = vector(weights, row, SHIFT, member)
+        normalise(normal, bias, scale, shift, network.epsilon, network.rates[layer], hidden)
         x = hidden
     row = network.table[last]
     result = np.empty((len(x), row[OUTPUTS]), np.float32)
@@ -256,7 +254,7 @@ def multiply(x: Array, weight: Array, by_outputs: bool, result: Array) -> None:
 
 
 @compiled
-def normalise(x: Array, bias: Array, scale: Array, shift: Array, rates: Array, hidden: Array) -> None:
+def normalise(x: Array, bias: Array, scale: Array, shift: Array, epsilon: float, rates: Array, hidden: Array) -> None:
     """Bias, layer normalisation and ReLU of x (B, H) to hidden; x becomes normal, and rates its one over deviation."""
     batch, size = x.shape
     mean = np.full(size, ONE / np.float32(size))
@@ -270,7 +268,7 @@ def normalise(x: Array, bias: Array, scale: Array, shift: Array, rates: Array, h
             hidden[b, i] = x[b, i] * x[b, i]
     variances = np.dot(hidden, mean)
     for b in range(batch):
-        rate = ONE / np.sqrt(variances[b] + NORM_EPSILON)
+        rate = ONE / np.sqrt(variances[b] + np.float32(epsilon))
         rates[b] = rate
         for i in range(size):
             value = x[b, i] * rate
@@ -321,13 +319,21 @@ def tanh(x: float) -> float:
 
 
 @compiled
-def sample(outputs: Array, noise: Array, actions: Array, log_prob: Array) -> None:
+def halves(bounds: tuple[float, float]) -> tuple[float, float]:
+    """What ``bounded_log_std`` multiplies a tanh by, and adds, in float32."""
+    low, high = bounds
+    return np.float32((high - low) / 2), np.float32((high + low) / 2)
+
+
+@compiled
+def sample(outputs: Array, noise: Array, bounds: tuple[float, float], actions: Array, log_prob: Array) -> None:
     """Of the actor's outputs (B, 2 A) the actions (B, A) and their log densities (B,), as ``SquashedGaussian``."""
     batch, size = noise.shape
+    half, middle = halves(bounds)
     for b in range(batch):
         total = ZERO
         for i in range(size):
-            log_std = tanh(outputs[b, size + i]) * HALF + MIDDLE
+            log_std = tanh(outputs[b, size + i]) * half + middle
             u = outputs[b, i] + np.exp(log_std) * noise[b, i]
             actions[b, i] = tanh(u)
             softplus = np.log(ONE + np.exp(-TWO * abs(u))) + max(-TWO * u, ZERO)
@@ -336,28 +342,38 @@ def sample(outputs: Array, noise: Array, actions: Array, log_prob: Array) -> Non
 
 
 @compiled
-def unsample(outputs: Array, noise: Array, actions: Array, by_actions: Array, by_log_prob: float) -> Array:
+def unsample(
+    outputs: Array,
+    noise: Array,
+    bounds: tuple[float, float],
+    actions: Array,
+    by_actions: Array,
+    by_log_prob: float,
+) -> Array:
     """The gradients by the actions (B, A) and by each log density to that by the actor's outputs (B, 2 A)."""
     batch, size = noise.shape
+    half, middle = halves(bounds)
     g = np.empty((batch, 2 * size), np.float32)
     for b in range(batch):
         for i in range(size):
             spread = tanh(outputs[b, size + i])
-            std = np.exp(spread * HALF + MIDDLE)
+            std = np.exp(spread * half + middle)
             by_u = by_actions[b, i] * (ONE - actions[b, i] * actions[b, i]) + by_log_prob * TWO * actions[b, i]
             g[b, i] = by_u
-            g[b, size + i] = (by_u * std * noise[b, i] - by_log_prob) * HALF * (ONE - spread * spread)
+            g[b, size + i] = (by_u * std * noise[b, i] - by_log_prob) * half * (ONE - spread * spread)
     return g
 
 
 @compiled
-def descend(network: Network, learning_rate: float) -> None:
+def descend(network: Network) -> None:
     """Adam (Kingma and Ba 2015), as ``FlatAdam``."""
     flat, gradient, mean, square = network.weights, network.gradient, network.mean, network.square
+    rate, mean_decay, square_decay, epsilon = network.adam
     network.steps[0] += ONE
-    size = np.float32(learning_rate / (1 - np.float64(0.9) ** network.steps[0]))
-    root = np.float32(ONE / math.sqrt(1 - np.float64(0.999) ** network.steps[0]))
+    size = np.float32(rate / (1 - mean_decay ** network.steps[0]))
+    root = np.float32(ONE / math.sqrt(1 - square_decay ** network.steps[0]))
+    keep_mean, keep_square, least = np.float32(mean_decay), np.float32(square_decay), np.float32(epsilon)
     for p in range(len(flat)):
-        mean[p] = MEAN_DECAY * mean[p] + (ONE - MEAN_DECAY) * gradient[p]
-        square[p] = SQUARE_DECAY * square[p] + (ONE - SQUARE_DECAY) * gradient[p] * gradient[p]
-        flat[p] -= size * mean[p] / (np.sqrt(square[p]) * root + ADAM_EPSILON)
+        mean[p] = keep_mean * mean[p] + (ONE - keep_mean) * gradient[p]
+        square[p] = keep_square * square[p] + (ONE - keep_square) * gradient[p] * gradient[p]
+        flat[p] -= size * mean[p] / (np.sqrt(square[p]) * root + least)

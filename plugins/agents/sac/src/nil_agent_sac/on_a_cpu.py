@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nil_agent_sac import SacOptions
-from nil_agent_sac.networks import Actor, Critics
+from nil_agent_sac.networks import LOG_STD_BOUNDS, Actor, Critics
 from nil_core.learning import EnsembleLayerNorm, EnsembleLinear, FlatAdam
 
 Step = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
@@ -51,6 +51,7 @@ def compiled_step(
     def network(layers: nn.Sequential, optimiser: FlatAdam, members: int) -> Network:
         table = _table(layers)
         hidden = options.batch * int(table[:-1, 1].sum())
+        adam = optimiser.learning_rate, optimiser.mean_decay, optimiser.square_decay, optimiser.epsilon
         return Network(
             members=members,
             weights=optimiser.weights.numpy(),
@@ -58,11 +59,13 @@ def compiled_step(
             mean=optimiser.mean.numpy(),
             square=optimiser.square.numpy(),
             steps=optimiser.steps.numpy().reshape(1),
+            adam=np.array(adam),
             table=table,
             by_outputs=isinstance(layers[0], nn.Linear),
             normals=np.empty(hidden, np.float32),
             hiddens=np.empty(hidden, np.float32),
             rates=np.empty((len(table), options.batch), np.float32),
+            epsilon=layers[1].eps,
         )
 
     networks = (
@@ -70,7 +73,7 @@ def compiled_step(
         network(critics.layers, critic_optimiser, options.critics),
         targets.numpy(),
     )
-    numbers = options.discount, options.learning_rate, options.target_rate, target_entropy
+    numbers = LOG_STD_BOUNDS, options.discount, options.target_rate, target_entropy
     products = ThreadpoolController().select(user_api="blas")
     if not any(Path(gradient_step.stats.cache_path).glob("compiled_step.gradient_step-*.nbi")):
         _log.info("the first gradient step is compiled for this machine: some fifteen seconds, once")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -20,9 +21,6 @@ class SoftActorCritic(ReplayLearner):
 
     The critics are one batched network, and the policy's step computes no gradient of the critics' weights. On a CPU a
     gradient step is one compiled function, of the same arithmetic as the methods below.
-
-    Attributes:
-        compiled: that function, if it is used.
     """
 
     name = "sac"
@@ -44,10 +42,6 @@ class SoftActorCritic(ReplayLearner):
         self.policy_optimiser = FlatAdam(policy, options.learning_rate)
         self.critic_optimiser = FlatAdam(self.critics.parameters(), options.learning_rate)
         self.target_weights = flatten(self.targets.parameters())
-        self.compiled: Step | None = None
-        if options.compiled and self.device.type == "cpu":
-            policy_and_critics = self.actor, self.policy_optimiser, self.critics, self.critic_optimiser
-            self.compiled = compiled_step(options, *policy_and_critics, self.target_weights, self.target_entropy)
 
     def policy(self, observations: Tensor, explore: bool) -> Tensor:
         """Samples of the actor; its mode unless exploring."""
@@ -57,6 +51,14 @@ class SoftActorCritic(ReplayLearner):
     def network(self) -> nn.Module:
         """The actor's mode."""
         return Mode(self.actor)
+
+    @cached_property
+    def compiled(self) -> Step | None:
+        """A gradient step as one function, where it can be had. Who only acts never asks, and loads no compiler."""
+        if not self.options.compiled or self.device.type != "cpu":
+            return None
+        policy_and_critics = self.actor, self.policy_optimiser, self.critics, self.critic_optimiser
+        return compiled_step(self.options, *policy_and_critics, self.target_weights, self.target_entropy)
 
     def gradient_step(self, batch: Batch, noises: Tensor) -> tuple[Tensor, ...]:
         """Critics, their targets, then actor and temperature."""
