@@ -304,15 +304,21 @@ def load_policy(folder: RunFolder, world: World, simulation: Simulation, which: 
     Raises:
         RunError: there is none, or it is damaged.
     """
-    path = folder.checkpoints / checkpoint.BEST if which == "best" else checkpoint.newest(folder.checkpoints)
-    if not path.exists():
-        raise RunError(
-            f"{folder.path} has no best policy: it was not evaluated while it learned",
-            "--checkpoint newest; a run with training.eval_every above 0 keeps its best",
-        )
     agent = world.agent(world.choice["agent"], simulation)
-    agent.load(path / "agent")
-    return agent
+    while True:
+        path = folder.checkpoints / checkpoint.BEST if which == "best" else checkpoint.newest(folder.checkpoints)
+        if not path.exists():
+            raise RunError(
+                f"{folder.path} has no best policy: it was not evaluated while it learned",
+                "--checkpoint newest; a run with training.eval_every above 0 keeps its best",
+            )
+        try:
+            agent.load(path / "agent")
+            return agent
+        except (RunError, OSError):
+            if path.exists():
+                raise
+            # Else the run is still learning, and removed it meanwhile for a newer one.
 
 
 def _learn(folder: RunFolder, world: World, reporter: Reporter, hooks: Hooks, resuming: bool) -> Result:

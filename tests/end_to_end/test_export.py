@@ -14,6 +14,7 @@ import onnxruntime
 import pytest
 import torch
 
+from nil_agent_sac.soft_actor_critic import SoftActorCritic
 from nil_core import exporting, pipeline
 from nil_core.config import Component, resolve
 from nil_core.exporting import environment_of
@@ -77,6 +78,23 @@ def test_torchscript_of_the_best_policy(run: Path, nil: Callable[..., Any]) -> N
     facts = json.loads(extra["nil.json"])
     check_facts(facts, run)
     assert facts["checkpoint"] == "best"
+
+
+def test_a_checkpoint_that_the_learning_process_removes_meanwhile(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = some_observations(run)
+    expected = acted(run, "newest", rows)
+    (newest,) = (run / "checkpoints").glob("step-*160")
+    load, loaded = SoftActorCritic.load, []
+
+    def late(agent: SoftActorCritic, folder: Path) -> None:
+        if not loaded:
+            newest.rename(newest.with_name("step-000000320"))
+        loaded.append(folder.parent.name)
+        load(agent, folder)
+
+    monkeypatch.setattr(SoftActorCritic, "load", late)
+    np.testing.assert_array_equal(acted(run, "newest", rows), expected)
+    assert loaded == ["step-000000160", "step-000000320"]
 
 
 def check_facts(facts: dict[str, Any], folder: Path) -> None:
