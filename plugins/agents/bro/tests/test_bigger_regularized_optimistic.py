@@ -263,6 +263,29 @@ def test_networks_are_of_the_published_size_and_start() -> None:
     assert {m.eps for m in critics.modules() if hasattr(m, "eps")} == {1e-6}
 
 
+def test_starts_calmly_when_asked_and_again_after_a_reset() -> None:
+    learner = agent(initial_std=0.37, optimism=False, resets=(60,))
+    rows = transitions(2000)
+    observations = rows.observations
+
+    def check_calm() -> None:
+        actions = learner.act(observations, explore=True)
+        assert np.abs(learner.act(observations, explore=False)).max() < 0.05
+        assert np.arctanh(actions).std() == pytest.approx(0.37, rel=0.05)
+        values = learner.critics(torch.from_numpy(np.concatenate((observations, actions), -1)))
+        assert values.abs().max() < 0.2
+
+    check_calm()
+    learner.observe(transitions(40))
+    learner.update(40)
+    with pytest.raises(AssertionError):
+        check_calm()
+    learner.observe(transitions(20))
+    learner.update(0)
+    check_calm()
+    assert np.abs(agent().act(observations, explore=False)).max() > 0.5, "as published, it does not"
+
+
 def test_optimist_begins_beside_the_actor_and_narrower() -> None:
     learner = agent()
     observations = torch.randn(200, OBSERVATION)

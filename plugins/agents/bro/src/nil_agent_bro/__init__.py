@@ -40,6 +40,13 @@ class BroOptions(Options):
     )
     target_entropy: float = Field(-0.5, description="Entropy the temperature aims at, nats per action entry.")
     initial_temperature: float = Field(1.0, gt=0, description="Weight of the entropy at the start (alpha).")
+    initial_std: float | None = Field(
+        None,
+        gt=1e-4,
+        lt=7,
+        description="Standard deviation of the policy at the start, before the tanh, around actions of 0, with critics "
+        "that start at 0 too; unset: as published, a policy and values from random weights.",
+    )
     pessimism: float = Field(0.0, ge=0, description="Part of half the critics' disagreement taken off their mean.")
     optimism: bool = Field(True, description="Explore with the second, optimistic actor; false: with the first.")
     resets: tuple[PositiveInt, ...] | None = Field(

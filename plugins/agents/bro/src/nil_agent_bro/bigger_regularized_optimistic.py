@@ -57,11 +57,12 @@ class BiggerRegularizedOptimistic(ReplayLearner):
         sizes = self.setting.observation_size, self.setting.action_size
         actor = *sizes, options.actor_width, options.actor_blocks
         critic = *sizes, options.critic_width, options.critic_blocks, options.quantiles
+        calm = options.initial_std is not None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed + (self.resets if options.fresh_resets else 0))
-            self.actor = Actor(*actor).to(self.device)
+            self.actor = Actor(*actor, options.initial_std).to(self.device)
             self.optimist = OptimisticActor(*actor).to(self.device)
-            self.critics = Critics(*critic).to(self.device)
+            self.critics = Critics(*critic, calm).to(self.device)
         self.targets = deepcopy(self.critics).requires_grad_(False)
         self.weights = Weights(options.initial_temperature).to(self.device)
         step, decay = options.learning_rate, options.weight_decay

@@ -16,6 +16,8 @@ LOG_STD_BOUNDS = (-10.0, 2.0)
 LOG_WEIGHT_BOUNDS = (-10.0, 7.5)
 STD_OF_OPTIMIST = 0.75  # of the first actor's
 EPS = 1e-6  # flax's; torch's own would be 1e-5
+GAIN = math.sqrt(2)  # of orthogonal weights
+NEXT_TO_NOTHING = 0.01  # likewise, where a layer shall hardly have a say at first
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -45,7 +47,7 @@ def bro_net(inputs: int, width: int, blocks: int, members: int = 0) -> nn.Sequen
     return initialise(nn.Sequential(*layers))
 
 
-def initialise(module: Module, gain: float = math.sqrt(2)) -> Module:
+def initialise(module: Module, gain: float = GAIN) -> Module:
     """Orthogonal weights, each member of an ensemble its own, and biases 0."""
     with torch.no_grad():
         for layer in module.modules():
@@ -58,13 +60,22 @@ def initialise(module: Module, gain: float = math.sqrt(2)) -> Module:
 
 
 class Actor(nn.Module):
-    """Observations (B, obs) to the distribution of actions (B, act)."""
+    """Observations (B, obs) to the distribution of actions (B, act).
 
-    def __init__(self, observation_size: int, action_size: int, width: int, blocks: int) -> None:
+    With ``initial_std``, it starts at actions near 0 with that standard deviation before the tanh; without, as
+    published, at whatever random weights give.
+    """
+
+    def __init__(
+        self, observation_size: int, action_size: int, width: int, blocks: int, initial_std: float | None = None
+    ) -> None:
         super().__init__()
+        calm = initial_std is not None
         self.body = bro_net(observation_size, width, blocks)
-        self.mean = initialise(nn.Linear(width, action_size))
-        self.spread = initialise(nn.Linear(width, action_size), gain=1.0)
+        self.mean = initialise(nn.Linear(width, action_size), NEXT_TO_NOTHING if calm else GAIN)
+        self.spread = initialise(nn.Linear(width, action_size), NEXT_TO_NOTHING if calm else 1.0)
+        if initial_std is not None:
+            nn.init.constant_(self.spread.bias, unbounded(initial_std, *LOG_STD_BOUNDS))
 
     def forward(self, observations: Tensor) -> SquashedGaussian:
         x = self.body(observations)
@@ -77,7 +88,7 @@ class OptimisticActor(nn.Module):
     def __init__(self, observation_size: int, action_size: int, width: int, blocks: int) -> None:
         super().__init__()
         self.body = bro_net(observation_size + action_size, width, blocks)
-        self.shift = initialise(nn.Linear(width, action_size, bias=False), gain=0.01)
+        self.shift = initialise(nn.Linear(width, action_size, bias=False), NEXT_TO_NOTHING)
 
     def forward(self, observations: Tensor, policy: SquashedGaussian) -> SquashedGaussian:
         """Where to explore, from observations (B, obs) and the first actor's policy there, a constant here."""
@@ -87,13 +98,18 @@ class OptimisticActor(nn.Module):
 
 
 class Critics(nn.Module):
-    """Observations and actions side by side (B, obs + act) to quantiles of the return (2, B, Q)."""
+    """Observations and actions side by side (B, obs + act) to quantiles of the return (2, B, Q).
 
-    def __init__(self, observation_size: int, action_size: int, width: int, blocks: int, quantiles: int) -> None:
+    If ``calm``, they start near 0; else, as published, at whatever random weights give.
+    """
+
+    def __init__(
+        self, observation_size: int, action_size: int, width: int, blocks: int, quantiles: int, calm: bool = False
+    ) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             bro_net(observation_size + action_size, width, blocks, members=2),
-            initialise(EnsembleLinear(2, width, quantiles)),
+            initialise(EnsembleLinear(2, width, quantiles), NEXT_TO_NOTHING if calm else GAIN),
         )
 
     def forward(self, observations_actions: Tensor) -> Tensor:
@@ -107,8 +123,8 @@ class Weights(nn.Module):
     def __init__(self, temperature: float) -> None:
         super().__init__()
         self.temperature_log = nn.Parameter(torch.tensor(math.log(temperature)))
-        self.optimism_raw = nn.Parameter(torch.tensor(unbounded(1.0)))
-        self.kl_raw = nn.Parameter(torch.tensor(unbounded(0.25)))
+        self.optimism_raw = nn.Parameter(torch.tensor(unbounded(1.0, *LOG_WEIGHT_BOUNDS)))
+        self.kl_raw = nn.Parameter(torch.tensor(unbounded(0.25, *LOG_WEIGHT_BOUNDS)))
 
     def temperature(self) -> Tensor:
         """Of the entropy, alpha."""
@@ -123,9 +139,8 @@ class Weights(nn.Module):
         return bounded_log_std(self.kl_raw, *LOG_WEIGHT_BOUNDS).exp()
 
 
-def unbounded(weight: float) -> float:
+def unbounded(weight: float, low: float, high: float) -> float:
     """What :func:`nil_core.learning.bounded_log_std` maps to the weight's logarithm."""
-    low, high = LOG_WEIGHT_BOUNDS
     return math.atanh(2 * (math.log(weight) - low) / (high - low) - 1)
 
 
