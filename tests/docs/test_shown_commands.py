@@ -57,6 +57,15 @@ def test_commands_can_be_typed(pages: list[Path], blocks: Callable[[Path], Itera
                 choose(resolved(given["preset"], file, given["set_"], generator=names[0] or None, **options).config)
 
 
+def test_config_files_are_configs(pages: list[Path], blocks: Callable[[Path], Iterator[Any]], tmp_path: Path) -> None:
+    file, shown = tmp_path / "run.toml", [block for page in pages for block in blocks(page) if block.language == "toml"]
+    files = [block.text for block in shown if "[project]" not in block.text]
+    assert len(files) > 1
+    for text in files:
+        file.write_text(text, encoding="utf-8")
+        choose(resolved(None, file, None).config)
+
+
 def test_python_of_the_readme_calls_what_exists(
     root: Path, blocks: Callable[[Path], Iterator[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
