@@ -304,7 +304,6 @@ def load_policy(folder: RunFolder, world: World, simulation: Simulation, which: 
     Raises:
         RunError: there is none, or it is damaged.
     """
-    agent = world.agent(world.choice["agent"], simulation)
     while True:
         path = folder.checkpoints / checkpoint.BEST if which == "best" else checkpoint.newest(folder.checkpoints)
         if not path.exists():
@@ -312,6 +311,7 @@ def load_policy(folder: RunFolder, world: World, simulation: Simulation, which: 
                 f"{folder.path} has no best policy: it was not evaluated while it learned",
                 "--checkpoint newest; a run with training.eval_every above 0 keeps its best",
             )
+        agent = world.agent(world.choice["agent"], simulation)
         try:
             agent.load(path / "agent")
             return agent

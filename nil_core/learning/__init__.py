@@ -7,7 +7,7 @@ import torch._dynamo  # noqa: F401
 from nil_core.learning.ensemble import EnsembleLayerNorm, EnsembleLinear
 from nil_core.learning.flat_adam import FlatAdam, flatten
 from nil_core.learning.frozen import frozen
-from nil_core.learning.gaussian import Mode, SquashedGaussian, bounded_log_std
+from nil_core.learning.gaussian import Mode, SquashedGaussian, bounded_log_std, unbounded
 from nil_core.learning.learner import LearnerOptions, ReplayLearner
 from nil_core.learning.quantiles import quantile_huber
 from nil_core.learning.replay import Batch, ReplayBuffer
@@ -32,4 +32,5 @@ __all__ = [
     "load_state",
     "quantile_huber",
     "save_state",
+    "unbounded",
 ]

@@ -16,6 +16,11 @@ def bounded_log_std(x: Tensor, low: float, high: float) -> Tensor:
     return torch.tanh(x) * half + (low + half)
 
 
+def unbounded(std: float, low: float, high: float) -> float:
+    """What :func:`bounded_log_std` maps to the logarithm of ``std``, which lies in (low, high)."""
+    return math.atanh(2 * (math.log(std) - low) / (high - low) - 1)
+
+
 @dataclass(frozen=True)
 class SquashedGaussian:
     """The distribution of a = tanh(u), u ~ N(mean, exp(log_std)²), independent in every entry.

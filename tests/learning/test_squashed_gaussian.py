@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.distributions import Independent, Normal, TanhTransform, TransformedDistribution
 
-from nil_core.learning import SquashedGaussian, bounded_log_std
+from nil_core.learning import SquashedGaussian, bounded_log_std, unbounded
 
 
 @given(
@@ -56,3 +56,6 @@ def test_samples_agree_and_mode_is_the_squashed_mean() -> None:
 def test_log_std_stays_within_its_bounds() -> None:
     x = torch.tensor([-100.0, 0.0, 100.0])
     torch.testing.assert_close(bounded_log_std(x, -10, 2), torch.tensor([-10.0, -4.0, 2.0]))
+    for std in (1e-4, 0.2, 1.0, 6.0):
+        found = bounded_log_std(torch.tensor(unbounded(std, -10, 2)), -10, 2).exp().item()
+        assert math.isclose(found, std, rel_tol=1e-4)

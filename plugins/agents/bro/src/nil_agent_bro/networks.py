@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from nil_core.learning import EnsembleLayerNorm, EnsembleLinear, SquashedGaussian, bounded_log_std
+from nil_core.learning import EnsembleLayerNorm, EnsembleLinear, SquashedGaussian, bounded_log_std, unbounded
 
 LOG_STD_BOUNDS = (-10.0, 2.0)
 LOG_WEIGHT_BOUNDS = (-10.0, 7.5)
@@ -137,11 +137,6 @@ class Weights(nn.Module):
     def kl(self) -> Tensor:
         """Of the divergence between the actors, in the optimistic actor's loss."""
         return bounded_log_std(self.kl_raw, *LOG_WEIGHT_BOUNDS).exp()
-
-
-def unbounded(weight: float, low: float, high: float) -> float:
-    """What :func:`nil_core.learning.bounded_log_std` maps to the weight's logarithm."""
-    return math.atanh(2 * (math.log(weight) - low) / (high - low) - 1)
 
 
 def divergence(optimist: SquashedGaussian, policy: SquashedGaussian) -> Tensor:

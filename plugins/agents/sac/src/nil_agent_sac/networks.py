@@ -9,7 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from nil_core.learning import EnsembleLayerNorm, EnsembleLinear, SquashedGaussian, bounded_log_std
+from nil_core.learning import EnsembleLayerNorm, EnsembleLinear, SquashedGaussian, bounded_log_std, unbounded
 
 # Below e^-5 the log-probability's gradient is all noise, above e^2 the tanh leaves only -1 and 1.
 LOG_STD_BOUNDS = (-5.0, 2.0)
@@ -28,11 +28,10 @@ class Actor(nn.Module):
         for inputs, outputs in pairwise((observation_size, *hidden)):
             layers += [nn.Linear(inputs, outputs), nn.LayerNorm(outputs), nn.ReLU()]
         head = nn.Linear(hidden[-1], 2 * action_size)
-        low, high = LOG_STD_BOUNDS
         with torch.no_grad():
             head.weight.mul_(0.01)
             head.bias.zero_()
-            head.bias[action_size:] = math.atanh(2 * (math.log(initial_std) - low) / (high - low) - 1)
+            head.bias[action_size:] = unbounded(initial_std, *LOG_STD_BOUNDS)
         self.layers = nn.Sequential(*layers, head)
 
     def forward(self, observations: Tensor) -> SquashedGaussian:
