@@ -157,6 +157,39 @@ class RewardSettings(Section):
     )
 
 
+class MotionSettings(Section):
+    """The robot's motion in joint space, recovered from the video, and what a run builds on it. Not in the paper."""
+
+    source: Literal["video", "generator", "none"] = Field(
+        "video",
+        description="video: recovered from its frames and masks; generator: the trajectory that a drawing generator "
+        "knows (an oracle, for comparisons); none: nothing is recovered, and nothing below applies",
+    )
+    untrusted: Literal["ignore", "use"] = Field(
+        "ignore", description="what to do with a recovered motion that its own report does not trust"
+    )
+    base: bool = Field(True, description="actions are added to the joints of the motion, not to the standing pose")
+    start_share: float = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description="share of training episodes that start anywhere in the motion, not at its beginning",
+    )
+    start_noise: float = Field(
+        1.0,
+        ge=0,
+        description="scale of the noise on those starts; 1: 0.05 rad on joints, 0.05 rad of roll and pitch, "
+        "0.1 rad of yaw, 0.01 m of height, 0.2 m/s",
+    )
+    start_adaptive: bool = Field(True, description="start more often where the policy fails")
+    max_deviation: float | None = Field(
+        None,
+        gt=0,
+        description="end a training episode when the root's height leaves the motion by so many m, or its "
+        "tilt by three times as many rad; unset: never",
+    )
+
+
 class SimulationSettings(Section):
     """How much simulates at once."""
 
@@ -208,6 +241,7 @@ class RunConfig(Section):
     video: VideoSettings = VideoSettings()
     environment: EnvironmentSettings = EnvironmentSettings()
     reward: RewardSettings = RewardSettings()
+    motion: MotionSettings = MotionSettings()
     simulation: SimulationSettings = SimulationSettings()
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()

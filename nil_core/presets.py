@@ -33,6 +33,7 @@ _PAPER: dict[str, Any] = {
         "observation": _JOINTS_ALONE,
     },
     "reward": {"similarity": "cosine", "scale": "raw"},
+    "motion": {"source": "none"},
     "training": {"log_every": 1_000, "eval_every": 25_000, "eval_episodes": 5, "checkpoint_every": 25_000},
 }
 

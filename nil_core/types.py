@@ -275,6 +275,23 @@ class Transitions:
 
 
 @dataclass(frozen=True)
+class Motion:
+    """The motion of the robot in a reference, in joint space. Row t belongs to time t / tick_hz.
+
+    Attributes:
+        qpos: float64 (T, nq), root first; x = y = 0 in row 0.
+        source: ``video`` if it was recovered from frames and masks, ``generator`` if the generator drew it.
+        trusted: whether it may be built upon; the report says why not.
+        report: JSON values: how well it explains the video, see docs/motion.md.
+    """
+
+    qpos: Doubles
+    source: Literal["video", "generator"]
+    trusted: bool = True
+    report: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Reference:
     """The video to imitate, at the tick rate, ready for the reward. Row t belongs to time t / tick_hz.
 
@@ -287,6 +304,7 @@ class Reference:
         tick_hz: rate of the rows.
         target_speed: m/s the reference travels, if its source knows; for metrics only.
         trajectory: float64 (T, nq) when the source knows it; for metrics only.
+        motion: the motion that a run may build upon; None where none was recovered.
         provenance: JSON values: where every part came from.
     """
 
@@ -297,6 +315,7 @@ class Reference:
     tick_hz: float
     target_speed: float | None = None
     trajectory: Doubles | None = None
+    motion: Motion | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @property

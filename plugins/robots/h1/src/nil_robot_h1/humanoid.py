@@ -55,7 +55,7 @@ SPEC = RobotSpec(
     standing_pose={f"{side}_{joint}": angle for side in SIDES for joint, angle in STAND.items()},
     standing_height=1.03,
     feet=tuple(f"{side}_foot_{part}" for side in SIDES for part in (1, 2, 3)),
-    camera=Camera(distance=2.7, height=0.9),
+    camera=Camera(distance=2.7, height=0.9, azimuth=55.0, elevation=-15.0),  # from the side, legs look alike
     fall=FallLimits(min_height=0.7),
 )
 
