@@ -98,7 +98,7 @@ class ImitationReward:
             self._framing = BoxFraming(environments, reference.tick_hz)
         if settings.video > 0:
             assert embedder is not None
-            self._windows = RollingWindows(embedder, environments)
+            self._windows = RollingWindows(embedder, environments, reference)
             self._similarity, best = SIMILARITIES[settings.similarity]
             # the window of t = 0 is the first frame L times: a robot that stands
             still = np.broadcast_to(reference.embeddings[0], reference.embeddings.shape)
@@ -126,7 +126,7 @@ class ImitationReward:
         everywhere = np.ones(len(slots.tick), np.bool_)
         starts, _ = self._framed(everywhere, slots.start_frames, slots.start_masks, first=True)
         for i in range(len(slots.tick)):
-            self._begin(i, starts)
+            self._begin(i, int(slots.start_tick[i]), starts)
 
     def observe(self, slots: Slots) -> None:
         """Add up the regularisers; where a tick ended, keep its frame and mask."""
@@ -146,12 +146,12 @@ class ImitationReward:
             self._penalties.append(self._penalty[i] / self._steps[i])
             self._penalty[i], self._steps[i] = 0.0, 0
             if slots.ended[i]:
-                self._begin(int(i), starts)
+                self._begin(int(i), int(slots.start_tick[i]), starts)
 
-    def _begin(self, i: int, starts: Frames) -> None:
+    def _begin(self, i: int, tick: int, starts: Frames) -> None:
         if self._windows is not None:
             self._environments.append(i)
-            self._ticks.append(0)
+            self._ticks.append(-tick)  # see RollingWindows.embed
             self._frames.append(starts[i].copy())
 
     def _framed(self, new: Masks, frames: Frames, masks: Masks, first: bool) -> tuple[Frames, Masks]:
