@@ -292,6 +292,17 @@ class ImitationEnvironment(control.Environment):
         data: mujoco.MjData = self._physics.data.ptr
         return data
 
+    def reset(self) -> dm_env.TimeStep:
+        """Start an episode.
+
+        dm_control works out a reset without actuation, and so without the velocities of actuators. At rest those are 0;
+        in motion they are worked out here, as :meth:`restore` does.
+        """
+        step = super().reset()
+        if self.task_.sampler is not None:
+            mujoco.mj_step1(self.plan.scene.model, self.data)
+        return step
+
     def observe(self, step: dm_env.TimeStep) -> Floats:
         """The flat observation of a time step."""
         observation: Floats = step.observation["observation"]
