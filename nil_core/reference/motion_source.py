@@ -48,7 +48,9 @@ def _drawn(scene: RobotScene, trajectory: Doubles | None) -> Motion:
             "motion.source=generator needs a video whose generator knows the motion it drew, and this one does not",
             f"--generator gait or mocap; {WITHOUT}",
         )
-    if trajectory.shape[1] != scene.model.nq or not np.isfinite(trajectory).all():
+    if not np.isfinite(trajectory).all():
+        raise ConfigError("motion.source=generator: the motion that the generator drew is not finite", WITHOUT)
+    if trajectory.shape[1] != scene.model.nq:
         raise ConfigError(
             f"motion.source=generator: the video's motion has {trajectory.shape[1]} numbers a pose, and "
             f"{scene.spec.name} has {scene.model.nq}: it was drawn for another robot",

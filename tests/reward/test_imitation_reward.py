@@ -273,3 +273,31 @@ def test_the_squares_are_part_of_what_is_saved(tmp_path: Path) -> None:
     other.restore(read_arrays(tmp_path / "state.npz"))
     for t in range(6, TICKS):
         assert np.array_equal(step(one, t), step(other, t))
+
+
+@pytest.mark.parametrize("start", [0, 3, 7, 10])
+def test_a_perfect_imitation_that_starts_later_scores_the_weights(tmp_path: Path, start: int) -> None:
+    """In the first episode, in one that follows, and after a checkpoint that holds its beginning."""
+    frames, masks = film()
+    at = np.array([start])
+    reward = source(video=2.0, iou=0.5)
+    reward.reset(slots(start_frames=frames[start : start + 1], start_masks=masks[start : start + 1], start_tick=at))
+    for _ in range(2):
+        other = source(video=2.0, iou=0.5)
+        write_arrays(tmp_path / "state.npz", reward.state())
+        other.restore(read_arrays(tmp_path / "state.npz"))
+        for t in range(start + 1, TICKS + 1):
+            step = slots(
+                ticked=np.array([True]), tick=np.array([t]), truncated=np.array([t == TICKS]),
+                frames=frames[t : t + 1], masks=masks[t : t + 1],
+                start_frames=frames[start : start + 1], start_masks=masks[start : start + 1], start_tick=at,
+            )  # fmt: skip
+            reward.observe(step)
+            other.observe(step)
+        assert reward.waiting == TICKS - start
+        write_arrays(tmp_path / "late.npz", other.state())
+        again = source(video=2.0, iou=0.5)
+        again.restore(read_arrays(tmp_path / "late.npz"))
+        totals = [each.rewards().total for each in (reward, other, again)]
+        assert all(np.array_equal(totals[0], total) for total in totals)
+        assert np.allclose(totals[0], 2.5, atol=1e-4)
