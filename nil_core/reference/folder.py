@@ -63,6 +63,8 @@ def save_reference(folder: Path, reference: Reference) -> None:
         arrays["target_speed"] = np.array(reference.target_speed)
     if reference.trajectory is not None:
         arrays["trajectory"] = reference.trajectory
+    if reference.box_lags is not None:
+        arrays["box_lags"] = reference.box_lags
     if (motion := reference.motion) is not None:
         arrays["motion"] = motion.qpos
         write_json(folder / MOTION, {**motion.report, "source": motion.source, "trusted": motion.trusted})
@@ -88,6 +90,7 @@ def load_reference(folder: Path) -> Reference:
             target_speed=float(arrays["target_speed"]) if "target_speed" in arrays else None,
             trajectory=arrays.get("trajectory"),
             motion=_motion(arrays["motion"], folder / MOTION) if "motion" in arrays else None,
+            box_lags=arrays.get("box_lags"),
             provenance=provenance,
         )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

@@ -15,7 +15,7 @@ from nil_core.reference.framing import enclosing_square, to_square
 from nil_core.reference.imagined import Imagined
 from nil_core.reference.mask_quality import check_masks
 from nil_core.reference.motion_source import find_motion
-from nil_core.reward.framing import box_framed, crop
+from nil_core.reward.framing import box_framed, box_lags, crop
 from nil_core.reward.windows import ClipEmbedder
 from nil_core.runs.cache import Arrays, fingerprint, remember
 from nil_core.sim.scene import RobotScene
@@ -57,6 +57,7 @@ def prepare(
     check_masks(masks)
     trajectory = None if video.trajectory is None else trajectory_at_ticks(video.trajectory, at)
     motion = None if scene is None else find_motion(config, scene, frames, masks, trajectory, progress)
+    lags = box_lags(masks, environment.tick_hz) if settings.framing == "box" else None
     if settings.framing == "box":
         frames, masks = box_framed(frames, masks, environment.tick_hz)
     if embedder is None:
@@ -81,6 +82,7 @@ def prepare(
         target_speed=float(speed) if speed is not None else None,
         trajectory=trajectory,
         motion=motion,
+        box_lags=lags,
         provenance={**imagined.provenance, "aligned": aligned},
     )
 

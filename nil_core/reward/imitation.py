@@ -124,7 +124,7 @@ class ImitationReward:
         self._penalty[:] = 0.0
         self._steps[:] = 0
         everywhere = np.ones(len(slots.tick), np.bool_)
-        starts, _ = self._framed(everywhere, slots.start_frames, slots.start_masks, first=True)
+        starts = self._framed_starts(everywhere, slots)
         for i in range(len(slots.tick)):
             self._begin(i, int(slots.start_tick[i]), starts)
 
@@ -134,8 +134,8 @@ class ImitationReward:
             m = Measurements.unpack(slots.measurements, *self._sizes)
             self._penalty += weighted_terms(m, self._weights)
         self._steps += 1
-        frames, masks = self._framed(slots.ticked, slots.frames, slots.masks, first=False)
-        starts, _ = self._framed(slots.ended, slots.start_frames, slots.start_masks, first=True)
+        frames, masks = self._framed(slots.ticked, slots.frames, slots.masks)
+        starts = self._framed_starts(slots.ended, slots)
         for i in np.flatnonzero(slots.ticked):
             self._environments.append(int(i))
             self._ticks.append(int(slots.tick[i]))
@@ -154,14 +154,25 @@ class ImitationReward:
             self._ticks.append(-tick)  # see RollingWindows.embed
             self._frames.append(starts[i].copy())
 
-    def _framed(self, new: Masks, frames: Frames, masks: Masks, first: bool) -> tuple[Frames, Masks]:
+    def _framed(self, new: Masks, frames: Frames, masks: Masks) -> tuple[Frames, Masks]:
         """The new pictures as the reference shows its own; the others are left as they are."""
         if self._framing is None:
             return frames, masks
         frames, masks = frames.copy(), masks.copy()
         for i in np.flatnonzero(new):
-            frames[i], masks[i] = self._framing.take(int(i), frames[i], masks[i], first)
+            frames[i], masks[i] = self._framing.take(int(i), frames[i], masks[i], first=False)
         return frames, masks
+
+    def _framed_starts(self, new: Masks, slots: Slots) -> Frames:
+        """The same of the first pictures of new episodes."""
+        if self._framing is None:
+            return slots.start_frames
+        frames, lags = slots.start_frames.copy(), self._reference.box_lags
+        for i in np.flatnonzero(new):
+            tick = int(slots.start_tick[i])
+            lag = lags[tick] if lags is not None and tick > 0 else None
+            frames[i] = self._framing.take(int(i), frames[i], slots.start_masks[i], first=True, lag=lag)[0]
+        return frames
 
     @property
     def waiting(self) -> int:

@@ -70,6 +70,14 @@ def test_a_reference_keeps_its_motion(tmp_path: Path, motion: Motion | None) -> 
         assert (loaded.source, loaded.trusted, loaded.report) == (motion.source, motion.trusted, motion.report)
 
 
+def test_a_reference_keeps_how_its_squares_lag(tmp_path: Path) -> None:
+    empty, lags = np.zeros((5, 0), np.float32), np.arange(15.0).reshape(5, 3)
+    for given in (lags, None):
+        save_reference(tmp_path, Reference(FRAMES, MASKS, empty, empty, 25.0, box_lags=given))
+        loaded = load_reference(tmp_path).box_lags
+        assert loaded is None if given is None else (loaded == given).all()
+
+
 def test_mean_speed_over_the_whole_or_without_the_beginning() -> None:
     qpos = np.zeros((31, 7))
     qpos[10:, 0] = 0.04 * np.arange(21)  # rests for a third of the time

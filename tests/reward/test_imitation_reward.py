@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ import pytest
 
 from nil_core.config import RewardSettings
 from nil_core.errors import DataError
-from nil_core.reward.framing import box_framed
+from nil_core.reward.framing import box_framed, box_lags
 from nil_core.reward.imitation import ImitationReward, TickRewards
 from nil_core.reward.similarity import SIMILARITIES, iou
 from nil_core.reward.windows import ClipEmbedder
@@ -301,3 +301,21 @@ def test_a_perfect_imitation_that_starts_later_scores_the_weights(tmp_path: Path
         totals = [each.rewards().total for each in (reward, other, again)]
         assert all(np.array_equal(totals[0], total) for total in totals)
         assert np.allclose(totals[0], 2.5, atol=1e-4)
+
+
+@pytest.mark.parametrize("start", [2, 6, 10])
+def test_with_the_box_too_a_perfect_imitation_may_start_later(start: int) -> None:
+    frames, masks = small_robot()
+    framed, lags = reference(*box_framed(frames, masks, 25.0)), box_lags(masks, 25.0)
+    assert np.abs(lags[1:]).max() > 0.5 and not lags[0].any()
+    scores = []
+    for shown in (replace(framed, box_lags=lags), framed):
+        reward = ImitationReward(shown, RewardSettings(**QUIET), EMBEDDER, 1, JOINTS, FEET, "box")
+        at = {"start_frames": frames[start : start + 1], "start_masks": masks[start : start + 1]}
+        reward.reset(slots(start_tick=np.array([start]), **at))
+        for t in range(start + 1, TICKS + 1):
+            reward.observe(
+                slots(ticked=np.array([True]), tick=np.array([t]), frames=frames[t : t + 1], masks=masks[t : t + 1])
+            )
+        scores.append(reward.rewards().total.mean())
+    assert scores[0] == pytest.approx(2.0, abs=1e-5) and scores[1] < 2.0 - 1e-3
