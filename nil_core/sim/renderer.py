@@ -13,6 +13,9 @@ from nil_core.types import Camera, Floats, Frames, Labels, Masks
 FLOOR_GROUP = 1
 """The geom group that the floor is alone in."""
 
+FIELD_OF_VIEW = 45.0
+"""Degrees from the upper to the lower edge of a picture."""
+
 _PLACES = np.array([1, 1 << 8, 1 << 16], np.int32)  # of red, green and blue in a number
 
 _EFFECTS = ("SHADOW", "REFLECTION", "SKYBOX", "FOG", "HAZE")
@@ -140,7 +143,7 @@ def _free_camera(camera: Camera) -> mujoco.MjvCamera:
 def _set_visuals(model: mujoco.MjModel, size: int, pretty: bool) -> None:
     visual = model.vis
     visual.global_.offwidth = visual.global_.offheight = size
-    visual.global_.fovy = 45
+    visual.global_.fovy = FIELD_OF_VIEW
     # The clipping planes are in units of the extent, and a large floor makes that so large that the near one cuts the
     # robot.
     model.stat.extent = 1
