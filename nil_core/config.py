@@ -168,25 +168,28 @@ class MotionSettings(Section):
     untrusted: Literal["ignore", "use"] = Field(
         "ignore", description="what to do with a recovered motion that its own report does not trust"
     )
-    base: bool = Field(True, description="actions are added to the joints of the motion, not to the standing pose")
+    base: bool = Field(
+        True, description="PD targets are the motion's joints plus actions, not the standing pose plus actions"
+    )
     start_share: float = Field(
         0.8,
         ge=0,
         le=1,
-        description="share of training episodes that start anywhere in the motion, not at its beginning",
+        description="share of training episodes that start anywhere in the motion; the others start at rest at its "
+        "beginning, as evaluations always do",
     )
     start_noise: float = Field(
         1.0,
         ge=0,
         description="scale of the noise on those starts; 1: 0.05 rad on joints, 0.05 rad of roll and pitch, "
-        "0.1 rad of yaw, 0.01 m of height, 0.2 m/s",
+        "0.1 rad of yaw, 0.2 m/s and rad/s of the root",
     )
-    start_adaptive: bool = Field(True, description="start more often where the policy fails")
+    start_adaptive: bool = Field(True, description="start more often in the parts where episodes fail")
     max_deviation: float | None = Field(
         None,
         gt=0,
-        description="end a training episode when the root's height leaves the motion by so many m, or its "
-        "tilt by three times as many rad; unset: never",
+        description="end a training episode as a fall does when the root's height leaves the motion by so many m, or "
+        "its tilt by three times as many rad; unset: never",
     )
 
 
@@ -211,9 +214,9 @@ class TrainingSettings(Section):
 class EvaluationSettings(Section):
     """The table at the end of a run."""
 
-    episodes: PositiveInt = Field(5, description="episodes for each of trained, zero and random")
+    episodes: PositiveInt = Field(5, description="episodes of the trained policy and of each baseline")
     target_speed: float | None = Field(
-        None, description="m/s for the environment reward; default: what the video knows"
+        None, description="m/s for the environment reward; default: what the video's source knows, else its motion"
     )
 
 
@@ -301,7 +304,19 @@ def resolve(
     origins: dict[str, str] = {}
     for origin, layer in layers:
         _lay_over(tree, _spell_out(layer), origin, origins)
-    return Resolved(validate(tree), origins)
+    config = validate(tree)
+    _check_base(config, origins)
+    return Resolved(config, origins)
+
+
+def _check_base(config: RunConfig, origins: Mapping[str, str]) -> None:
+    """Under torque control the motion's joints are no base of the actions: refused where somebody asks for it."""
+    asked = origins.get("motion.base") in ("option", "--set")
+    if asked and config.motion.base and config.environment.control == "torque":
+        raise ConfigError(
+            "motion.base needs PD control: a torque is nothing that could be added to a joint's angle",
+            "--set environment.control=pd, or leave out motion.base",
+        )
 
 
 def validate(tree: Mapping[str, Any]) -> RunConfig:

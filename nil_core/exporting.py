@@ -123,8 +123,9 @@ def facts(world: World) -> dict[str, Any]:
     """What a program must know to act by a policy, JSON values only.
 
     Angles are rad, times s, torques N m. An action a in [-1, 1] becomes the control ``stand + scale * a`` of each
-    joint, in the order of ``joints``: a PD target with gains ``kp`` and ``kd``, or a torque. ``preview`` has a row for
-    each control step: what the part ``preview`` of the observation then holds.
+    joint, in the order of ``joints``: a PD target with gains ``kp`` and ``kd``, or a torque. Where ``base`` is not
+    None, the control at control step k is ``base[k] + scale * a`` instead. ``preview`` has a row for each control step:
+    what the part ``preview`` of the observation then holds.
     """
     scene, settings, plan = world.scene, world.config.environment, world.plan
     observer = Observer(scene, settings.observation, plan.ticks, plan.control_steps, plan.preview)
@@ -152,6 +153,7 @@ def facts(world: World) -> dict[str, Any]:
         "control_steps": plan.control_steps,
         "standing_height": float(scene.standing_qpos[2]),
         "joints": joints,
+        "base": None if plan.base is None else plan.base.tolist(),
         "observation": [
             {"name": name, "start": where.start, "stop": where.stop, "meaning": MEANINGS[name]}
             for name, where in observer.layout.items()

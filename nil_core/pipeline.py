@@ -45,6 +45,9 @@ from nil_core.types import Masks
 from nil_core.world import Examiner, World, build_embedder, build_scene, mode_of
 
 FLOORS = ("zero", "random")
+FLOORS_ABOUT_MOTION = ("standing", "base", "random")
+"""Where actions are about the motion of the reference: ``standing`` is action 0 about the stand, ``base`` action 0
+about the motion, ``random`` random actions about it."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +193,7 @@ def run(
     stand = scene.render(scene.standing_qpos[None])[1][0] if reference else imagined.first_mask
     _introduce(imagined, stand, config, reporter)
     embedder = build_embedder(config, choice)
-    ready = prepare(imagined, config, choice["encoder"], embedder, stand, reporter.progress)
+    ready = prepare(imagined, config, choice["encoder"], embedder, stand, reporter.progress, scene)
     world = World(config, choice, scene, ready, embedder)
     with directory.whole(path) as filling:
         begun = directory.create(filling, config, manifest(config, choice))
@@ -324,12 +327,13 @@ def load_policy(folder: RunFolder, world: World, simulation: Simulation, which: 
 def _learn(folder: RunFolder, world: World, reporter: Reporter, hooks: Hooks, resuming: bool) -> Result:
     config = world.config
     with _telling_of_the_end(folder, hooks) as ending:
-        simulation = world.simulation(config.simulation.environments, config.seed)
+        simulation = world.simulation(config.simulation.environments, config.seed, training=True)
         examiners: list[Examiner] = []
         try:
             agent = world.agent(world.choice["agent"], simulation)
             source = world.reward(simulation)
             _show_reward(world, source, reporter)
+            _tell_of_motion(world, reporter)
 
             def evaluate_mode() -> Mapping[str, float]:
                 if not examiners:
@@ -383,9 +387,9 @@ def _conclude(folder: RunFolder, world: World, agent: Agent, reporter: Reporter,
     if len(shown.frames):
         video = write_comparison(folder.videos, world.reference, shown)
         hooks.fire("video_written", path=video, kind="comparison")
-    write_curve(folder.curve, log.read(folder.metrics), {name: rows[name] for name in FLOORS})
+    write_curve(folder.curve, log.read(folder.metrics), {name: rows[name] for name in _floors(world)})
     timings = log.read(folder.timing)
-    still = rows["zero"]["return"]
+    still = rows[_floors(world)[0]]["return"]
     summary = {
         **random_mark(world.choice),
         "finished": True,
@@ -393,6 +397,8 @@ def _conclude(folder: RunFolder, world: World, agent: Agent, reporter: Reporter,
         "policies": rows,
         "return_over_zero": rows["trained"]["return"] / still - 1 if still > 0 else None,
         "target_speed": world.target_speed,
+        "reference_speed": world.reference_speed,
+        "motion": _motion_used(world),
         "learning_seconds": sum(row["seconds"] for row in timings),
         "evaluation_seconds": time.perf_counter() - began,
     }
@@ -411,22 +417,57 @@ def _conclude(folder: RunFolder, world: World, agent: Agent, reporter: Reporter,
 
 
 def _examine(world: World, examiner: Examiner, agent: Agent, reporter: Reporter) -> tuple[dict[str, Any], Any]:
-    """Rows of trained, zero and random, and the recorded first episode of the trained one."""
+    """Rows of the trained policy and of the floors, and the recorded first episode of the trained one."""
     rows: dict[str, Any] = {}
-    policies = {"trained": agent} | {name: _floor(world, examiner.simulation, name) for name in FLOORS}
+    names = ("trained", *_floors(world))
     shown = None
-    for number, (name, policy) in enumerate(policies.items()):
-        reporter.progress(number, len(policies), "policies evaluated")
-        episodes = examiner.episodes(mode_of(policy), record=world.looks and name == "trained")
-        shown = shown or episodes[0]
-        rows[name] = {**examiner.score(episodes), **spread(episodes, world.plan.ticks)}
-    reporter.progress(len(policies), len(policies), "policies evaluated")
+    for number, name in enumerate(names):
+        reporter.progress(number, len(names), "policies evaluated")
+        with _examiner_for(name, world, examiner) as chosen:
+            policy = agent if name == "trained" else _floor(world, chosen.simulation, name)
+            episodes = chosen.episodes(mode_of(policy), record=world.looks and name == "trained")
+            shown = shown or episodes[0]
+            rows[name] = {**chosen.score(episodes), **spread(episodes, world.plan.ticks)}
+    reporter.progress(len(names), len(names), "policies evaluated")
     return rows, shown
 
 
+@contextmanager
+def _examiner_for(name: str, world: World, examiner: Examiner) -> Iterator[Examiner]:
+    """The one at hand, or for ``standing`` one of the same starts in which action 0 stands still."""
+    if name != "standing":
+        yield examiner
+        return
+    still = Examiner(world.about_stand, examiner.simulation.environments, examiner.seed)
+    try:
+        yield still
+    finally:
+        still.close()
+
+
+def _floors(world: World) -> tuple[str, ...]:
+    """Names of the floors; standing still comes first."""
+    return FLOORS_ABOUT_MOTION if world.has_base else FLOORS
+
+
 def _floor(world: World, simulation: Simulation, name: str) -> Agent:
-    floor: Chosen = choose(world.config.model_copy(update={"agent": type(world.config.agent)(name=name)}))["agent"]
+    agent = "random" if name == "random" else "zero"
+    floor: Chosen = choose(world.config.model_copy(update={"agent": type(world.config.agent)(name=agent)}))["agent"]
     return world.agent(floor, simulation)
+
+
+def _motion_used(world: World) -> dict[str, Any] | None:
+    """What the run built on the motion of its reference, JSON values; None where on nothing."""
+    motion, settings = world.motion, world.config.motion
+    if motion is None:
+        return None
+    return {
+        "source": motion.source,
+        "trusted": motion.trusted,
+        "base": world.has_base,
+        "start_share": settings.start_share,
+        "max_deviation": settings.max_deviation,
+    }
 
 
 def _show(rows: Mapping[str, Mapping[str, float]], reporter: Reporter) -> None:
@@ -468,6 +509,24 @@ def _show_reward(world: World, source: ImitationReward, reporter: Reporter) -> N
         if weight > 0:
             rows.append([term.symbol, term.name, f"{weight:g}", term.unit])
     reporter.table("Reward", ["term", "what", "weight", "unit or scale"], rows)
+
+
+def _tell_of_motion(world: World, reporter: Reporter) -> None:
+    """What the run builds on the motion of its reference, or why it builds nothing on one that is there."""
+    used, found, settings = world.motion, world.reference.motion, world.config.motion
+    if used is None:
+        if found is not None and settings.source != "none":
+            reporter.warn(
+                "the motion found in the video is not trusted (reference/motion.json says why), and nothing is built "
+                "on it; --set motion.untrusted=use builds on it all the same"
+            )
+        return
+    origin = "recovered from the video" if used.source == "video" else "the generator's own, which no video gives"
+    about = "the motion" if world.has_base else "the stand"
+    text = f"motion: {origin}; actions are about {about}; {settings.start_share:.0%} of episodes start anywhere in it"
+    if settings.max_deviation is not None:
+        text += f"; an episode ends {settings.max_deviation:g} m away from it"
+    reporter.say(text)
 
 
 def _introduce(imagined: Imagined, stand: Masks, config: RunConfig, reporter: Reporter) -> None:

@@ -306,6 +306,8 @@ class Reference:
         target_speed: m/s the reference travels, if its source knows; for metrics only.
         trajectory: float64 (T, nq) when the source knows it; for metrics only.
         motion: the motion that a run may build upon; None where none was recovered.
+        box_lags: float64 (T, 3), left, top and side in pixels: how far the squares that ``video.framing=box`` shows
+            lie from the robot's own, because they follow it smoothly; None where the whole picture is shown.
         provenance: JSON values: where every part came from.
     """
 
@@ -317,6 +319,7 @@ class Reference:
     target_speed: float | None = None
     trajectory: Doubles | None = None
     motion: Motion | None = None
+    box_lags: Doubles | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,15 +15,21 @@ from nil_core.evaluation.metrics import summarise
 from nil_core.evaluation.rollout import Episode, Policy, rollout
 from nil_core.interfaces import Agent, VideoEncoder
 from nil_core.reference.preview import preview
+from nil_core.reference.speed import mean_speed
 from nil_core.reward.imitation import ImitationReward
 from nil_core.reward.regularization import weights
 from nil_core.reward.windows import ClipEmbedder
-from nil_core.sim.environment import EnvironmentPlan
+from nil_core.sim.base import action_base
+from nil_core.sim.deviation import Deviation
+from nil_core.sim.environment import EnvironmentPlan, upright_poses
 from nil_core.sim.scene import RobotScene, compose
+from nil_core.sim.starts import Starts
 from nil_core.sim.workers import Simulation, State
-from nil_core.types import AgentSetting, Floats, Reference
+from nil_core.types import AgentSetting, Floats, Motion, Reference
 
 EVALUATION_SEED = 1_000_003  # apart from the seeds of training environments
+FROM_REST = 1 / 3
+"""Share of a motion that does not count for the speed it is meant to have: it starts from rest."""
 
 
 def build_scene(config: RunConfig, choice: Choice) -> RobotScene:
@@ -51,10 +57,40 @@ class World:
     embedder: ClipEmbedder | None
 
     @property
+    def motion(self) -> Motion | None:
+        """The motion that may be built upon."""
+        settings, motion = self.config.motion, self.reference.motion
+        if motion is None or settings.source == "none":
+            return None
+        return motion if motion.trusted or settings.untrusted == "use" else None
+
+    @property
+    def has_base(self) -> bool:
+        """Whether actions are about the motion; never under torque control, where they are no angles."""
+        return self.motion is not None and self.config.motion.base and self.config.environment.control == "pd"
+
+    @property
+    def about_stand(self) -> World:
+        """The same with actions about the stand, so that action 0 stands still."""
+        motion = self.config.motion.model_copy(update={"base": False})
+        return replace(self, config=self.config.model_copy(update={"motion": motion}))
+
+    @property
     def target_speed(self) -> float | None:
-        """m/s for the environment reward, if anybody knows it."""
+        """m/s for the environment reward: the configured one, else the video source's, else the motion's, if any."""
         configured = self.config.evaluation.target_speed
-        return configured if configured is not None else self.reference.target_speed
+        known = configured if configured is not None else self.reference.target_speed
+        if known is None and self.motion is not None:
+            return mean_speed(self.motion.qpos, self.reference.tick_hz, FROM_REST)
+        return known
+
+    @property
+    def reference_speed(self) -> float | None:
+        """m/s, mean forward speed over the whole reference, as its source knows it, else the motion's, if any."""
+        qpos = self.reference.trajectory
+        if qpos is None and self.motion is not None:
+            qpos = self.motion.qpos
+        return None if qpos is None or len(qpos) < 2 else mean_speed(qpos, self.reference.tick_hz)
 
     @property
     def looks(self) -> bool:
@@ -63,19 +99,44 @@ class World:
 
     @property
     def plan(self) -> EnvironmentPlan:
-        """What environments are."""
-        observation = self.config.environment.observation
+        """What environments are in which policies are tried: every episode starts at rest at the beginning."""
+        settings, motion = self.config.environment, self.motion
+        observation = settings.observation
         shown = (
             preview(self.reference, observation.preview_components)
             if observation.preview
             else np.zeros((len(self.reference.frames), 0), np.float32)
         )
-        return EnvironmentPlan(self.scene, self.config.environment, self.reference.ticks, shown, self.target_speed)
+        plan = EnvironmentPlan(self.scene, settings, self.reference.ticks, shown, self.target_speed)
+        if motion is None or not self.has_base:
+            return plan
+        return replace(plan, base=action_base(self.scene, motion.qpos, settings.control_steps_per_tick))
 
-    def simulation(self, environments: int, seed: int) -> Simulation:
-        """Environments that draw and measure no more than the reward's weights ask for."""
+    @property
+    def training_plan(self) -> EnvironmentPlan:
+        """What environments are in which agents learn: as :attr:`plan`, but for where episodes start and end."""
+        plan, motion, settings = self.plan, self.motion, self.config.motion
+        if motion is None:
+            return plan
+        if settings.start_share > 0:
+            usable = upright_poses(self.scene, motion.qpos)
+            starts = Starts.from_motion(self.scene, motion.qpos, self.reference.tick_hz, settings, usable)
+            plan = replace(plan, starts=starts)
+        if settings.max_deviation is not None:
+            per_tick = self.config.environment.control_steps_per_tick
+            plan = replace(plan, deviation=Deviation.from_motion(motion.qpos, per_tick, settings.max_deviation))
+        return plan
+
+    def simulation(self, environments: int, seed: int, training: bool = False) -> Simulation:
+        """Environments that draw and measure no more than the reward's weights ask for.
+
+        Args:
+            environments: how many.
+            seed: of all randomness in them.
+            training: by :attr:`training_plan`, else by :attr:`plan`.
+        """
         return Simulation(
-            self.plan,
+            self.training_plan if training else self.plan,
             environments,
             self.config.simulation.workers,
             seed,
@@ -116,6 +177,7 @@ class Examiner:
 
     def __init__(self, world: World, episodes: int, seed: int) -> None:
         self._world = world
+        self.seed = seed
         self.simulation = world.simulation(episodes, EVALUATION_SEED + seed)
         self._start: State = self.simulation.state()
 

@@ -32,7 +32,7 @@ def evaluate(
     which: Checkpoint = Which.newest,
     json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON alone.")] = False,
 ) -> None:
-    """Score a run's policy beside standing still and random actions.
+    """Score a run's policy beside standing still and other baselines.
 
     Return and speed come with their standard deviation and the 95 % interval of their mean.
     """

@@ -64,7 +64,7 @@ def write_curve(path: Path, rows: Sequence[Mapping[str, Any]], floors: Mapping[s
     figure, axes = pyplot.subplots(1, len(names), figsize=(3.4 * len(names), 3.0), squeeze=False)
     for axis, name in zip(axes[0], names, strict=True):
         axis.plot([row["step"] for row in evaluations], [row.get(name) for row in evaluations], label="learned")
-        for (policy, row), style in zip(floors.items(), ("--", ":"), strict=False):
+        for (policy, row), style in zip(floors.items(), ("--", ":", "-."), strict=False):
             if name in row:
                 axis.axhline(row[name], linestyle=style, color="grey", label=policy)
         axis.set_title(name + (" (m/s)" if name == "speed" else ""))

@@ -12,9 +12,9 @@ from nil_core.errors import RunError
 from nil_core.reference.imagined import Imagined, pack, unpack
 from nil_core.runs.atomic import read_arrays, write_arrays, write_json, write_text
 from nil_core.runs.media import write_png, write_video
-from nil_core.types import Frames, Masks, Reference
+from nil_core.types import Doubles, Frames, Masks, Motion, Reference
 
-SOURCE, ALIGNED, PROVENANCE = "source.npz", "aligned.npz", "provenance.json"
+SOURCE, ALIGNED, PROVENANCE, MOTION = "source.npz", "aligned.npz", "provenance.json", "motion.json"
 
 
 def save_imagined(folder: Path, imagined: Imagined) -> None:
@@ -51,7 +51,7 @@ def load_imagined(folder: Path) -> Imagined:
 
 
 def save_reference(folder: Path, reference: Reference) -> None:
-    """What the reward compares with, exactly; the provenance says how it came of the video."""
+    """What a run learns from, exactly; the provenance says how it came of the video, ``motion.json`` how its motion."""
     arrays = {
         "frames": reference.frames,
         "masks": reference.masks,
@@ -63,6 +63,11 @@ def save_reference(folder: Path, reference: Reference) -> None:
         arrays["target_speed"] = np.array(reference.target_speed)
     if reference.trajectory is not None:
         arrays["trajectory"] = reference.trajectory
+    if reference.box_lags is not None:
+        arrays["box_lags"] = reference.box_lags
+    if (motion := reference.motion) is not None:
+        arrays["motion"] = motion.qpos
+        write_json(folder / MOTION, {**motion.report, "source": motion.source, "trusted": motion.trusted})
     write_arrays(folder / ALIGNED, arrays)
     write_json(folder / PROVENANCE, reference.provenance)
 
@@ -84,10 +89,18 @@ def load_reference(folder: Path) -> Reference:
             tick_hz=float(arrays["tick_hz"]),
             target_speed=float(arrays["target_speed"]) if "target_speed" in arrays else None,
             trajectory=arrays.get("trajectory"),
+            motion=_motion(arrays["motion"], folder / MOTION) if "motion" in arrays else None,
+            box_lags=arrays.get("box_lags"),
             provenance=provenance,
         )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise RunError(f"the reference in {folder} cannot be read: {error}", "start a new run") from None
+
+
+def _motion(qpos: Doubles, path: Path) -> Motion:
+    report = json.loads(path.read_text(encoding="utf-8"))
+    source, trusted = report.pop("source"), report.pop("trusted")
+    return Motion(qpos, source, trusted, report)
 
 
 def _grey(masks: Masks) -> Frames:

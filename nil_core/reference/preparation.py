@@ -14,9 +14,11 @@ from nil_core.reference.alignment import Between, Moments, at_ticks, method, mom
 from nil_core.reference.framing import enclosing_square, to_square
 from nil_core.reference.imagined import Imagined
 from nil_core.reference.mask_quality import check_masks
-from nil_core.reward.framing import box_framed, crop
+from nil_core.reference.motion_source import find_motion
+from nil_core.reward.framing import box_framed, box_lags, crop
 from nil_core.reward.windows import ClipEmbedder
 from nil_core.runs.cache import Arrays, fingerprint, remember
+from nil_core.sim.scene import RobotScene
 from nil_core.types import Frames, Masks, Progress, Reference, Window, no_progress
 
 PIECE = 32
@@ -30,8 +32,9 @@ def prepare(
     embedder: ClipEmbedder | None,
     stand: Masks | None = None,
     progress: Progress = no_progress,
+    scene: RobotScene | None = None,
 ) -> Reference:
-    """Align, frame and encode.
+    """Align, frame and encode, and find the robot's motion.
 
     Args:
         imagined: from :func:`nil_core.reference.builder.imagine`, or from an earlier run's folder.
@@ -40,10 +43,11 @@ def prepare(
         embedder: None where the video weight is zero: embeddings and features are then empty.
         stand: bool (S, S), the robot that learns, as it stands; default: the one that the video was made for.
         progress: told where pictures are drawn between frames, and how much of the video is embedded.
+        scene: the robot that learns; without it no motion is looked for.
 
     Raises:
         DataError: too short, no robot, or an encoder that gives NaN.
-        ConfigError: the alignment lacks what it needs.
+        ConfigError: the alignment, or the motion, lacks what it needs.
     """
     video, settings, environment = imagined.video, config.video, config.environment
     agreed = agreement(imagined.masks[0], video.window, imagined.first_mask if stand is None else stand)
@@ -51,6 +55,9 @@ def prepare(
     at = moments(len(video.frames), video.fps, environment.tick_hz, settings.seconds, settings.alignment)
     frames, masks = _squares(imagined, at, window, config, progress)
     check_masks(masks)
+    trajectory = None if video.trajectory is None else trajectory_at_ticks(video.trajectory, at)
+    motion = None if scene is None else find_motion(config, scene, frames, masks, trajectory, progress)
+    lags = box_lags(masks, environment.tick_hz) if settings.framing == "box" else None
     if settings.framing == "box":
         frames, masks = box_framed(frames, masks, environment.tick_hz)
     if embedder is None:
@@ -73,7 +80,9 @@ def prepare(
         features=seen["features"],
         tick_hz=environment.tick_hz,
         target_speed=float(speed) if speed is not None else None,
-        trajectory=None if video.trajectory is None else trajectory_at_ticks(video.trajectory, at),
+        trajectory=trajectory,
+        motion=motion,
+        box_lags=lags,
         provenance={**imagined.provenance, "aligned": aligned},
     )
 

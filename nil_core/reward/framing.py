@@ -67,13 +67,14 @@ class BoxFraming:
         self.windows: Doubles = np.zeros((environments, 3))
         self._gain = 1 - math.exp(-1 / (SMOOTHING * tick_hz))
 
-    def take(self, i: int, frame: Frames, mask: Masks, first: bool) -> tuple[Frames, Masks]:
+    def take(self, i: int, frame: Frames, mask: Masks, first: bool, lag: Doubles | None = None) -> tuple[Frames, Masks]:
         """Crop the next picture of a robot, or the first of its episode: uint8 (S, S, 3) and bool (S, S), as given.
 
-        Where there is no robot any more, the square stays.
+        Where there is no robot any more, the square stays. In an episode that starts later in the reference, the first
+        square lies as far from the robot's own as there: ``lag`` (3,), a row of :func:`box_lags`.
         """
         if first:
-            self.windows[i] = _around(mask)
+            self.windows[i] = _around(mask) + (0.0 if lag is None else lag)
         elif mask.any():
             self.windows[i] += self._gain * (_around(mask) - self.windows[i])
         left, top, side = map(float, self.windows[i])
@@ -85,6 +86,16 @@ def box_framed(frames: Frames, masks: Masks, tick_hz: float) -> tuple[Frames, Ma
     framing = BoxFraming(1, tick_hz)
     squares = [framing.take(0, *each, first=t == 0) for t, each in enumerate(zip(frames, masks, strict=True))]
     return np.stack([frame for frame, _ in squares]), np.stack([mask for _, mask in squares])
+
+
+def box_lags(masks: Masks, tick_hz: float) -> Doubles:
+    """How far the squares of :func:`box_framed` lie from each robot's own: float64 (T, 3), left, top and side."""
+    framing = BoxFraming(1, tick_hz)
+    lags = np.zeros((len(masks), 3))
+    for t, mask in enumerate(masks):
+        framing.take(0, np.zeros((*mask.shape, 3), np.uint8), mask, first=t == 0)
+        lags[t] = framing.windows[0] - _around(mask)
+    return lags
 
 
 def _around(mask: Masks) -> Doubles:

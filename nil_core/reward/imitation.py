@@ -98,7 +98,7 @@ class ImitationReward:
             self._framing = BoxFraming(environments, reference.tick_hz)
         if settings.video > 0:
             assert embedder is not None
-            self._windows = RollingWindows(embedder, environments)
+            self._windows = RollingWindows(embedder, environments, reference)
             self._similarity, best = SIMILARITIES[settings.similarity]
             # the window of t = 0 is the first frame L times: a robot that stands
             still = np.broadcast_to(reference.embeddings[0], reference.embeddings.shape)
@@ -124,9 +124,9 @@ class ImitationReward:
         self._penalty[:] = 0.0
         self._steps[:] = 0
         everywhere = np.ones(len(slots.tick), np.bool_)
-        starts, _ = self._framed(everywhere, slots.start_frames, slots.start_masks, first=True)
+        starts = self._framed_starts(everywhere, slots)
         for i in range(len(slots.tick)):
-            self._begin(i, starts)
+            self._begin(i, int(slots.start_tick[i]), starts)
 
     def observe(self, slots: Slots) -> None:
         """Add up the regularisers; where a tick ended, keep its frame and mask."""
@@ -134,8 +134,8 @@ class ImitationReward:
             m = Measurements.unpack(slots.measurements, *self._sizes)
             self._penalty += weighted_terms(m, self._weights)
         self._steps += 1
-        frames, masks = self._framed(slots.ticked, slots.frames, slots.masks, first=False)
-        starts, _ = self._framed(slots.ended, slots.start_frames, slots.start_masks, first=True)
+        frames, masks = self._framed(slots.ticked, slots.frames, slots.masks)
+        starts = self._framed_starts(slots.ended, slots)
         for i in np.flatnonzero(slots.ticked):
             self._environments.append(int(i))
             self._ticks.append(int(slots.tick[i]))
@@ -146,22 +146,33 @@ class ImitationReward:
             self._penalties.append(self._penalty[i] / self._steps[i])
             self._penalty[i], self._steps[i] = 0.0, 0
             if slots.ended[i]:
-                self._begin(int(i), starts)
+                self._begin(int(i), int(slots.start_tick[i]), starts)
 
-    def _begin(self, i: int, starts: Frames) -> None:
+    def _begin(self, i: int, tick: int, starts: Frames) -> None:
         if self._windows is not None:
             self._environments.append(i)
-            self._ticks.append(0)
+            self._ticks.append(-tick)  # see RollingWindows.embed
             self._frames.append(starts[i].copy())
 
-    def _framed(self, new: Masks, frames: Frames, masks: Masks, first: bool) -> tuple[Frames, Masks]:
+    def _framed(self, new: Masks, frames: Frames, masks: Masks) -> tuple[Frames, Masks]:
         """The new pictures as the reference shows its own; the others are left as they are."""
         if self._framing is None:
             return frames, masks
         frames, masks = frames.copy(), masks.copy()
         for i in np.flatnonzero(new):
-            frames[i], masks[i] = self._framing.take(int(i), frames[i], masks[i], first)
+            frames[i], masks[i] = self._framing.take(int(i), frames[i], masks[i], first=False)
         return frames, masks
+
+    def _framed_starts(self, new: Masks, slots: Slots) -> Frames:
+        """The same of the first pictures of new episodes."""
+        if self._framing is None:
+            return slots.start_frames
+        frames, lags = slots.start_frames.copy(), self._reference.box_lags
+        for i in np.flatnonzero(new):
+            tick = int(slots.start_tick[i])
+            lag = lags[tick] if lags is not None and tick > 0 else None
+            frames[i] = self._framing.take(int(i), frames[i], slots.start_masks[i], first=True, lag=lag)[0]
+        return frames
 
     @property
     def waiting(self) -> int:

@@ -1,7 +1,8 @@
 """The paper's clip windows, over a whole video and over running episodes.
 
 The clip of time t is frames t - L + 1 ... t once there are that many; before, it is frame 0 repeated L - 1 times
-followed by frame t (NIL, section 3.2, with L = 8).
+followed by frame t (NIL, section 3.2, with L = 8). An episode that starts later in the reference continues it: frames
+before its start are the reference's.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nil_core.interfaces import FrameWiseEncoder, VideoEncoder
-from nil_core.types import Floats, Frames, Progress, no_progress
+from nil_core.types import Floats, Frames, Progress, Reference, no_progress
 
 VIDEO_BATCH = 8
 """Small, so that a large encoder on a CPU shows how far it is."""
@@ -62,6 +63,12 @@ class ClipEmbedder:
         frames = resize(frames, self._encoder.frame_size)
         return frames if self._frame_wise is None else self._frame_wise.encode_frames(frames)
 
+    def units_of(self, reference: Reference, moments: slice) -> npt.NDArray[Any]:
+        """The units of some moments of a reference; features are those that :meth:`embed_video` gave it."""
+        if self._frame_wise is not None:
+            return reference.features[moments]
+        return resize(reference.frames[moments], self._encoder.frame_size)
+
     def embed(self, windows: list[list[npt.NDArray[Any]]]) -> Floats:
         """Embeddings (B, D) of B windows of L units each."""
         if self._frame_wise is not None:
@@ -83,10 +90,18 @@ class ClipEmbedder:
 
 
 class RollingWindows:
-    """The windows of N running episodes."""
+    """The windows of N running episodes.
 
-    def __init__(self, embedder: ClipEmbedder, environments: int) -> None:
+    Args:
+        embedder: whose windows they are.
+        environments: N.
+        reference: the video that an episode continues which does not start at its beginning; needed for such starts
+            alone.
+    """
+
+    def __init__(self, embedder: ClipEmbedder, environments: int, reference: Reference | None = None) -> None:
         self._embedder = embedder
+        self._reference = reference
         self._history: list[list[npt.NDArray[Any]]] = [[] for _ in range(environments)]
 
     def embed(self, environments: list[int], ticks: list[int], frames: Frames) -> Floats:
@@ -94,11 +109,12 @@ class RollingWindows:
 
         Args:
             environments: B environment indices.
-            ticks: B ticks, one more than the environment's last; 0 starts an episode.
+            ticks: B ticks, one more than the environment's last. 0 starts an episode at rest, -k one at tick k, as if
+                the reference had been lived before: its frames then fill the window.
             frames: uint8 (B, S, S, 3).
 
         Returns:
-            float32 (number of ticks that are not 0, D), in order.
+            float32 (number of ticks above 0, D), in order.
         """
         windows = []
         for i, t, unit in zip(environments, ticks, self._embedder.units(frames), strict=True):
@@ -106,8 +122,8 @@ class RollingWindows:
         return self._embedder.embed(windows) if windows else np.empty((0, 0), np.float32)
 
     def _advance(self, i: int, t: int, unit: npt.NDArray[Any]) -> list[list[npt.NDArray[Any]]]:
-        if t == 0:
-            self._history[i] = [unit]
+        if t <= 0:
+            self._history[i] = [*self._before(-t), unit]
             return []
         history, length = self._history[i], self._embedder.length
         history.append(unit)
@@ -116,6 +132,14 @@ class RollingWindows:
         whole = t >= length - 1
         # nothing is dropped before t = length, so that frame 0 is still there when it is repeated
         return [list(history) if whole else [history[0]] * (length - 1) + [unit]]
+
+    def _before(self, start: int) -> list[npt.NDArray[Any]]:
+        """Units of the reference before a start: those of the window, and all of them where it reaches to frame 0."""
+        if start == 0:
+            return []
+        assert self._reference is not None
+        first = max(0, start - self._embedder.length + 1)
+        return list(self._embedder.units_of(self._reference, slice(first, start)))
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """As arrays, one per environment that has begun."""

@@ -105,5 +105,6 @@ class Batch:
     def _start(self, i: int) -> None:
         environment = self.environments[i]
         self._slots.observations[i] = environment.observe(environment.reset())
+        self._slots.start_tick[i] = environment.task_.start_tick
         if self._renderer is not None:
             self._renderer.draw(environment.data, self._slots.start_frames[i], self._slots.start_masks[i])

@@ -1,8 +1,10 @@
 """The world the agent acts in: ``dm_env`` semantics on ``dm_control``.
 
-An episode starts at rest in the standing pose, where the reference starts, and ends with the reference (a time limit:
-discount 1) or with a fall (discount 0). The environment's own reward is LocoMuJoCo's ``exp(-(v - v_ref)^2)`` of the
-forward speed: a metric. The reward that is learned from needs pixels and is computed elsewhere (``nil_core.reward``).
+An episode starts at rest in the standing pose, where the reference starts, or, while training, anywhere in the motion
+of the reference (``nil_core.sim.starts``). It ends with the reference (a time limit: discount 1) or with a fall, or
+with leaving that motion too far (discount 0). The environment's own reward is LocoMuJoCo's ``exp(-(v - v_ref)^2)`` of
+the forward speed: a metric. The reward that is learned from needs pixels and is computed elsewhere
+(``nil_core.reward``).
 """
 
 from __future__ import annotations
@@ -21,9 +23,11 @@ from dm_control.rl import control
 from dm_env import specs
 
 from nil_core.config import EnvironmentSettings
+from nil_core.sim.deviation import Deviation
 from nil_core.sim.observation import Observer
 from nil_core.sim.scene import FLOOR, RobotScene
-from nil_core.types import Doubles, FallLimits, Floats
+from nil_core.sim.starts import Starts, StartSampler
+from nil_core.types import Doubles, FallLimits, Floats, Masks
 
 Numbers = Floats | Doubles
 State = npt.NDArray[np.void]
@@ -42,6 +46,10 @@ class EnvironmentPlan:
         ticks: ticks in a full episode.
         preview: float32 (ticks + 1, P), for the observation.
         target_speed: m/s, v_ref of the environment reward; None where nobody knows it (the reward is then 0).
+        base: float64 (control steps, nu), the control of action 0 at each control step, from
+            :func:`nil_core.sim.base.action_base`; None: the stand's at every one.
+        starts: where in the motion of the reference episodes may start; None: all start at rest at its beginning.
+        deviation: how far episodes may leave that motion; None: as far as they stand.
     """
 
     scene: RobotScene
@@ -49,6 +57,9 @@ class EnvironmentPlan:
     ticks: int
     preview: Floats
     target_speed: float | None
+    base: Doubles | None = None
+    starts: Starts | None = None
+    deviation: Deviation | None = None
 
     @property
     def control_steps(self) -> int:
@@ -114,7 +125,9 @@ class ImitationTask(control.Task):
         self.plan = plan
         self.random = random
         self.observer = Observer(scene, plan.settings.observation, plan.ticks, plan.control_steps, plan.preview)
+        self.sampler = None if plan.starts is None else StartSampler(plan.starts, scene)
         self.step_count = 0
+        self.start_tick = 0
         self.last_action = np.zeros(scene.model.nu)
         self.action = np.zeros(scene.model.nu)
         self.feet = Feet(scene)
@@ -125,23 +138,36 @@ class ImitationTask(control.Task):
         return specs.BoundedArray((size,), np.float32, minimum=-np.ones(size), maximum=np.ones(size), name="action")
 
     def initialize_episode(self, physics: Any) -> None:
-        """The standing pose at rest, with a little noise on the joints."""
-        scene, noise = self.plan.scene, self.plan.settings.reset_noise
-        self.step_count = 0
+        """A state of the motion where one is drawn, else the standing pose at rest, with a little noise on joints."""
         self.last_action[:] = 0.0
         self.action[:] = 0.0
         self.feet.reset()
         data = physics.data.ptr
+        tick = None if self.sampler is None else self.sampler.draw(self.random)
+        self.start_tick = tick or 0
+        self.step_count = self.start_tick * self.plan.settings.control_steps_per_tick
+        if self.sampler is None or tick is None:
+            self._stand(data)
+        else:
+            self.sampler.place(data, tick, self.random)
+        data.ctrl[:] = self._base
+
+    def _stand(self, data: mujoco.MjData) -> None:
+        scene, noise = self.plan.scene, self.plan.settings.reset_noise
         data.qpos[:] = scene.standing_qpos
         data.qpos[self.observer.qpos_addresses] += self.random.uniform(-noise, noise, scene.model.nu)
-        data.ctrl[:] = scene.standing_ctrl
+
+    @property
+    def _base(self) -> Doubles:
+        """(nu,), the control of action 0 in the coming control step."""
+        plan = self.plan
+        return plan.scene.standing_ctrl if plan.base is None else np.asarray(plan.base[self.step_count])
 
     def before_step(self, action: Floats, physics: Any) -> None:
         """Action to control."""
         self.last_action[:] = self.action
         np.clip(action, -1.0, 1.0, out=self.action)
-        scene = self.plan.scene
-        physics.data.ptr.ctrl[:] = scene.standing_ctrl + scene.action_scale * self.action
+        physics.data.ptr.ctrl[:] = self._base + self.plan.scene.action_scale * self.action
 
     def after_step(self, physics: Any) -> None:
         """Count the step."""
@@ -158,10 +184,16 @@ class ImitationTask(control.Task):
         return 0.0 if target is None else float(np.exp(-((physics.data.ptr.qvel[0] - target) ** 2)))
 
     def get_termination(self, physics: Any) -> float | None:
-        """0 at a fall, 1 at the end of the reference, None in between."""
-        if fallen(physics.data.ptr, self.observer.root, self.plan.scene.spec.fall):
-            return 0.0
-        return 1.0 if self.step_count >= self.plan.control_steps else None
+        """0 at a fall, or far from the motion, 1 at the end of the reference, None in between; once a control step."""
+        plan, data, root = self.plan, physics.data.ptr, self.observer.root
+        failed = fallen(data, root, plan.scene.spec.fall) or (
+            plan.deviation is not None and plan.deviation.exceeded(data, root, self.step_count)
+        )
+        if not failed and self.step_count < plan.control_steps:
+            return None
+        if self.sampler is not None:
+            self.sampler.note_end(self.step_count // plan.settings.control_steps_per_tick, failed)
+        return 0.0 if failed else 1.0
 
     def measure(self, data: mujoco.MjData) -> Measurements:
         """What the regularisers need, after a step. Feet are watched over time: call it once per control step."""
@@ -239,6 +271,8 @@ class ImitationEnvironment(control.Environment):
         super().__init__(physics, self.task_, n_sub_steps=plan.settings.substeps)
         self.plan = plan
         model = plan.scene.model
+        self._sampler = self.task_.sampler if plan.starts is not None and plan.starts.adaptive else None
+        remembered = [] if self._sampler is None else [("failures", np.float64, self._sampler.failures.shape)]
         self.state_type = np.dtype(
             [
                 ("physics", np.float64, (mujoco.mj_stateSize(model, _PHYSICS),)),
@@ -248,6 +282,7 @@ class ImitationEnvironment(control.Environment):
                 ("step_count", np.int64),
                 ("reset_next_step", np.int64),
                 ("random", np.uint64, (6,)),
+                *remembered,
             ]
         )
 
@@ -256,6 +291,17 @@ class ImitationEnvironment(control.Environment):
         """The simulator's state."""
         data: mujoco.MjData = self._physics.data.ptr
         return data
+
+    def reset(self) -> dm_env.TimeStep:
+        """Start an episode.
+
+        dm_control works out a reset without actuation, and so without the velocities of actuators. At rest those are 0;
+        in motion they are worked out here, as :meth:`restore` does.
+        """
+        step = super().reset()
+        if self.task_.sampler is not None:
+            mujoco.mj_step1(self.plan.scene.model, self.data)
+        return step
 
     def observe(self, step: dm_env.TimeStep) -> Floats:
         """The flat observation of a time step."""
@@ -270,6 +316,8 @@ class ImitationEnvironment(control.Environment):
         state["airborne"] = task.feet.airborne
         state["step_count"], state["reset_next_step"] = task.step_count, self._reset_next_step
         state["random"] = _random_words(task.random)
+        if self._sampler is not None:
+            state["failures"] = self._sampler.failures
         return state
 
     def restore(self, state: State) -> None:
@@ -283,6 +331,8 @@ class ImitationEnvironment(control.Environment):
         task.step_count = int(state["step_count"])
         self._reset_next_step = bool(state["reset_next_step"])
         _set_random_words(task.random, state["random"])
+        if self._sampler is not None:
+            self._sampler.failures = np.array(state["failures"])
 
 
 def _random_words(random: np.random.Generator) -> list[int]:
@@ -310,3 +360,14 @@ def fallen(data: mujoco.MjData, root: int, limits: FallLimits) -> bool:
     roll = np.arctan2(rotation[7], rotation[8])
     low = data.xpos[root][2] < limits.min_height
     return bool(low or abs(roll) > limits.max_roll or abs(pitch) > limits.max_pitch)
+
+
+def upright_poses(scene: RobotScene, qpos: Doubles) -> Masks:
+    """bool (T,): which poses (T, nq) do not count as fallen."""
+    model, root = scene.model, scene.model.body(scene.spec.root).id
+    data, upright = mujoco.MjData(model), np.zeros(len(qpos), np.bool_)
+    for t, pose in enumerate(qpos):
+        data.qpos[:] = pose
+        mujoco.mj_kinematics(model, data)
+        upright[t] = not fallen(data, root, scene.spec.fall)
+    return upright

@@ -28,6 +28,7 @@ class Slots:
         tick: int64 (N,), which tick it was, 1 ... ticks.
         frames, masks: uint8 (N, S, S, 3) and bool (N, S, S), the moment the tick ended.
         start_frames, start_masks: the same, of the episode's first moment; new after an end.
+        start_tick: int64 (N,), the tick of that moment, 0 for a start at rest; new after an end.
         measurements: float32 (N, M), packed :class:`nil_core.sim.environment.Measurements`.
         speed: float32 (N,), forward speed of the root in m/s.
         environment_reward: float32 (N,).
@@ -46,6 +47,7 @@ class Slots:
     masks: Masks
     start_frames: Frames
     start_masks: Masks
+    start_tick: npt.NDArray[np.int64]
     measurements: Floats
     speed: Floats
     environment_reward: Floats
@@ -116,6 +118,7 @@ def _layout(like: ImitationEnvironment, environments: int) -> dict[str, tuple[tu
         "masks": ((size, size), np.bool_),
         "start_frames": ((size, size, 3), np.uint8),
         "start_masks": ((size, size), np.bool_),
+        "start_tick": ((), np.int64),
         "measurements": ((Measurements.size(model.nu, task.feet.count),), np.float32),
         "speed": ((), np.float32),
         "environment_reward": ((), np.float32),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ import pytest
 
 from nil_core.config import RewardSettings
 from nil_core.errors import DataError
-from nil_core.reward.framing import box_framed
+from nil_core.reward.framing import box_framed, box_lags
 from nil_core.reward.imitation import ImitationReward, TickRewards
 from nil_core.reward.similarity import SIMILARITIES, iou
 from nil_core.reward.windows import ClipEmbedder
@@ -273,3 +273,49 @@ def test_the_squares_are_part_of_what_is_saved(tmp_path: Path) -> None:
     other.restore(read_arrays(tmp_path / "state.npz"))
     for t in range(6, TICKS):
         assert np.array_equal(step(one, t), step(other, t))
+
+
+@pytest.mark.parametrize("start", [0, 3, 7, 10])
+def test_a_perfect_imitation_that_starts_later_scores_the_weights(tmp_path: Path, start: int) -> None:
+    """In the first episode, in one that follows, and after a checkpoint that holds its beginning."""
+    frames, masks = film()
+    at = np.array([start])
+    reward = source(video=2.0, iou=0.5)
+    reward.reset(slots(start_frames=frames[start : start + 1], start_masks=masks[start : start + 1], start_tick=at))
+    for _ in range(2):
+        other = source(video=2.0, iou=0.5)
+        write_arrays(tmp_path / "state.npz", reward.state())
+        other.restore(read_arrays(tmp_path / "state.npz"))
+        for t in range(start + 1, TICKS + 1):
+            step = slots(
+                ticked=np.array([True]), tick=np.array([t]), truncated=np.array([t == TICKS]),
+                frames=frames[t : t + 1], masks=masks[t : t + 1],
+                start_frames=frames[start : start + 1], start_masks=masks[start : start + 1], start_tick=at,
+            )  # fmt: skip
+            reward.observe(step)
+            other.observe(step)
+        assert reward.waiting == TICKS - start
+        write_arrays(tmp_path / "late.npz", other.state())
+        again = source(video=2.0, iou=0.5)
+        again.restore(read_arrays(tmp_path / "late.npz"))
+        totals = [each.rewards().total for each in (reward, other, again)]
+        assert all(np.array_equal(totals[0], total) for total in totals)
+        assert np.allclose(totals[0], 2.5, atol=1e-4)
+
+
+@pytest.mark.parametrize("start", [2, 6, 10])
+def test_with_the_box_too_a_perfect_imitation_may_start_later(start: int) -> None:
+    frames, masks = small_robot()
+    framed, lags = reference(*box_framed(frames, masks, 25.0)), box_lags(masks, 25.0)
+    assert np.abs(lags[1:]).max() > 0.5 and not lags[0].any()
+    scores = []
+    for shown in (replace(framed, box_lags=lags), framed):
+        reward = ImitationReward(shown, RewardSettings(**QUIET), EMBEDDER, 1, JOINTS, FEET, "box")
+        at = {"start_frames": frames[start : start + 1], "start_masks": masks[start : start + 1]}
+        reward.reset(slots(start_tick=np.array([start]), **at))
+        for t in range(start + 1, TICKS + 1):
+            reward.observe(
+                slots(ticked=np.array([True]), tick=np.array([t]), frames=frames[t : t + 1], masks=masks[t : t + 1])
+            )
+        scores.append(reward.rewards().total.mean())
+    assert scores[0] == pytest.approx(2.0, abs=1e-5) and scores[1] < 2.0 - 1e-3

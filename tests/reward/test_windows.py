@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nil_core.reward.windows import ClipEmbedder, RollingWindows, resize, window
+from nil_core.types import Reference
 
 SIZE = 4
 
@@ -157,3 +158,41 @@ def test_other_factors_are_bilinear_between_pixel_centres(side: int, size: int) 
         centres = (np.arange(size) + 0.5) / size * side - 0.5
         wanted = np.interp(centres, np.arange(side), np.linspace(20, 220, side))
         assert np.abs(resized.take(0, axis=1 - axis)[:, 0] - wanted).max() <= 1.01
+
+
+@both
+@settings(max_examples=40, deadline=None)
+@given(data=st.data(), length=st.integers(1, 9), start=st.integers(0, 29))
+def test_windows_of_a_later_start_are_filled_from_the_reference(
+    kind: type[Flat | Motion], data: st.DataObject, length: int, start: int
+) -> None:
+    """Of an episode that starts in the reference's own frame of that tick and goes on as it does."""
+    frames, encoder = film(31, size=2 * SIZE), kind(clip_length=length)
+    embed = embedder(encoder)
+    wanted, features = embed.embed_video(frames)
+    reference = Reference(frames, frames[..., 0] > 0, wanted, features, 25.0)
+    rolling = RollingWindows(embed, 1, reference)
+    ticks = [-start, *range(start + 1, 31)]
+    cut = data.draw(st.integers(0, len(ticks)))
+    got = [rolling.embed([0] * len(part), part, frames[np.abs(part)]) for part in (ticks[:cut], ticks[cut:]) if part]
+    assert np.array_equal(np.concatenate([rows for rows in got if len(rows)]), wanted[start + 1 :])
+
+
+@both
+@settings(max_examples=40, deadline=None)
+@given(length=st.integers(1, 9), start=st.integers(0, 29))
+def test_a_later_start_that_differs_is_the_reference_up_to_it(
+    kind: type[Flat | Motion], length: int, start: int
+) -> None:
+    """As of a video that is the reference's before the start, and the rollout's from there on."""
+    frames, others, embed = film(31), film(31, seed=1), embedder(kind(clip_length=length))
+    reference = Reference(frames, frames[..., 0] > 0, *embed.embed_video(frames), tick_hz=25.0)
+    mixed = np.concatenate([frames[:start], others[start:]])
+    rolling = RollingWindows(embed, 1, reference)
+    rolling.embed([0], [-start], others[start : start + 1])
+    resumed = RollingWindows(embed, 1, reference)
+    resumed.restore(rolling.state())
+    ticks = list(range(start + 1, 31))
+    for windows in (rolling, resumed):
+        got = windows.embed([0] * len(ticks), ticks, others[start + 1 :])
+        assert np.array_equal(got, embed.embed_video(mixed)[0][start + 1 :])

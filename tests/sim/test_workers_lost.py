@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,17 +19,19 @@ from nil_core.testing import ToyQuadruped
 
 gl.choose_backend()
 
-from nil_core.config import EnvironmentSettings  # noqa: E402
+from nil_core.config import EnvironmentSettings, MotionSettings  # noqa: E402
 from nil_core.sim import worker_process, workers  # noqa: E402
+from nil_core.sim.base import action_base  # noqa: E402
 from nil_core.sim.batch import Batch  # noqa: E402
 from nil_core.sim.environment import EnvironmentPlan, ImitationEnvironment  # noqa: E402
 from nil_core.sim.scene import compose  # noqa: E402
 from nil_core.sim.slots import Memory  # noqa: E402
+from nil_core.sim.starts import Starts  # noqa: E402
 from nil_core.sim.workers import Simulation  # noqa: E402
 
 SIZE, N, TICKS, NU = 48, 3, 4, 12
 OUTPUTS = ["observations", "final_observations", "terminated", "truncated", "ticked", "tick", "measurements", "qpos"]
-PICTURES = ["frames", "masks", "start_frames", "start_masks"]
+PICTURES = ["frames", "masks", "start_frames", "start_masks", "start_tick"]
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +82,26 @@ def test_a_killed_and_a_stopped_worker_change_no_number(
     assert f"simulation worker 0 died (signal SIGKILL); process {replacements[0]} takes its place" in said
     assert f"simulation worker 1 has not answered for 4 s; process {replacements[1]} takes its place" in said
     assert not multiprocessing.active_children(), "a stopped process is gone too"
+
+
+def test_a_killed_worker_changes_no_start_in_a_motion(plan: EnvironmentPlan) -> None:
+    """Which state an episode starts in, and how often where, is drawn again as it was."""
+    scene, ticks = plan.scene, 12
+    motion = np.tile(scene.standing_qpos, (ticks + 1, 1))
+    motion[:, 0] += 0.01 * np.arange(ticks + 1)
+    settings = MotionSettings(start_share=0.8)
+    starts = Starts.from_motion(scene, motion, 25.0, settings, np.ones(ticks + 1, bool))
+    preview = np.zeros((ticks + 1, 0), np.float32)
+    moving = replace(plan, ticks=ticks, preview=preview, base=action_base(scene, motion, 1), starts=starts)
+    harm = {3: ("0", signal.SIGKILL), 14: ("1", signal.SIGKILL)}
+    begun = set()
+    with Simulation(moving, N, 0, seed=3) as whole, Simulation(moving, N, 2, seed=3) as harmed:
+        for step, (one, other) in enumerate(zip(life(whole, 24, {}), life(harmed, 24, harm), strict=True)):
+            for name in one:
+                assert np.array_equal(one[name], other[name]), f"{name} at step {step}"
+            begun |= set(one["start_tick"].tolist())
+        assert np.array_equal(whole.state(), harmed.state())
+    assert len(begun) > 3
 
 
 def test_a_worker_killed_while_idle_is_noticed_by_a_reset_and_by_a_restore(plan: EnvironmentPlan) -> None:

@@ -1,0 +1,61 @@
+"""Where the motion of a reference comes from, by ``motion.source``."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nil_core.config import RunConfig
+from nil_core.errors import ConfigError
+from nil_core.sim.scene import RobotScene
+from nil_core.types import Doubles, Frames, Masks, Motion, Progress
+
+WITHOUT = "--set motion.source=none learns without a motion"
+
+
+def find_motion(
+    config: RunConfig,
+    scene: RobotScene,
+    frames: Frames,
+    masks: Masks,
+    trajectory: Doubles | None,
+    progress: Progress,
+) -> Motion | None:
+    """The robot's motion in a reference, where the config wants one.
+
+    Args:
+        config: its section ``motion``, and the tick rate.
+        scene: the robot that learns.
+        frames, masks: uint8 (T, S, S, 3) and bool (T, S, S), what the ticks show, as the renderer would show it: whole,
+            whatever ``video.framing`` says.
+        trajectory: float64 (T, nq) at the ticks, what the generator drew, if it knows; never used for ``video``.
+        progress: told how far a recovery is.
+
+    Returns:
+        None where none is wanted, or none is found.
+
+    Raises:
+        ConfigError: the trajectory of a generator is wanted, and it is unknown or another robot's.
+    """
+    source = config.motion.source
+    if source == "generator":
+        return _drawn(scene, trajectory)
+    return None  # motion.source=video: recovery from frames and masks belongs here
+
+
+def _drawn(scene: RobotScene, trajectory: Doubles | None) -> Motion:
+    if trajectory is None:
+        raise ConfigError(
+            "motion.source=generator needs a video whose generator knows the motion it drew, and this one does not",
+            f"--generator gait or mocap; {WITHOUT}",
+        )
+    if not np.isfinite(trajectory).all():
+        raise ConfigError("motion.source=generator: the motion that the generator drew is not finite", WITHOUT)
+    if trajectory.shape[1] != scene.model.nq:
+        raise ConfigError(
+            f"motion.source=generator: the video's motion has {trajectory.shape[1]} numbers a pose, and "
+            f"{scene.spec.name} has {scene.model.nq}: it was drawn for another robot",
+            f"generate the video for {scene.spec.name}; {WITHOUT}",
+        )
+    qpos = trajectory.astype(np.float64)
+    qpos[:, :2] -= qpos[0, :2]
+    return Motion(qpos, "generator")

@@ -1,0 +1,35 @@
+"""The base of the actions: what action 0 asks of each joint, at every control step."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nil_core.sim.motion import at_control_steps
+from nil_core.sim.scene import RobotScene
+from nil_core.types import Doubles
+
+
+def action_base(scene: RobotScene, qpos: Doubles, steps_per_tick: int) -> Doubles:
+    """PD targets that follow a motion: the stand's, moved by as much as the motion's joints are from the stand's.
+
+    The target of the step from k to k + 1 is the motion at its end, k + 1: PD control lags behind its target.
+
+    Args:
+        scene: under PD control; ``standing_ctrl`` carries the weight, so that a motion that stands is a robot that
+            stands.
+        qpos: float64 (T, nq), the motion at ticks.
+        steps_per_tick: control steps in a tick.
+
+    Returns:
+        float64 (control steps, nu) in rad; the control of action a is this plus ``action_scale * a``. Joints of the
+        motion beyond their limits are taken at the limit.
+    """
+    joints = [scene.model.joint(actuator.joint) for actuator in scene.spec.actuators]
+    addresses = np.array([joint.qposadr[0] for joint in joints])
+    limited = np.array([bool(joint.limited[0]) for joint in joints])
+    low, high = np.array([joint.range for joint in joints]).T
+    angles = qpos[:, addresses]
+    angles = np.where(limited, np.clip(angles, low, high), angles)
+    offsets = angles - scene.standing_qpos[addresses]
+    base: Doubles = scene.standing_ctrl + at_control_steps(offsets, steps_per_tick)[1:]
+    return base

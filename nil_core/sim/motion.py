@@ -1,0 +1,60 @@
+"""The motion of a reference, read at the rates of the simulation: between ticks, and as velocities."""
+
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+from scipy.signal import savgol_filter
+
+from nil_core.types import Doubles
+
+SMOOTHING_TICKS = 5
+"""Ticks over which a motion is smoothed (parabolas, Savitzky and Golay) before its velocities are taken."""
+
+
+def at_control_steps(rows: Doubles, steps_per_tick: int) -> Doubles:
+    """Rows at ticks (T, ...) as rows at control steps ((T - 1) * steps_per_tick + 1, ...), drawn straight between."""
+    steps = np.arange((len(rows) - 1) * steps_per_tick + 1)
+    before, inside = np.divmod(steps, steps_per_tick)
+    share = (inside / steps_per_tick).reshape(-1, *[1] * (rows.ndim - 1))
+    after = np.minimum(before + 1, len(rows) - 1)
+    between: Doubles = np.where(share > 0, (1 - share) * rows[before] + share * rows[after], rows[before])
+    return between
+
+
+def velocities(model: mujoco.MjModel, qpos: Doubles, hz: float) -> Doubles:
+    """Velocities (T, nv) of a motion (T, nq) that is lightly smoothed: central differences, one-sided at its ends.
+
+    Args:
+        model: whose root is free and comes first.
+        qpos: positions; row t belongs to time t / hz.
+        hz: rows a second.
+    """
+    smooth = _smoothed(qpos)
+    last = len(smooth) - 1
+    rows = np.zeros((len(smooth), model.nv))
+    for t in range(len(smooth)):
+        before, after = max(t - 1, 0), min(t + 1, last)
+        if after > before:
+            mujoco.mj_differentiatePos(model, rows[t], (after - before) / hz, smooth[before], smooth[after])
+    return rows
+
+
+def uprights(qpos: Doubles) -> Doubles:
+    """The root's own vertical in the world, unit vectors (T, 3), of poses (T, nq) whose root comes first."""
+    rows = np.zeros((len(qpos), 9))
+    for row, pose in zip(rows, qpos, strict=True):
+        mujoco.mju_quat2Mat(row, pose[3:7])
+    return rows.reshape(-1, 3, 3)[:, :, 2]
+
+
+def _smoothed(qpos: Doubles) -> Doubles:
+    """The root's quaternion goes the short way round first, and is a unit quaternion again afterwards."""
+    if len(qpos) < SMOOTHING_TICKS:
+        return qpos
+    poses = qpos.copy()
+    flips = np.where((poses[1:, 3:7] * poses[:-1, 3:7]).sum(axis=1) < 0, -1.0, 1.0)
+    poses[1:, 3:7] *= np.cumprod(flips)[:, None]
+    smooth: Doubles = savgol_filter(poses, SMOOTHING_TICKS, 2, axis=0)
+    smooth[:, 3:7] /= np.linalg.norm(smooth[:, 3:7], axis=1, keepdims=True)
+    return smooth

@@ -1,0 +1,193 @@
+"""Where training episodes start: anywhere in the motion of the reference, more often where the policy fails.
+
+Starts anywhere are DeepMimic's reference state initialization (Peng et al. 2018); noise and bins follow BeyondMimic
+(Liao et al. 2025), with noise half as large, and averages for a few environments instead of thousands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+import numpy.typing as npt
+
+from nil_core.config import MotionSettings
+from nil_core.sim.motion import velocities
+from nil_core.sim.scene import FLOOR, RobotScene
+from nil_core.types import Doubles
+
+JOINT_NOISE = 0.05  # rad, uniform to both sides, as all of these
+TILT_NOISE = 0.05  # rad, roll and pitch
+YAW_NOISE = 0.1  # rad
+SPEED_NOISE = 0.2  # m/s and rad/s of the root
+
+SHORTEST = 0.2
+"""Seconds that an episode has left at least."""
+
+BINS = 8
+"""Bins of starts, unless the reference is so long that bins of a second are more."""
+
+FAILURE_RATE = 0.05
+"""Weight of the newest episode in the moving average of failures; BeyondMimic's .001 is for thousands at once."""
+
+BEFORE = 0.8
+"""What a failure counts for the bin before that in which it happened, where it counts 1: there it began."""
+
+UNIFORM_SHARE = 0.1
+"""Share of the starts that is spread evenly over the bins, at least."""
+
+
+@dataclass(frozen=True)
+class Starts:
+    """States to start from, and how they are drawn; plain data.
+
+    Attributes:
+        qpos: float64 (T, nq), the motion at ticks.
+        qvel: float64 (T, nv), its velocities.
+        clearance: float64 (T,), m between the lowest foot and the floor, never below the stand's.
+        ticks: int64 (n,), at which an episode may start, ascending.
+        bins: int64 (n,), the bin of each of them.
+        bin_ticks: ticks in a bin.
+        share: of episodes that start in the motion; the others start at rest at tick 0.
+        noise: factor of the noise above.
+        adaptive: bins in which episodes fail are drawn more often.
+    """
+
+    qpos: Doubles
+    qvel: Doubles
+    clearance: Doubles
+    ticks: npt.NDArray[np.int64]
+    bins: npt.NDArray[np.int64]
+    bin_ticks: float
+    share: float
+    noise: float
+    adaptive: bool
+
+    @classmethod
+    def from_motion(
+        cls, scene: RobotScene, qpos: Doubles, tick_hz: float, settings: MotionSettings, usable: npt.NDArray[np.bool_]
+    ) -> Starts | None:
+        """The starts that a motion offers.
+
+        Args:
+            scene: the robot.
+            qpos: float64 (T, nq), the motion at ticks.
+            tick_hz: ticks a second.
+            settings: share and noise.
+            usable: bool (T,), ticks whose pose may be started from; those in which the robot counts as fallen may not.
+
+        Returns:
+            None where no tick is left to start from.
+        """
+        last = len(qpos) - 1 - max(1, round(SHORTEST * tick_hz))
+        ticks = np.flatnonzero(usable[: max(last, 0) + 1])
+        if not len(ticks):
+            return None
+        count = max(BINS, round((len(qpos) - 1) / tick_hz))
+        bin_ticks = max(1.0, (len(qpos) - 1) / count)
+        feet = FootClearance(scene)
+        standing = feet.of(scene.standing_qpos)
+        clearance = np.array([max(standing, feet.of(pose)) for pose in qpos])
+        return cls(
+            qpos=qpos,
+            qvel=velocities(scene.model, qpos, tick_hz),
+            clearance=clearance,
+            ticks=ticks,
+            bins=(ticks / bin_ticks).astype(np.int64),
+            bin_ticks=bin_ticks,
+            share=settings.start_share,
+            noise=settings.start_noise,
+            adaptive=settings.start_adaptive,
+        )
+
+    @property
+    def bin_count(self) -> int:
+        """Bins over the whole motion."""
+        return int((len(self.qpos) - 2) / self.bin_ticks) + 1
+
+
+class FootClearance:
+    """Measures how high the lowest foot of a pose is above the floor, in m; negative below it."""
+
+    def __init__(self, scene: RobotScene) -> None:
+        self._model = scene.model
+        self._data = mujoco.MjData(scene.model)
+        self._floor = scene.model.geom(FLOOR).id
+        self._feet = [scene.model.geom(name).id for name in scene.spec.feet]
+
+    def of(self, pose: Doubles) -> float:
+        """Of a pose (nq,) whose root comes first."""
+        self._data.qpos[:] = pose
+        self._data.qpos[2] += 1.0  # distances to a plane are exact above it
+        mujoco.mj_kinematics(self._model, self._data)
+        distances = [mujoco.mj_geomDistance(self._model, self._data, g, self._floor, 100.0, None) for g in self._feet]
+        return float(min(distances, default=1.0)) - 1.0
+
+
+class StartSampler:
+    """Draws the starts of one environment's episodes, and remembers where they failed.
+
+    Attributes:
+        failures: float64 (bins,), moving average over episodes of whether they failed in a bin.
+    """
+
+    def __init__(self, starts: Starts, scene: RobotScene) -> None:
+        self.failures = np.zeros(starts.bin_count)
+        self._starts = starts
+        self._model = scene.model
+        self._clearance = FootClearance(scene)
+        joints = [scene.model.joint(actuator.joint) for actuator in scene.spec.actuators]
+        self._qpos_addresses = np.array([joint.qposadr[0] for joint in joints])
+        self._dof_addresses = np.array([joint.dofadr[0] for joint in joints])
+        limited = np.array([bool(joint.limited[0]) for joint in joints])
+        low, high = np.array([joint.range for joint in joints]).T
+        self._low, self._high = np.where(limited, low, -np.inf), np.where(limited, high, np.inf)
+
+    def draw(self, random: np.random.Generator) -> int | None:
+        """The tick to start at; None: at rest, at tick 0."""
+        starts = self._starts
+        if random.random() >= starts.share:
+            return None
+        if not starts.adaptive:
+            return int(starts.ticks[random.integers(len(starts.ticks))])
+        bound = np.cumsum(self.shares())
+        chosen = min(int(np.searchsorted(bound, random.random() * bound[-1], side="right")), len(bound) - 1)
+        ticks = starts.ticks[starts.bins == chosen]
+        return int(ticks[random.integers(len(ticks))])
+
+    def shares(self) -> Doubles:
+        """Share (bins,) of each bin in the starts that are drawn; bins without a tick to start at have none."""
+        failures = self.failures.copy()
+        failures[:-1] += BEFORE * self.failures[1:]
+        failures /= 1 + BEFORE
+        even = UNIFORM_SHARE / (1 - UNIFORM_SHARE) / len(failures)
+        weights = (failures + even) * np.isin(np.arange(len(failures)), self._starts.bins)
+        shares: Doubles = weights / weights.sum()
+        return shares
+
+    def note_end(self, tick: int, failed: bool) -> None:
+        """An episode ended at that tick, in a failure or with the reference."""
+        self.failures *= 1 - FAILURE_RATE
+        if failed:
+            self.failures[min(int(tick / self._starts.bin_ticks), len(self.failures) - 1)] += FAILURE_RATE
+
+    def place(self, data: mujoco.MjData, tick: int, random: np.random.Generator) -> None:
+        """Set positions and velocities to the motion's at a tick, with noise that lifts and sinks no foot."""
+        starts, model = self._starts, self._model
+        data.qpos[:] = starts.qpos[tick]
+        data.qvel[:] = starts.qvel[tick]
+        if starts.noise == 0:
+            self._put_down(data, tick)
+            return
+        change = np.zeros(model.nv)
+        change[3:6] = random.uniform(-1, 1, 3) * [TILT_NOISE, TILT_NOISE, YAW_NOISE]
+        change[self._dof_addresses] = random.uniform(-JOINT_NOISE, JOINT_NOISE, len(self._dof_addresses))
+        mujoco.mj_integratePos(model, data.qpos, change, starts.noise)
+        at = self._qpos_addresses
+        data.qpos[at] = np.clip(data.qpos[at], self._low, self._high)
+        data.qvel[:6] += starts.noise * random.uniform(-SPEED_NOISE, SPEED_NOISE, 6)
+        self._put_down(data, tick)
+
+    def _put_down(self, data: mujoco.MjData, tick: int) -> None:
+        data.qpos[2] += self._starts.clearance[tick] - self._clearance.of(data.qpos)
