@@ -18,7 +18,7 @@ from nil_generator_gait.zero_moment_point import STEP, PreviewController, zero_m
 
 RATE = 50.0  # Hz, at which poses are planned
 SPARSE = 3  # every so manieth pose tells how deep to crouch
-CORRECTIONS = 0  # rounds in which the motion of all bodies corrects that of the cart-table
+CORRECTIONS = 1  # rounds in which the motion of all bodies corrects that of the cart-table
 SMOOTHED = 0.16  # s, of what a round corrects
 CORRECT = 0.7
 INSET = 0.3  # of a sole's half width: how far the pressure stays on the inner side of its middle

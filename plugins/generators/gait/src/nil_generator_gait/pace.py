@@ -13,7 +13,7 @@ from nil_generator_gait.skills import Skill
 
 GRAVITY = 9.81  # m/s²
 TURN = 0.5  # rad in a cycle of each foot
-SHIFT = 2.7  # of sqrt(L / g): how long a body at rest takes to move its weight onto one foot
+SHIFT = 3.2  # of sqrt(L / g): how long a body at rest takes to move its weight onto one foot
 
 
 @dataclass(frozen=True)
