@@ -64,8 +64,8 @@ class VideoSettings(Section):
 
     seconds: PositiveFloat | None = Field(
         None,
-        description="length asked of the generator, and so of an episode; unset: the robot's own, 4 on two legs and 2.5 "
-        "on more",
+        description="length asked of the generator, and so of an episode; unset: the robot's own, 4 on two legs, "
+        "2.5 on more",
     )
     alignment: Literal["hold", "blend", "flow", "rife"] = Field(
         "hold",

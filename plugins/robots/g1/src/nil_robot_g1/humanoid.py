@@ -62,7 +62,7 @@ SPEC = RobotSpec(
     standing_pose={f"{side}_{joint}_joint": angle for side in SIDES for joint, angle in STAND.items()} | ARMS_OUT,
     standing_height=0.783,
     feet=tuple(f"{side}_foot_{part}" for side in SIDES for part in (1, 2, 3, 4)),
-    camera=Camera(distance=2.0, height=0.66, azimuth=55.0, elevation=-15.0),  # from the side, legs look alike
+    camera=Camera(distance=2.1, height=0.63, azimuth=55.0, elevation=-15.0),  # from the side, legs look alike
     fall=FallLimits(min_height=0.5),
     reference_seconds=4.0,
 )

@@ -25,8 +25,8 @@ SIDES = ("left", "right")
 LEG = {"hip_yaw": 200.0, "hip_roll": 200.0, "hip_pitch": 200.0, "knee": 300.0, "ankle": 40.0}  # N m
 ARM = {"shoulder_pitch": 40.0, "shoulder_roll": 40.0, "shoulder_yaw": 18.0, "elbow": 18.0}
 TORSO = {"torso": 200.0}
-# kp (N m / rad) and kd (N m s / rad). Hips and knees softer than this let the trunk lean where one leg carries the robot;
-# ankles softer than about 450 N m / rad let it topple.
+# kp (N m / rad) and kd (N m s / rad). Softer hips and knees let the trunk lean where one leg carries the robot; ankles
+# softer than about 450 N m / rad let it topple.
 STRONG, ANKLE, WEAK = (2000.0, 25.0), (800.0, 15.0), (50.0, 1.0)
 
 # Soles flat, the centre of mass above the middle of the feet.
@@ -59,7 +59,7 @@ SPEC = RobotSpec(
     standing_pose={f"{side}_{joint}": angle for side in SIDES for joint, angle in STAND.items()},
     standing_height=1.03,
     feet=tuple(f"{side}_foot_{part}" for side in SIDES for part in (1, 2, 3)),
-    camera=Camera(distance=2.7, height=0.9, azimuth=55.0, elevation=-15.0),  # from the side, legs look alike
+    camera=Camera(distance=2.8, height=0.85, azimuth=55.0, elevation=-15.0),  # from the side, legs look alike
     fall=FallLimits(min_height=0.7),
     reference_seconds=4.0,
 )

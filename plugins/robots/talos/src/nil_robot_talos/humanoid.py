@@ -82,7 +82,7 @@ SPEC = RobotSpec(
     standing_pose=_standing_pose(),
     standing_height=1.068,
     feet=tuple(f"{side}_foot" for side in SIDES),
-    camera=Camera(distance=2.7, height=0.9, azimuth=55.0, elevation=-15.0),  # from the side, legs look alike
+    camera=Camera(distance=2.8, height=0.85, azimuth=55.0, elevation=-15.0),  # from the side, legs look alike
     fall=FallLimits(min_height=0.75),
     reference_seconds=4.0,
 )
