@@ -18,7 +18,7 @@ from nil_core.reference.agreement import agreement
 from nil_core.reference.first_frame import draw_first_frame
 from nil_core.reference.framing import fit_mask
 from nil_core.reference.imagined import Imagined, pack, unpack
-from nil_core.reference.length import check_length
+from nil_core.reference.length import check_length, wished_seconds
 from nil_core.reference.mask_quality import check_masks, measure
 from nil_core.reference.prompt import in_template
 from nil_core.runs.cache import Arrays, fingerprint, remember
@@ -121,7 +121,7 @@ def compose_request(config: RunConfig, drawer: Chosen, scene: RobotScene) -> Gen
         first_frame=frame,
         first_mask=mask,
         fps=config.environment.tick_hz,
-        seconds=config.video.seconds,
+        seconds=wished_seconds(config.video, scene.spec),
         seed=config.seed,
         scene=scene if drawn else None,
         negative_prompt=config.negative_prompt,

@@ -52,7 +52,8 @@ def prepare(
     video, settings, environment = imagined.video, config.video, config.environment
     agreed = agreement(imagined.masks[0], video.window, imagined.first_mask if stand is None else stand)
     window = agreed.window if settings.align_first_frame else video.window
-    at = moments(len(video.frames), video.fps, environment.tick_hz, settings.seconds, settings.alignment)
+    seconds = settings.seconds or imagined.provenance.get("seconds", video.seconds)  # unset: as long as it was made
+    at = moments(len(video.frames), video.fps, environment.tick_hz, seconds, settings.alignment)
     frames, masks = _squares(imagined, at, window, config, progress)
     check_masks(masks)
     trajectory = None if video.trajectory is None else trajectory_at_ticks(video.trajectory, at)
