@@ -50,6 +50,7 @@ from nil_core.types import (
     Video,
     Window,
     no_progress,
+    usable_range,
 )
 
 if TYPE_CHECKING:
@@ -133,5 +134,6 @@ __all__ = [
     "read_urdf",
     "read_video",
     "touch_floor_only",
+    "usable_range",
     "write_video",
 ]

@@ -62,7 +62,11 @@ class Component(Section):
 class VideoSettings(Section):
     """The reference video."""
 
-    seconds: PositiveFloat = Field(2.5, description="length asked of the generator, and so of an episode")
+    seconds: PositiveFloat | None = Field(
+        None,
+        description="length asked of the generator, and so of an episode; unset: the robot's own, 4 on two legs, "
+        "2.5 on more",
+    )
     alignment: Literal["hold", "blend", "flow", "rife"] = Field(
         "hold",
         description="how frames are laid on ticks: hold the last one (paper v1), or draw what lies between: blend "

@@ -26,10 +26,12 @@ from nil_core.reference import contact_sheet
 from nil_core.reference.agreement import agreement
 from nil_core.reference.alignment import check_method
 from nil_core.reference.builder import imagine
-from nil_core.reference.folder import load_imagined, load_reference, save_imagined, save_reference
+from nil_core.reference.folder import load_imagined, load_reference, save_imagined, save_motion, save_reference
 from nil_core.reference.imagined import Imagined
 from nil_core.reference.mask_quality import measure
-from nil_core.reference.preparation import prepare
+from nil_core.reference.motion_source import find_motion
+from nil_core.reference.motion_video import write_motion_video
+from nil_core.reference.preparation import align, prepare
 from nil_core.reward.imitation import ImitationReward
 from nil_core.reward.regularization import TERMS
 from nil_core.runs import breakdown, directory, log
@@ -38,10 +40,11 @@ from nil_core.runs.directory import RunFolder
 from nil_core.runs.lock import alone
 from nil_core.runs.manifest import check_versions, manifest, random_mark
 from nil_core.runs.reporting import Lines, Reporter
+from nil_core.sim.scene import RobotScene
 from nil_core.sim.workers import Simulation
 from nil_core.train import checkpoint
 from nil_core.train.loop import Parts, TrainingLoop
-from nil_core.types import Masks
+from nil_core.types import Frames, Masks, Motion
 from nil_core.world import Examiner, World, build_embedder, build_scene, mode_of
 
 FLOORS = ("zero", "random")
@@ -98,12 +101,34 @@ def generate(
     choice = choose(config)
     folder = out or directory.fresh_path(Path("references"), config)
     directory.refuse_occupied(folder)
-    imagined = imagine(config, choice, build_scene(config, choice), reporter.progress, consent)
+    scene = build_scene(config, choice)
+    imagined = imagine(config, choice, scene, reporter.progress, consent)
+    _introduce(imagined, imagined.first_mask, config, reporter)
+    found = _motion_of(imagined, config, scene, reporter)
     with directory.whole(folder) as filling:
         save_imagined(filling, imagined)
         write_text(filling / "config.toml", config.to_toml())
-    _introduce(imagined, imagined.first_mask, config, reporter)
+        if found is not None:
+            frames, motion = found
+            save_motion(filling, motion)
+            write_motion_video(filling, scene, frames, motion, config.environment.tick_hz)
     return folder
+
+
+def _motion_of(
+    imagined: Imagined, config: RunConfig, scene: RobotScene, reporter: Reporter
+) -> tuple[Frames, Motion] | None:
+    """The frames at the tick rate and their motion; a video that has none is kept all the same."""
+    try:
+        aligned = align(imagined, config, None, reporter.progress)
+        motion = find_motion(config, scene, aligned.frames, aligned.masks, aligned.trajectory, reporter.progress)
+    except NilError as error:
+        reporter.warn(f"no motion is recovered from this video: {error}")
+        return None
+    if motion is None:
+        return None
+    _introduce_motion(motion, reporter)
+    return aligned.frames, motion
 
 
 def generate_several(
@@ -195,10 +220,14 @@ def run(
     embedder = build_embedder(config, choice)
     ready = prepare(imagined, config, choice["encoder"], embedder, stand, reporter.progress, scene)
     world = World(config, choice, scene, ready, embedder)
+    if ready.motion is not None:
+        _introduce_motion(ready.motion, reporter)
     with directory.whole(path) as filling:
         begun = directory.create(filling, config, manifest(config, choice))
         save_imagined(begun.reference, imagined)
         save_reference(begun.reference, ready)
+        if ready.motion is not None and ready.box_lags is None:
+            write_motion_video(begun.reference, scene, ready.frames, ready.motion, ready.tick_hz)
     folder = RunFolder(path)
     with alone(path):
         hooks.fire("run_started", folder=folder.path, config=config.model_dump(mode="json"))
@@ -516,10 +545,7 @@ def _tell_of_motion(world: World, reporter: Reporter) -> None:
     used, found, settings = world.motion, world.reference.motion, world.config.motion
     if used is None:
         if found is not None and settings.source != "none":
-            reporter.warn(
-                "the motion found in the video is not trusted (reference/motion.json says why), and nothing is built "
-                "on it; --set motion.untrusted=use builds on it all the same"
-            )
+            reporter.warn("nothing is built on the motion; --set motion.untrusted=use builds on it all the same")
         return
     origin = "recovered from the video" if used.source == "video" else "the generator's own, which no video gives"
     about = "the motion" if world.has_base else "the stand"
@@ -542,6 +568,22 @@ def _introduce(imagined: Imagined, stand: Masks, config: RunConfig, reporter: Re
         reporter.say(f"{agreed}; it is scaled and shifted")
     else:
         reporter.warn(f"{agreed}; --set video.align_first_frame=true scales and shifts it")
+
+
+def _introduce_motion(motion: Motion, reporter: Reporter) -> None:
+    """How well the motion explains the video, or why it cannot be trusted."""
+    report = motion.report
+    if motion.source == "generator":
+        return
+    text = (
+        f"motion: recovered from the video; so drawn, the robot overlaps with that of the video by "
+        f"{report['overlap_mean']:.2f} and travels {report['forward_speed']:.2f} m/s"
+    )
+    if "leg_error_rad" in report:
+        text += f"; its legs are {report['leg_error_rad']:.3f} rad (rms) from what was drawn"
+    reporter.say(text)
+    for reason in report["reasons"]:
+        reporter.warn(f"the motion cannot be trusted: {reason}")
 
 
 def _described(imagined: Imagined) -> str:

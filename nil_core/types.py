@@ -17,6 +17,7 @@ from nil_core.errors import DataError
 
 Frames = npt.NDArray[np.uint8]
 Masks = npt.NDArray[np.bool_]
+Labels = npt.NDArray[np.int16]
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 
@@ -107,6 +108,18 @@ class Actuator:
     action_range: float = 0.5
 
 
+def usable_range(torque_limit: float, kp: float) -> float:
+    """An action range (rad) that suits a PD-driven joint: half as much again as the error at which the torque limit is
+    reached, beyond which more action changes nothing; between 0.1 and 0.25 rad, so that it can mend a motion that was
+    recovered roughly, and an untrained policy does not throw the robot.
+
+    Args:
+        torque_limit: N m.
+        kp: N m / rad.
+    """
+    return min(max(1.5 * torque_limit / kp, 0.1), 0.25)
+
+
 @dataclass(frozen=True)
 class Camera:
     """A camera that follows the robot's root in x and y, at a fixed height, and never turns.
@@ -149,6 +162,8 @@ class RobotSpec:
         camera: the follow camera.
         fall: when an episode ends early.
         control_hz: the robot's customary control rate under torque control.
+        reference_seconds: s, length of a reference unless the config says otherwise. Who walks on two legs moves its
+            weight for most of a second before the first step.
     """
 
     name: str
@@ -162,6 +177,7 @@ class RobotSpec:
     camera: Camera
     fall: FallLimits
     control_hz: float = 100.0
+    reference_seconds: float = 2.5
 
 
 @runtime_checkable

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-import mujoco
 import numpy as np
 
 from nil_core.card import Capability
@@ -18,11 +17,11 @@ from nil_core.reference.agreement import agreement
 from nil_core.reference.first_frame import draw_first_frame
 from nil_core.reference.framing import fit_mask
 from nil_core.reference.imagined import Imagined, pack, unpack
-from nil_core.reference.length import check_length
+from nil_core.reference.length import check_length, wished_seconds
 from nil_core.reference.mask_quality import check_masks, measure
 from nil_core.reference.prompt import in_template
 from nil_core.runs.cache import Arrays, fingerprint, remember
-from nil_core.sim.scene import RobotScene
+from nil_core.sim.scene import RobotScene, scene_fingerprint
 from nil_core.types import BLACK, GenerationRequest, Masks, Progress, Video
 
 
@@ -121,19 +120,12 @@ def compose_request(config: RunConfig, drawer: Chosen, scene: RobotScene) -> Gen
         first_frame=frame,
         first_mask=mask,
         fps=config.environment.tick_hz,
-        seconds=config.video.seconds,
+        seconds=wished_seconds(config.video, scene.spec),
         seed=config.seed,
         scene=scene if drawn else None,
         negative_prompt=config.negative_prompt,
         background=background,
     )
-
-
-def scene_fingerprint(scene: RobotScene) -> str:
-    """Hash of the compiled model, the stand and the camera."""
-    buffer = np.empty(mujoco.mj_sizeModel(scene.model), np.uint8)
-    mujoco.mj_saveModel(scene.model, None, buffer)
-    return fingerprint(buffer, scene.standing_qpos, repr(scene.spec), scene.render_size)
 
 
 def _source_fingerprint(drawer: Chosen) -> str:

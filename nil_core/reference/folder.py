@@ -67,9 +67,14 @@ def save_reference(folder: Path, reference: Reference) -> None:
         arrays["box_lags"] = reference.box_lags
     if (motion := reference.motion) is not None:
         arrays["motion"] = motion.qpos
-        write_json(folder / MOTION, {**motion.report, "source": motion.source, "trusted": motion.trusted})
+        save_motion(folder, motion)
     write_arrays(folder / ALIGNED, arrays)
     write_json(folder / PROVENANCE, reference.provenance)
+
+
+def save_motion(folder: Path, motion: Motion) -> None:
+    """What is known about the motion: ``motion.json``."""
+    write_json(folder / MOTION, {**motion.report, "source": motion.source, "trusted": motion.trusted})
 
 
 def load_reference(folder: Path) -> Reference:

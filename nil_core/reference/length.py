@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from nil_core.config import VideoSettings
 from nil_core.errors import DataError
-from nil_core.types import GenerationRequest, Video
+from nil_core.types import GenerationRequest, RobotSpec, Video
 
 SLACK = 0.02
 """Share of the wished length by which a video may differ without a word, beside one and a half frames."""
+
+
+def wished_seconds(settings: VideoSettings, spec: RobotSpec) -> float:
+    """Length to ask of a generator: the config's, else the robot's own."""
+    return spec.reference_seconds if settings.seconds is None else settings.seconds
 
 
 def check_length(video: Video, request: GenerationRequest) -> list[str]:

@@ -6,8 +6,19 @@ import numpy as np
 
 from nil_core.config import RunConfig
 from nil_core.errors import ConfigError
-from nil_core.sim.scene import RobotScene
+from nil_core.reference.recovery.pose_space import PoseSpace
+from nil_core.reference.recovery.quality import truth_errors
+from nil_core.reference.recovery.recover import recover
+from nil_core.reference.recovery.workers import available_cores
+from nil_core.runs.cache import Arrays, array_text, fingerprint, remember, text_array
+from nil_core.sim.scene import RobotScene, scene_fingerprint
 from nil_core.types import Doubles, Frames, Masks, Motion, Progress
+
+RECIPE = "motion recovery 1"
+"""Part of the cache's key: raise the number when the recovery changes."""
+
+FEW = 30
+"""Frames up to which starting processes would take longer than recovering in this one."""
 
 WITHOUT = "--set motion.source=none learns without a motion"
 
@@ -39,7 +50,33 @@ def find_motion(
     source = config.motion.source
     if source == "generator":
         return _drawn(scene, trajectory)
-    return None  # motion.source=video: recovery from frames and masks belongs here
+    if source == "video" and scene.spec.feet:
+        return _recovered(config, scene, frames, masks, trajectory, progress)
+    return None
+
+
+def _recovered(
+    config: RunConfig,
+    scene: RobotScene,
+    frames: Frames,
+    masks: Masks,
+    trajectory: Doubles | None,
+    progress: Progress,
+) -> Motion:
+    """Recovered now, or found in the cache; what the generator drew is only compared with."""
+    hz = config.environment.tick_hz
+    workers = min(config.simulation.workers, 1) * available_cores() if len(frames) > FEW else 0
+
+    def make() -> Arrays:
+        found = recover(scene, frames, masks, hz, workers, progress)
+        return {"qpos": found.qpos, "report": text_array(found.report)}
+
+    key = fingerprint(RECIPE, frames, masks, scene_fingerprint(scene), hz)
+    stored, _ = remember("motions", key, make, ("qpos", "report"))
+    qpos, report = stored["qpos"], array_text(stored["report"])
+    if trajectory is not None and trajectory.shape == qpos.shape:
+        report |= truth_errors(qpos, trajectory, PoseSpace(scene), hz)
+    return Motion(qpos, "video", trusted=not report["reasons"], report=report)
 
 
 def _drawn(scene: RobotScene, trajectory: Doubles | None) -> Motion:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from nil_core.components import Chosen
 from nil_core.config import RunConfig
 from nil_core.errors import DataError
-from nil_core.reference.agreement import agreement
+from nil_core.reference.agreement import Agreement, agreement
 from nil_core.reference.alignment import Between, Moments, at_ticks, method, moments, trajectory_at_ticks
 from nil_core.reference.framing import enclosing_square, to_square
 from nil_core.reference.imagined import Imagined
@@ -19,10 +19,41 @@ from nil_core.reward.framing import box_framed, box_lags, crop
 from nil_core.reward.windows import ClipEmbedder
 from nil_core.runs.cache import Arrays, fingerprint, remember
 from nil_core.sim.scene import RobotScene
-from nil_core.types import Frames, Masks, Progress, Reference, Window, no_progress
+from nil_core.types import Doubles, Frames, Masks, Progress, Reference, Window, no_progress
 
 PIECE = 32
 """Ticks that are drawn and kept at once: what an interruption costs."""
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """A video at the tick rate, as the renderer would show it.
+
+    Attributes:
+        frames, masks: uint8 (T, S, S, 3), robot on black, and bool (T, S, S).
+        trajectory: float64 (T, nq), what the generator drew, if it knows.
+        first_frame: how well its first frame lies on the robot that learns.
+    """
+
+    frames: Frames
+    masks: Masks
+    trajectory: Doubles | None
+    first_frame: Agreement
+
+
+def align(
+    imagined: Imagined, config: RunConfig, stand: Masks | None = None, progress: Progress = no_progress
+) -> Aligned:
+    """What each tick shows. Args and raises as :func:`prepare`."""
+    video, settings = imagined.video, config.video
+    agreed = agreement(imagined.masks[0], video.window, imagined.first_mask if stand is None else stand)
+    window = agreed.window if settings.align_first_frame else video.window
+    seconds = settings.seconds or imagined.provenance.get("seconds", video.seconds)  # unset: as long as it was made
+    at = moments(len(video.frames), video.fps, config.environment.tick_hz, seconds, settings.alignment)
+    frames, masks = _squares(imagined, at, window, config, progress)
+    check_masks(masks)
+    trajectory = None if video.trajectory is None else trajectory_at_ticks(video.trajectory, at)
+    return Aligned(frames, masks, trajectory, agreed)
 
 
 def prepare(
@@ -50,12 +81,8 @@ def prepare(
         ConfigError: the alignment, or the motion, lacks what it needs.
     """
     video, settings, environment = imagined.video, config.video, config.environment
-    agreed = agreement(imagined.masks[0], video.window, imagined.first_mask if stand is None else stand)
-    window = agreed.window if settings.align_first_frame else video.window
-    at = moments(len(video.frames), video.fps, environment.tick_hz, settings.seconds, settings.alignment)
-    frames, masks = _squares(imagined, at, window, config, progress)
-    check_masks(masks)
-    trajectory = None if video.trajectory is None else trajectory_at_ticks(video.trajectory, at)
+    aligned = align(imagined, config, stand, progress)
+    frames, masks, trajectory = aligned.frames, aligned.masks, aligned.trajectory
     motion = None if scene is None else find_motion(config, scene, frames, masks, trajectory, progress)
     lags = box_lags(masks, environment.tick_hz) if settings.framing == "box" else None
     if settings.framing == "box":
@@ -66,11 +93,11 @@ def prepare(
         key = fingerprint(frames, encoder.identity())
         seen, _ = remember("embeddings", key, lambda: _embed(embedder, frames, progress), ("embeddings", "features"))
     speed = video.facts.get("speed")
-    aligned = {
+    provenance = {
         "tick_hz": environment.tick_hz,
         "alignment": settings.alignment,
         "framing": settings.framing,
-        "first_frame": asdict(agreed),
+        "first_frame": asdict(aligned.first_frame),
         "first_frame_aligned": settings.align_first_frame,
     }
     return Reference(
@@ -83,7 +110,7 @@ def prepare(
         trajectory=trajectory,
         motion=motion,
         box_lags=lags,
-        provenance={**imagined.provenance, "aligned": aligned},
+        provenance={**imagined.provenance, "aligned": provenance},
     )
 
 

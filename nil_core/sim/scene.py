@@ -9,6 +9,7 @@ import numpy as np
 
 from nil_core.errors import DataError
 from nil_core.interfaces import Robot
+from nil_core.runs.cache import fingerprint
 from nil_core.sim.meshes import compiled, decimate_visuals
 from nil_core.sim.renderer import FLOOR_GROUP, Renderer
 from nil_core.types import ControlMode, Doubles, Frames, Masks, Progress, RobotSpec, no_progress
@@ -87,6 +88,13 @@ def compose(robot: Robot, control: ControlMode, timestep: float, render_size: in
         return RobotScene(spec, model, qpos, targets, ranges, render_size)
     _add_actuators(draft, spec, "torque")
     return RobotScene(spec, draft.compile(), qpos, np.zeros(len(limits)), limits, render_size)
+
+
+def scene_fingerprint(scene: RobotScene) -> str:
+    """Hash of the compiled model, the stand and the camera."""
+    buffer = np.empty(mujoco.mj_sizeModel(scene.model), np.uint8)
+    mujoco.mj_saveModel(scene.model, None, buffer)
+    return fingerprint(buffer, scene.standing_qpos, repr(scene.spec), scene.render_size)
 
 
 def settle(model: mujoco.MjModel, spec: RobotSpec) -> tuple[Doubles, Doubles]:

@@ -18,6 +18,7 @@ from nil_core.testing.agents import check_agent, check_network, live, random_tra
 from nil_core.testing.bodies import check_falls, check_mirrored, check_seen, check_stands
 from nil_core.testing.cards import HEAVY, check_card, check_light
 from nil_core.testing.clips import moving_blob
+from nil_core.testing.expression import Demand, check_can_express, motion_demand
 from nil_core.testing.physics import mirror_actions, mirror_poses, robot_scene, roll_out, root_upright
 from nil_core.testing.quadruped import ToyQuadruped, toy_request, toy_scene
 from nil_core.testing.robots import check_robot
@@ -34,9 +35,11 @@ from nil_core.testing.videos import check_encoder, check_generator, check_segmen
 
 __all__ = [
     "HEAVY",
+    "Demand",
     "Source",
     "ToyQuadruped",
     "check_agent",
+    "check_can_express",
     "check_card",
     "check_damaged_files",
     "check_encoder",
@@ -56,6 +59,7 @@ __all__ = [
     "mirror_actions",
     "mirror_poses",
     "mjcf_source",
+    "motion_demand",
     "moving_blob",
     "random_transitions",
     "robot_scene",

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nil_core.api import ConfigError, DataError, NilError
-from nil_core.reference.builder import scene_fingerprint
+from nil_core.sim.scene import scene_fingerprint
 from nil_core.sim.scene import compose
 from nil_core.testing import check_robot
 from nil_robot_mjcf import MjcfOptions
@@ -226,7 +226,7 @@ def test_a_urdf(tmp_path):
     check_robot(made)
     assert [(a.joint, a.torque_limit) for a in made.spec.actuators] == [("l_hip", 40.0), ("r_hip", 40.0)]
     assert made.spec.standing_height == pytest.approx(0.42, abs=1e-6)
-    assert len(made.spec.feet) == 2 and made.spec.camera.azimuth == 90
+    assert len(made.spec.feet) == 2 and made.spec.camera.azimuth == 55 and made.spec.reference_seconds == 4.0
 
 
 def test_a_urdf_finds_its_meshes_by_package(tmp_path):

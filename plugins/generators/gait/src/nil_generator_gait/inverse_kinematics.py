@@ -50,19 +50,21 @@ class LimbSolver:
             data.xquat[limb.body].copy() if flat and self._has_joints_to_spare(limb) else None for limb in limbs
         ]
 
-    def solve(self, qpos: Doubles, targets: Doubles) -> tuple[Doubles, float]:
+    def solve(self, qpos: Doubles, targets: Doubles, yaws: Doubles | None = None) -> tuple[Doubles, float]:
         """Move the limbs' joints until their points are at their targets.
 
         Args:
             qpos: (nq,) where to start; everything but the limbs' joints is kept.
             targets: (F, 3) m, world.
+            yaws: (F,) rad, how far the soles are turned to the left from the standing pose; None: not at all.
 
         Returns:
             (nq,) within the joint limits, and the largest remaining distance in m.
         """
         qpos = qpos.copy()
+        soles = self.soles if yaws is None else [_turned(*each) for each in zip(self.soles, yaws, strict=True)]
         for _ in range(ITERATIONS):
-            errors, jacobian, distance = self._linearise(qpos, targets)
+            errors, jacobian, distance = self._linearise(qpos, targets, soles)
             if np.abs(errors).max() < PRECISION:
                 break
             step = _damped_step(jacobian, errors)
@@ -73,7 +75,7 @@ class LimbSolver:
             step *= LARGEST_STEP / max(LARGEST_STEP, np.abs(step).max())
             qpos[self.qpos_index] = np.clip(angles + step, self.low, self.high)
         else:
-            distance = self._linearise(qpos, targets)[2]
+            distance = self._linearise(qpos, targets, soles)[2]
         return qpos, distance
 
     def place(self, qpos: Doubles, limb: int) -> Doubles:
@@ -83,13 +85,15 @@ class LimbSolver:
         mujoco.mj_comPos(self.model, self.data)
         return self._point(self.limbs[limb])[0]
 
-    def _linearise(self, qpos: Doubles, targets: Doubles) -> tuple[Doubles, Doubles, float]:
+    def _linearise(
+        self, qpos: Doubles, targets: Doubles, soles: Sequence[Doubles | None]
+    ) -> tuple[Doubles, Doubles, float]:
         """Stacked errors (E,), their Jacobian (E, joints), and the largest distance of a point from its target."""
         self.data.qpos[:] = qpos
         mujoco.mj_kinematics(self.model, self.data)
         mujoco.mj_comPos(self.model, self.data)
         errors, rows, distance = [], [], 0.0
-        for limb, sole, target in zip(self.limbs, self.soles, targets, strict=True):
+        for limb, sole, target in zip(self.limbs, soles, targets, strict=True):
             point, moving, turning = self._point(limb)
             errors.append(target - point)
             rows.append(moving)
@@ -115,6 +119,18 @@ def _damped_step(jacobian: Doubles, errors: Doubles) -> Doubles:
     square = jacobian @ jacobian.T + DAMPING**2 * np.eye(len(errors))
     step: Doubles = jacobian.T @ np.linalg.solve(square, errors)
     return step
+
+
+def _turned(quaternion: Doubles | None, yaw: float) -> Doubles | None:
+    """An orientation turned about the vertical."""
+    return None if quaternion is None else turn_left(quaternion, yaw)
+
+
+def turn_left(quaternion: Doubles, yaw: float) -> Doubles:
+    """A unit quaternion (4,) turned by rad about the world's vertical."""
+    result = np.zeros(4)
+    mujoco.mju_mulQuat(result, np.array([np.cos(yaw / 2), 0, 0, np.sin(yaw / 2)]), quaternion)
+    return result
 
 
 def _rotation_between(current: Doubles, wanted: Doubles) -> Doubles:

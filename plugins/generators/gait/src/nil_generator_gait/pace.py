@@ -12,6 +12,8 @@ from nil_generator_gait.footsteps import Pace
 from nil_generator_gait.skills import Skill
 
 GRAVITY = 9.81  # m/s²
+TURN = 0.5  # rad in a cycle of each foot
+SHIFT = 3.2  # of sqrt(L / g): how long a body at rest takes to move its weight onto one foot
 
 
 @dataclass(frozen=True)
@@ -47,15 +49,24 @@ def natural_pace(hip_height: float, legs: int, skill: Skill, options: GaitOption
         legs: how many.
         skill: what to do.
         options: what the user set.
-        share: of the natural speed; a speed that the user set stays.
+        share: of the natural speed and turn rate; what the user set stays.
     """
     build = BIPED if legs == 2 else MANY_LEGGED
     natural = share * abs(skill.speed) * build.speed * math.sqrt(GRAVITY * hip_height)
     speed = options.speed if options.speed is not None else natural
+    direction = float(np.sign(skill.speed)) or abs(float(np.sign(skill.turn)))  # who turns at a speed walks an arc
+    frequency = options.frequency or skill.frequency * build.frequency * math.sqrt(GRAVITY / hip_height)
+    turn_rate = options.turn_rate or share * abs(skill.turn) * TURN * frequency
     return Pace(
-        speed=float(np.sign(skill.speed)) * speed,
-        frequency=options.frequency or skill.frequency * build.frequency * math.sqrt(GRAVITY / hip_height),
+        speed=direction * speed,
+        frequency=frequency,
         duty=options.duty or skill.duty + build.duty,
         lift=options.lift or min(build.lift * hip_height, build.highest),
         ramp=options.ramp,
+        turn_rate=float(np.sign(skill.turn)) * turn_rate,
     )
+
+
+def natural_shift(hip_height: float, options: GaitOptions) -> float:
+    """Seconds before the first step of a walk on two legs, in which the weight moves onto one foot."""
+    return options.shift if options.shift is not None else SHIFT * math.sqrt(hip_height / GRAVITY)

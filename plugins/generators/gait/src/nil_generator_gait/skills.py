@@ -17,6 +17,7 @@ class Skill:
         speed: factor on the natural speed; its sign is the direction.
         frequency: factor on the natural frequency.
         duty: share of a cycle that each foot stays on the floor.
+        turn: factor on the natural turn rate; its sign is the direction, positive to the left.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Skill:
     speed: float
     frequency: float
     duty: float
+    turn: float = 0.0
 
 
 SKILLS = (
@@ -31,6 +33,8 @@ SKILLS = (
     Skill("walking backwards", ("walk backwards", "walking backward"), speed=-0.75, frequency=1.0, duty=0.55),
     Skill("trotting", ("running", "trot", "run", "jogging"), speed=1.4, frequency=1.2, duty=0.45),
     Skill("stepping in place", ("step in place", "marching in place"), speed=0.0, frequency=1.0, duty=0.55),
+    Skill("turning left", ("turn left", "turning to the left", "turn to the left"), 0.0, 1.0, 0.55, turn=1.0),
+    Skill("turning right", ("turn right", "turning to the right", "turn to the right"), 0.0, 1.0, 0.55, turn=-1.0),
 )
 
 

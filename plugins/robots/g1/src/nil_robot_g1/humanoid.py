@@ -13,6 +13,7 @@ from nil_core.api import (
     packaged_folder,
     read_mjcf,
     touch_floor_only,
+    usable_range,
 )
 from nil_robot_g1 import G1Options
 
@@ -32,13 +33,16 @@ ARMS_OUT = {"left_shoulder_roll_joint": 0.2, "right_shoulder_roll_joint": -0.2}
 DARK = (0.4, 0.42, 0.46, 1.0)  # instead of the model's 0.2, which is hard to see on black
 
 
-def _actuators(joints: dict[str, float], kp: float, kd: float, prefix: str = "") -> tuple[Actuator, ...]:
-    return tuple(
-        Actuator(
-            f"{prefix}{joint}_joint", torque_limit, kp, kd=3.0 if joint.startswith("ankle") else kd, action_range=0.25
-        )
-        for joint, torque_limit in joints.items()
-    )
+# kp (N m / rad) and kd (N m s / rad). Softer legs let the trunk lean where one of them carries the robot.
+STRONG, ANKLE, WEAK = (900.0, 10.0), (600.0, 6.0), (50.0, 1.0)
+
+
+def _actuators(joints: dict[str, float], gains: tuple[float, float], prefix: str = "") -> tuple[Actuator, ...]:
+    actuators = []
+    for joint, torque_limit in joints.items():
+        kp, kd = ANKLE if joint.startswith("ankle") else gains
+        actuators.append(Actuator(f"{prefix}{joint}_joint", torque_limit, kp, kd, usable_range(torque_limit, kp)))
+    return tuple(actuators)
 
 
 # In the order of the model's own motors. These are the paper's 23 joints: the model's other six (waist roll and pitch,
@@ -49,17 +53,18 @@ SPEC = RobotSpec(
     root="pelvis",
     torso="torso_link",
     actuators=(
-        *_actuators(LEG, 300.0, 5.0, "left_"),
-        *_actuators(LEG, 300.0, 5.0, "right_"),
-        *_actuators(WAIST, 300.0, 5.0),
-        *_actuators(ARM, 50.0, 1.0, "left_"),
-        *_actuators(ARM, 50.0, 1.0, "right_"),
+        *_actuators(LEG, STRONG, "left_"),
+        *_actuators(LEG, STRONG, "right_"),
+        *_actuators(WAIST, STRONG),
+        *_actuators(ARM, WEAK, "left_"),
+        *_actuators(ARM, WEAK, "right_"),
     ),
     standing_pose={f"{side}_{joint}_joint": angle for side in SIDES for joint, angle in STAND.items()} | ARMS_OUT,
     standing_height=0.783,
     feet=tuple(f"{side}_foot_{part}" for side in SIDES for part in (1, 2, 3, 4)),
-    camera=Camera(distance=2.0, height=0.66, azimuth=55.0, elevation=-15.0),  # from the side, legs look alike
+    camera=Camera(distance=2.1, height=0.63, azimuth=55.0, elevation=-15.0),  # from the side, legs look alike
     fall=FallLimits(min_height=0.5),
+    reference_seconds=4.0,
 )
 
 

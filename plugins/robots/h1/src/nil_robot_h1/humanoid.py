@@ -13,6 +13,7 @@ from nil_core.api import (
     packaged_folder,
     read_mjcf,
     touch_floor_only,
+    usable_range,
 )
 from nil_robot_h1 import H1Options
 
@@ -24,7 +25,9 @@ SIDES = ("left", "right")
 LEG = {"hip_yaw": 200.0, "hip_roll": 200.0, "hip_pitch": 200.0, "knee": 300.0, "ankle": 40.0}  # N m
 ARM = {"shoulder_pitch": 40.0, "shoulder_roll": 40.0, "shoulder_yaw": 18.0, "elbow": 18.0}
 TORSO = {"torso": 200.0}
-STRONG, WEAK = (800.0, 15.0), (50.0, 1.0)  # kp, kd; ankles softer than about 450 N m / rad let the robot topple
+# kp (N m / rad) and kd (N m s / rad). Softer hips and knees let the trunk lean where one leg carries the robot; ankles
+# softer than about 450 N m / rad let it topple.
+STRONG, ANKLE, WEAK = (2000.0, 25.0), (800.0, 15.0), (50.0, 1.0)
 
 # Soles flat, the centre of mass above the middle of the feet.
 STAND = {"hip_pitch": -0.0512, "knee": 0.3, "ankle": -0.2488, "elbow": 0.5}  # rad
@@ -33,10 +36,11 @@ COLOUR = (0.5, 0.52, 0.56, 1.0)  # instead of the model's 0.1, which is nearly i
 
 
 def _actuators(joints: dict[str, float], gains: tuple[float, float], prefix: str = "") -> tuple[Actuator, ...]:
-    return tuple(
-        Actuator(prefix + joint, torque_limit, kp=gains[0], kd=gains[1], action_range=0.25)
-        for joint, torque_limit in joints.items()
-    )
+    actuators = []
+    for joint, torque_limit in joints.items():
+        kp, kd = ANKLE if joint == "ankle" else gains
+        actuators.append(Actuator(prefix + joint, torque_limit, kp, kd, usable_range(torque_limit, kp)))
+    return tuple(actuators)
 
 
 # In the order of the model's own motors.
@@ -55,8 +59,9 @@ SPEC = RobotSpec(
     standing_pose={f"{side}_{joint}": angle for side in SIDES for joint, angle in STAND.items()},
     standing_height=1.03,
     feet=tuple(f"{side}_foot_{part}" for side in SIDES for part in (1, 2, 3)),
-    camera=Camera(distance=2.7, height=0.9, azimuth=55.0, elevation=-15.0),  # from the side, legs look alike
+    camera=Camera(distance=2.8, height=0.85, azimuth=55.0, elevation=-15.0),  # from the side, legs look alike
     fall=FallLimits(min_height=0.7),
+    reference_seconds=4.0,
 )
 
 

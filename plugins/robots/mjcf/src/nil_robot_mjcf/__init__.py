@@ -44,6 +44,7 @@ class MjcfOptions(Options):
     min_height: Positive | None = Field(None, description="Fallen when the root is lower, m.")
     max_roll: Positive = Field(0.7, description="Fallen when the root rolls further, rad.")
     max_pitch: Positive = Field(0.7, description="Fallen when the root pitches further, rad.")
+    reference_seconds: float | None = Field(None, gt=0, description="Length of a reference, s.")
     self_collision: bool = Field(
         False,
         description="Let the robot's links collide with each other; off, they meet the floor only, which is faster.",

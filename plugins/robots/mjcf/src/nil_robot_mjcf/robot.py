@@ -73,6 +73,7 @@ class MjcfRobot:
             f"  feet {', '.join(s.feet)}",
             f"  camera distance {s.camera.distance:.2f} m, height {s.camera.height:.2f} m, "
             f"azimuth {s.camera.azimuth:.0f}, elevation {s.camera.elevation:.0f}",
+            f"  references of {s.reference_seconds:g} s",
             f"  fallen below {s.fall.min_height:.2f} m",
         ]
         lines += [
@@ -121,6 +122,7 @@ class MjcfRobot:
                 elevation=camera.elevation if o.camera_elevation is None else o.camera_elevation,
             ),
             fall=FallLimits(o.min_height or FALLEN * height, o.max_roll, o.max_pitch),
+            reference_seconds=o.reference_seconds or standing.reference_seconds(model, feet),
         )
 
     def _stand(

@@ -21,7 +21,9 @@ ASKEW = 0.5  # rad; feet may be placed a little unevenly, but a robot that faces
 SHORTEST_TOE = 0.01  # m; soles centred under their ankles do not tell front from back, and then x is taken for it
 ROOM = 1.1  # of the camera's distance
 HALF_VIEW = np.radians(22.5)
-SIDE_VIEW, THREE_QUARTER_VIEW = (90.0, -5.0), (55.0, -20.0)  # degrees; four legs hide each other from the side
+OBLIQUE_VIEW, HIGH_OBLIQUE_VIEW = (55.0, -15.0), (55.0, -20.0)  # degrees, on two feet and on more; from the side, legs
+# look alike and hide each other
+SECONDS, SECONDS_ON_TWO_FEET = 2.5, 4.0  # of a reference
 
 
 def keyframe_pose(model: mujoco.MjModel, root: str) -> tuple[dict[str, float], Doubles, str]:
@@ -194,9 +196,18 @@ def frame_camera(model: mujoco.MjModel, data: mujoco.MjData, root: str, feet: Co
     points = np.concatenate(boxes)
     middle = np.array([*data.xpos[model.body(root).id, :2], (points[:, 2].min() + points[:, 2].max()) / 2])
     radius = np.linalg.norm(points - middle, axis=1).max()
-    legs = len({int(model.geom_bodyid[model.geom(foot).id]) for foot in feet})
-    azimuth, elevation = SIDE_VIEW if legs <= 2 else THREE_QUARTER_VIEW
+    azimuth, elevation = OBLIQUE_VIEW if _bodies(model, feet) <= 2 else HIGH_OBLIQUE_VIEW
     return Camera(round(float(ROOM * radius / np.sin(HALF_VIEW)), 3), round(float(middle[2]), 3), azimuth, elevation)
+
+
+def reference_seconds(model: mujoco.MjModel, feet: Collection[str]) -> float:
+    """Length of a reference: longer on two feet, where the weight shifts before the first step."""
+    return SECONDS_ON_TWO_FEET if _bodies(model, feet) == 2 else SECONDS
+
+
+def _bodies(model: mujoco.MjModel, feet: Collection[str]) -> int:
+    """How many feet the geoms belong to."""
+    return len({int(model.geom_bodyid[model.geom(foot).id]) for foot in feet})
 
 
 def _within(model: mujoco.MjModel, name: str, angle: float) -> float:

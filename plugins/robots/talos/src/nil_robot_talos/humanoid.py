@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import mujoco
 
-from nil_core.api import Actuator, Camera, FallLimits, RobotSpec, packaged_folder, read_urdf, touch_floor_only
+from nil_core.api import (
+    Actuator,
+    Camera,
+    FallLimits,
+    RobotSpec,
+    packaged_folder,
+    read_urdf,
+    touch_floor_only,
+    usable_range,
+)
 from nil_robot_talos import TalosOptions
 
 PACKAGE = "example-robot-data"
@@ -30,6 +39,11 @@ SOLE_SIZE, SOLE_POSITION = [0.11, 0.067, 0.01], [-0.006, 0.0, -0.0974]  # m, hal
 
 DARK = (0.42, 0.44, 0.48, 1.0)  # instead of the URDF's 0.1 and 0.2, which are hard to see on black
 
+STRONG_KP, STRONG_KD = (
+    4000.0,
+    60.0,
+)  # N m / rad, N m s / rad; softer legs let the trunk lean where one carries the robot
+
 OVERLAPPING = (
     ("base_link", "torso_2_link"),
     ("leg_left_1_link", "leg_left_3_link"),
@@ -39,7 +53,7 @@ OVERLAPPING = (
 
 def _actuators(limb: str, joints: dict[int, float], kp: float, kd: float) -> tuple[Actuator, ...]:
     return tuple(
-        Actuator(f"{limb}_{number}_joint", torque_limit, kp, kd, action_range=0.25)
+        Actuator(f"{limb}_{number}_joint", torque_limit, kp, kd, usable_range(torque_limit, kp))
         for number, torque_limit in joints.items()
     )
 
@@ -59,17 +73,18 @@ SPEC = RobotSpec(
     root="base_link",
     torso="torso_2_link",
     actuators=(
-        *_actuators("leg_left", LEG, 2500.0, 30.0),
-        *_actuators("leg_right", LEG, 2500.0, 30.0),
-        *_actuators("torso", TORSO, 2500.0, 30.0),
+        *_actuators("leg_left", LEG, STRONG_KP, STRONG_KD),
+        *_actuators("leg_right", LEG, STRONG_KP, STRONG_KD),
+        *_actuators("torso", TORSO, STRONG_KP, STRONG_KD),
         *_actuators("arm_left", ARM, 200.0, 5.0),
         *_actuators("arm_right", ARM, 200.0, 5.0),
     ),
     standing_pose=_standing_pose(),
     standing_height=1.068,
     feet=tuple(f"{side}_foot" for side in SIDES),
-    camera=Camera(distance=2.7, height=0.9, azimuth=55.0, elevation=-15.0),  # from the side, legs look alike
+    camera=Camera(distance=2.8, height=0.85, azimuth=55.0, elevation=-15.0),  # from the side, legs look alike
     fall=FallLimits(min_height=0.75),
+    reference_seconds=4.0,
 )
 
 

@@ -1,0 +1,1 @@
+"""Motion recovery: from the frames and masks of a reference to the robot's motion in joint space."""

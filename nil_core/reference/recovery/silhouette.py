@@ -1,0 +1,265 @@
+"""How a rendered pose differs from a frame of the video, and how that changes with the pose.
+
+Masks (and shades of gray, where those of the video are the simulator's) are compared after a blur, at two scales. The
+derivative needs no further rendering: in an image that moves, every edge moves with the surface in front, whose depth
+and body a second pass draws; the change of the blurred image is the blur of (jump at the edge) x (speed of the edge).
+One linearization costs as much as three renders, where finite differences would cost one for each joint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from nil_core.reference.recovery.pose_space import PoseSpace
+from nil_core.sim.renderer import FIELD_OF_VIEW, Renderer
+from nil_core.sim.scene import RobotScene
+from nil_core.types import Camera, Doubles, Floats, Frames, Masks
+
+STRIDE = 0.9  # pixels between samples of a blurred image, in units of the blur
+MARGIN = 8.0  # pixels of 128 around all masks in which the robot may be looked for
+STEP = 1e-4  # jumps between pixels that are smaller than this are no edges
+
+
+Number = TypeVar("Number", np.float32, np.float64, np.int64)
+
+
+@dataclass(frozen=True)
+class Look:
+    """How pictures are compared.
+
+    Attributes:
+        blurs: standard deviations in pixels of a picture 128 pixels wide.
+        shading: weight of gray values beside masks; 0 compares masks alone.
+        shrink: factor by which pictures are made smaller before.
+    """
+
+    blurs: tuple[float, ...]
+    shading: float = 0.0
+    shrink: int = 1
+
+
+@dataclass(frozen=True)
+class Linearization:
+    """The squared residual of a frame about a pose, to second order (Gauss-Newton).
+
+    Attributes:
+        cost: r . r.
+        gradient: float64 (n,), J^T r.
+        curvature: float64 (n, n), J^T J.
+        overlap: intersection over union of the masks.
+    """
+
+    cost: float
+    gradient: Doubles
+    curvature: Doubles
+    overlap: float
+
+
+class FrameComparison:
+    """Compares poses of a robot with the frames of one reference.
+
+    Args:
+        scene: the robot; it is drawn at the size of the frames, whatever its own render size.
+        frames: uint8 (T, S, S, 3), robot on black.
+        masks: bool (T, S, S).
+    """
+
+    def __init__(self, scene: RobotScene, frames: Frames, masks: Masks) -> None:
+        self.space = PoseSpace(scene)
+        self._size = masks.shape[-1]
+        self._renderer = Renderer(scene.model, self._size, scene.spec.camera, scene.spec.root)
+        self._camera = _Pinhole(scene.spec.camera, self._size)
+        self._box = _box(masks, round(MARGIN * self._size / 128))
+        self._masks = masks
+        self._gray = [gray(frame, mask) for frame, mask in zip(frames, masks, strict=True)]
+        self._frame = np.empty((self._size, self._size, 3), np.uint8)
+        self._mask = np.empty((self._size, self._size), np.bool_)
+        self._labels = np.empty((self._size, self._size), np.int16)
+        self._depth = np.empty((self._size, self._size), np.float32)
+        self._look: Look | None = None
+
+    def close(self) -> None:
+        """Free the renderer."""
+        self._renderer.close()
+
+    def compare(self, t: int, pose: Doubles, look: Look) -> tuple[float, float]:
+        """Squared residual of a pose (n,) against frame t, and the overlap of the masks."""
+        self._set_look(look)
+        residual, mask = self._residual(t, self._draw(pose))
+        return float(residual @ residual), _overlap(mask, self._masks[t])
+
+    def linearize(self, t: int, pose: Doubles, look: Look) -> Linearization:
+        """The squared residual about a pose (n,)."""
+        self._set_look(look)
+        images = self._draw(pose)
+        residual, mask = self._residual(t, images)
+        if look.shading:
+            self._renderer.draw_labels(self.space.data, self._labels, self._depth)
+        jacobian = self._jacobian(pose, images)
+        return Linearization(
+            cost=float(residual @ residual),
+            gradient=(jacobian.T @ residual).astype(np.float64),
+            curvature=(jacobian.T @ jacobian).astype(np.float64),
+            overlap=_overlap(mask, self._masks[t]),
+        )
+
+    def _set_look(self, look: Look) -> None:
+        if look == self._look:
+            return
+        self._look = look
+        top, bottom, left, right = self._box
+        self._blurs = []
+        for blur in look.blurs:
+            sigma = blur * self._size / 128
+            stride = max(1, round(STRIDE * sigma))
+            weight = stride * 128 / self._size  # so that costs are alike at all sizes
+            self._blurs.append((_blur(bottom - top, sigma, stride), _blur(right - left, sigma, stride), weight))
+        self._targets = [
+            self._blurred(self._channels(mask, shade)) for mask, shade in zip(self._masks, self._gray, strict=True)
+        ]
+
+    def _draw(self, pose: Doubles) -> list[Floats]:
+        """The channels of a pose, within the box."""
+        assert self._look is not None
+        data = self.space.place(pose)
+        if not self._look.shading:
+            self._renderer.draw_labels(data, self._labels, self._depth)
+            self._mask[:] = self._labels >= 0
+            return self._channels(self._mask, None)
+        self._renderer.draw(data, self._frame, self._mask)
+        return self._channels(self._mask, gray(self._frame, self._mask))
+
+    def _channels(self, mask: Masks, shade: Floats | None) -> list[Floats]:
+        assert self._look is not None
+        top, bottom, left, right = self._box
+        channels = [mask[top:bottom, left:right].astype(np.float32)]
+        if self._look.shading and shade is not None:
+            channels.append(shade[top:bottom, left:right] * np.float32(self._look.shading))
+        return channels
+
+    def _blurred(self, channels: Sequence[Floats]) -> Floats:
+        return np.concatenate(
+            [(rows @ image @ columns.T).ravel() * weight for image in channels for rows, columns, weight in self._blurs]
+        )
+
+    def _residual(self, t: int, images: list[Floats]) -> tuple[Floats, Masks]:
+        return self._blurred(images) - self._targets[t], self._mask
+
+    def _jacobian(self, pose: Doubles, images: list[Floats]) -> Floats:
+        """Derivative (R, n) of the blurred images; labels and depth are those of the pose."""
+        top, bottom, left, right = self._box
+        labels = self._labels[top:bottom, left:right]
+        depth = self._depth[top:bottom, left:right].astype(np.float64)
+        seen = labels >= 0
+        rows, columns = np.nonzero(seen)
+        index = np.full(seen.shape, -1, np.int64)
+        index[rows, columns] = np.arange(len(rows))
+        across, down = (columns + left + 0.5).astype(np.float64), (rows + top + 0.5).astype(np.float64)
+        points, right_rates, down_rates = self._camera.surface(
+            across, down, depth[rows, columns], self.space.data.xpos[self.space.root]
+        )
+        bodies = labels[rows, columns]
+        sideways = self.space.rates(pose, points, right_rates, bodies).astype(np.float32)
+        downwards = self.space.rates(pose, points, down_rates, bodies).astype(np.float32)
+        for rates in (sideways, downwards):
+            rates[:, :2] = 0.0  # the camera follows the root
+        parts = []
+        for image in images:
+            moved = _moved_edges(image, depth, index, sideways, axis=1)
+            moved += _moved_edges(image, depth, index, downwards, axis=0)
+            height, width, n = moved.shape
+            for blur_rows, blur_columns, weight in self._blurs:
+                first = (blur_rows @ moved.reshape(height, -1)).reshape(len(blur_rows), width, n)
+                parts.append((np.matmul(blur_columns, first) * np.float32(weight)).reshape(-1, n))
+        return np.concatenate(parts)
+
+
+class _Pinhole:
+    """The follow camera of :class:`nil_core.sim.renderer.Renderer` as geometry."""
+
+    def __init__(self, camera: Camera, size: int) -> None:
+        azimuth, elevation = np.deg2rad([camera.azimuth, camera.elevation])
+        self._forward = np.array(
+            [np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)]
+        )
+        self._right = np.array([np.sin(azimuth), -np.cos(azimuth), 0.0])
+        self._up = np.cross(self._right, self._forward)
+        self._place = np.array([0.0, 0.0, camera.height]) - camera.distance * self._forward
+        self._focal = size / 2 / np.tan(np.deg2rad(FIELD_OF_VIEW / 2))
+        self._middle = size / 2
+
+    def surface(
+        self, columns: Doubles, rows: Doubles, depth: Doubles, root: Doubles
+    ) -> tuple[Doubles, Doubles, Doubles]:
+        """What is seen at pixels (B,): points (B, 3) in the world, and the derivatives (B, 3) of column and row by
+        the point."""
+        across, up = (columns - self._middle) / self._focal, (self._middle - rows) / self._focal
+        rays = self._forward + across[:, None] * self._right + up[:, None] * self._up
+        points = self._place + np.array([root[0], root[1], 0.0]) + depth[:, None] * rays
+        scale = (self._focal / depth)[:, None]
+        right = scale * (self._right - across[:, None] * self._forward)
+        down = -scale * (self._up - up[:, None] * self._forward)
+        return points, right, down
+
+
+def gray(frame: Frames, mask: Masks) -> Floats:
+    """Brightness (S, S), 0 ... 1, of the robot in a frame; 0 around it."""
+    shade: Floats = frame.mean(axis=2, dtype=np.float32) / np.float32(255) * mask
+    return shade
+
+
+def _moved_edges(image: Floats, depth: Doubles, index: npt.NDArray[np.int64], rates: Floats, axis: int) -> Floats:
+    """Derivative (h, w, n) of an image by the pose, from edges between neighbors along an axis.
+
+    Args:
+        image: (h, w).
+        depth: (h, w), infinite where there is nothing: of two neighbors the nearer one owns the edge.
+        index: (h, w), the row of ``rates`` for each pixel.
+        rates: (B, n), pixels along the axis by which the surface at a pixel moves.
+        axis: 0 for rows, 1 for columns.
+    """
+    before, after = _neighbors(image, axis)
+    jump = after - before
+    y, x = np.nonzero(np.abs(jump) > STEP)
+    depth_before, depth_after = _neighbors(depth, axis)
+    index_before, index_after = _neighbors(index, axis)
+    owner = np.where(depth_before[y, x] <= depth_after[y, x], index_before[y, x], index_after[y, x])
+    change = np.zeros((*image.shape, rates.shape[1]), np.float32)
+    speed = rates[owner] * (-0.5 * jump[y, x])[:, None]
+    change[y, x] = speed  # an edge lies between two pixels: half of its change belongs to each
+    if axis:
+        change[:, 1:] += change[:, :-1].copy()
+    else:
+        change[1:] += change[:-1].copy()
+    return change
+
+
+def _neighbors(image: npt.NDArray[Number], axis: int) -> tuple[npt.NDArray[Number], npt.NDArray[Number]]:
+    return (image[:, :-1], image[:, 1:]) if axis else (image[:-1], image[1:])
+
+
+def _blur(size: int, sigma: float, stride: int) -> Floats:
+    """Gaussian weights (samples, size); rows sum to 1 away from the border."""
+    centers = np.arange((stride - 1) / 2, size, stride)
+    weights = np.exp(-0.5 * ((centers[:, None] - np.arange(size)) / sigma) ** 2) / (np.sqrt(2 * np.pi) * sigma)
+    samples: Floats = weights.astype(np.float32)
+    return samples
+
+
+def _box(masks: Masks, margin: int) -> tuple[int, int, int, int]:
+    """Top, bottom, left and right of the part of the picture that matters."""
+    size = masks.shape[-1]
+    ever = np.logical_or.reduce(masks)
+    rows, columns = np.flatnonzero(ever.any(axis=1)), np.flatnonzero(ever.any(axis=0))
+    top, left = max(0, int(rows[0]) - margin), max(0, int(columns[0]) - margin)
+    return top, min(size, int(rows[-1]) + margin + 1), left, min(size, int(columns[-1]) + margin + 1)
+
+
+def _overlap(a: Masks, b: Masks) -> float:
+    either = np.count_nonzero(a | b)
+    return np.count_nonzero(a & b) / either if either else 1.0

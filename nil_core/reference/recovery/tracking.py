@@ -1,0 +1,86 @@
+"""A first guess, frame by frame from the known standing pose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nil_core.reference.recovery.silhouette import FrameComparison, Look
+from nil_core.types import Doubles
+
+MOMENTUM = 0.8  # share of the last frame's change that the next one is expected to repeat
+LARGEST_STEP = 0.25
+TRIES = 3
+ENOUGH = 1e-3
+
+
+@dataclass(frozen=True)
+class FramePriors:
+    """Standard deviations of a pose, (n,) each: about the guess, and about the standing pose."""
+
+    guess: Doubles
+    stand: Doubles
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """The pose (n,) found for a frame, and the overlap of the masks."""
+
+    pose: Doubles
+    overlap: float
+
+
+def predicted(poses: Doubles) -> Doubles:
+    """What the frame after some poses (T, n) is expected to be."""
+    pose: Doubles = poses[-1] if len(poses) < 2 else poses[-1] + MOMENTUM * (poses[-1] - poses[-2])
+    return pose
+
+
+def track_frame(
+    comparison: FrameComparison,
+    t: int,
+    guess: Doubles,
+    priors: FramePriors,
+    look: Look,
+    noise: float,
+    steps: int,
+) -> Tracked:
+    """Fit one frame, near a guess.
+
+    Args:
+        comparison: with the frames.
+        t: which frame.
+        guess: pose (n,) to begin from.
+        priors: how far the pose may be from guess and stand.
+        look: how pictures are compared.
+        noise: standard deviation of a residual.
+        steps: most steps of Gauss-Newton.
+    """
+    space = comparison.space
+    near, loose = 1 / priors.guess**2, 1 / priors.stand**2
+
+    def prior(pose: Doubles) -> float:
+        return float((near * (pose - guess) ** 2).sum() + (loose * (pose - space.stand) ** 2).sum())
+
+    pose, damping, overlap = space.clip(guess), 1e-2, 0.0
+    for _ in range(steps):
+        seen = comparison.linearize(t, pose, look)
+        overlap = seen.overlap
+        before = seen.cost / noise**2 + prior(pose)
+        curvature = seen.curvature / noise**2 + np.diag(near + loose)
+        downhill = -seen.gradient / noise**2 - near * (pose - guess) - loose * (pose - space.stand)
+        after = before
+        for _ in range(TRIES):
+            damped = curvature + damping * np.diag(np.diag(curvature))
+            change = np.clip(np.linalg.solve(damped, downhill), -LARGEST_STEP, LARGEST_STEP)
+            candidate = space.clip(pose + change)
+            cost, candidate_overlap = comparison.compare(t, candidate, look)
+            after = cost / noise**2 + prior(candidate)
+            if after < before:
+                pose, overlap, damping = candidate, candidate_overlap, max(damping / 3, 1e-4)
+                break
+            damping *= 8
+        if after > (1 - ENOUGH) * before:
+            break
+    return Tracked(pose, overlap)
