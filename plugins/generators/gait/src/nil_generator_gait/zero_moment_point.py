@@ -71,7 +71,8 @@ class PreviewController:
             error += self._read @ state - path[tick]
             jerk = -self._of_error * error - self._of_state @ state - previewed[tick]
             state = self._step @ state + self._push[:, None] * jerk
-        return start + places
+        followed: Doubles = start + places
+        return followed
 
 
 def zero_moment_point(model: mujoco.MjModel, trajectory: Doubles, seconds: float) -> Doubles:
