@@ -192,7 +192,8 @@ class ImitationTask(control.Task):
         if not failed and self.step_count < plan.control_steps:
             return None
         if self.sampler is not None:
-            self.sampler.note_end(self.step_count // plan.settings.control_steps_per_tick, failed)
+            end = self.step_count // plan.settings.control_steps_per_tick
+            self.sampler.note_end(self.start_tick, end, failed)
         return 0.0 if failed else 1.0
 
     def measure(self, data: mujoco.MjData) -> Measurements:
@@ -272,7 +273,9 @@ class ImitationEnvironment(control.Environment):
         self.plan = plan
         model = plan.scene.model
         self._sampler = self.task_.sampler if plan.starts is not None and plan.starts.adaptive else None
-        remembered = [] if self._sampler is None else [("failures", np.float64, self._sampler.failures.shape)]
+        remembered: list[tuple[Any, ...]] = []
+        if self._sampler is not None:
+            remembered = [("start_tick", np.int64), ("failures", np.float64, self._sampler.failures.shape)]
         self.state_type = np.dtype(
             [
                 ("physics", np.float64, (mujoco.mj_stateSize(model, _PHYSICS),)),
@@ -317,7 +320,7 @@ class ImitationEnvironment(control.Environment):
         state["step_count"], state["reset_next_step"] = task.step_count, self._reset_next_step
         state["random"] = _random_words(task.random)
         if self._sampler is not None:
-            state["failures"] = self._sampler.failures
+            state["start_tick"], state["failures"] = task.start_tick, self._sampler.failures
         return state
 
     def restore(self, state: State) -> None:
@@ -332,7 +335,7 @@ class ImitationEnvironment(control.Environment):
         self._reset_next_step = bool(state["reset_next_step"])
         _set_random_words(task.random, state["random"])
         if self._sampler is not None:
-            self._sampler.failures = np.array(state["failures"])
+            task.start_tick, self._sampler.failures = int(state["start_tick"]), np.array(state["failures"])
 
 
 def _random_words(random: np.random.Generator) -> list[int]:

@@ -1,7 +1,9 @@
 """Where training episodes start: anywhere in the motion of the reference, more often where the policy fails.
 
 Starts anywhere are DeepMimic's reference state initialization (Peng et al. 2018); noise and bins follow BeyondMimic
-(Liao et al. 2025), with noise half as large, and averages for a few environments instead of thousands.
+(Liao et al. 2025), with noise half as large, averages for a few environments instead of thousands, and failures
+counted by how often a bin was lived through: late bins are lived through more often than early ones, and would
+otherwise be drawn ever more often.
 """
 
 from __future__ import annotations
@@ -28,14 +30,14 @@ SHORTEST = 0.2
 BINS = 8
 """Bins of starts, unless the reference is so long that bins of a second are more."""
 
-FAILURE_RATE = 0.05
-"""Weight of the newest episode in the moving average of failures; BeyondMimic's .001 is for thousands at once."""
+NEWEST = 0.05
+"""Weight of the newest visit in a bin's moving average of failures; BeyondMimic's .001 is for thousands at once."""
 
 BEFORE = 0.8
 """What a failure counts for the bin before that in which it happened, where it counts 1: there it began."""
 
-UNIFORM_SHARE = 0.1
-"""Share of the starts that is spread evenly over the bins, at least."""
+EVEN = 1 / 9
+"""Share of failed visits that is added to that of every bin: a tenth of the starts is spread evenly, at least."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ class StartSampler:
     """Draws the starts of one environment's episodes, and remembers where they failed.
 
     Attributes:
-        failures: float64 (bins,), moving average over episodes of whether they failed in a bin.
+        failures: float64 (bins,), moving average, over the episodes that lived in a bin, of whether they failed there.
     """
 
     def __init__(self, starts: Starts, scene: RobotScene) -> None:
@@ -161,16 +163,17 @@ class StartSampler:
         failures = self.failures.copy()
         failures[:-1] += BEFORE * self.failures[1:]
         failures /= 1 + BEFORE
-        even = UNIFORM_SHARE / (1 - UNIFORM_SHARE) / len(failures)
-        weights = (failures + even) * np.isin(np.arange(len(failures)), self._starts.bins)
+        weights = (failures + EVEN) * np.isin(np.arange(len(failures)), self._starts.bins)
         shares: Doubles = weights / weights.sum()
         return shares
 
-    def note_end(self, tick: int, failed: bool) -> None:
-        """An episode ended at that tick, in a failure or with the reference."""
-        self.failures *= 1 - FAILURE_RATE
+    def note_end(self, start: int, end: int, failed: bool) -> None:
+        """An episode lived from one tick to another, and ended in a failure or with the reference."""
+        last = len(self.failures) - 1
+        first, final = (min(int(tick / self._starts.bin_ticks), last) for tick in (start, end))
+        self.failures[first : final + 1] *= 1 - NEWEST
         if failed:
-            self.failures[min(int(tick / self._starts.bin_ticks), len(self.failures) - 1)] += FAILURE_RATE
+            self.failures[final] += NEWEST
 
     def place(self, data: mujoco.MjData, tick: int, random: np.random.Generator) -> None:
         """Set positions and velocities to the motion's at a tick, with noise that lifts and sinks no foot."""

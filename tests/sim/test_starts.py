@@ -148,28 +148,42 @@ def test_no_episode_starts_where_the_robot_counts_as_fallen(toy: RobotScene) -> 
     assert Starts.from_motion(limits, motion, HZ, MotionSettings(), upright_poses(limits, motion)) is None
 
 
-@given(st.lists(st.tuples(st.integers(0, TICKS), st.booleans()), max_size=60))
-def test_bins_where_episodes_fail_are_drawn_more_often(toy: RobotScene, ends: list[tuple[int, bool]]) -> None:
+@given(st.lists(st.tuples(st.integers(0, TICKS - 1), st.integers(1, TICKS), st.booleans()), max_size=60))
+def test_bins_where_episodes_fail_are_drawn_more_often(toy: RobotScene, lives: list[tuple[int, int, bool]]) -> None:
     sampler = StartSampler(starts(toy), toy)
-    for tick, failed in ends:
-        sampler.note_end(tick, failed)
+    for start, length, failed in lives:
+        sampler.note_end(start, min(start + length, TICKS), failed)
     shares = sampler.shares()
     assert len(shares) == BINS and shares.sum() == pytest.approx(1.0)
     assert shares.min() >= 0.1 / BINS - 1e-9, "a tenth is spread evenly"
-    assert sampler.failures.min() >= 0 and sampler.failures.sum() <= 1
-    if not any(failed for _, failed in ends):
+    assert sampler.failures.min() >= 0 and sampler.failures.max() <= 1
+    if not any(failed for *_, failed in lives):
         np.testing.assert_allclose(shares, 1 / BINS)
     for _ in range(300):
-        sampler.note_end(17, True)
+        sampler.note_end(0, TICKS, False)
+        sampler.note_end(15, 17, True)
     shares = sampler.shares()
     assert shares.argmax() == 17 * BINS // TICKS and np.argsort(shares)[-2] == 17 * BINS // TICKS - 1
-    assert shares.max() > 0.45
+    assert shares.max() > 0.2
+
+
+def test_bins_that_are_lived_through_more_often_are_not_drawn_for_that(toy: RobotScene) -> None:
+    """Every bin is as hard as any other; most episodes start late."""
+    sampler, random = StartSampler(starts(toy), toy), np.random.default_rng(0)
+    mean = np.zeros(BINS)
+    for _ in range(4000):
+        start = tick = int(random.choice([0, 20, 30], p=[0.1, 0.3, 0.6]))
+        while tick < TICKS and random.random() > 0.02:
+            tick += 1
+        sampler.note_end(start, tick, tick < TICKS)
+        mean += sampler.failures / 4000
+    assert mean.max() < 1.4 * mean.min()
 
 
 def test_drawn_ticks_follow_the_shares(toy: RobotScene) -> None:
     sampler, random = StartSampler(starts(toy), toy), np.random.default_rng(0)
     for _ in range(40):
-        sampler.note_end(12, True)
+        sampler.note_end(10, 12, True)
     drawn = np.array([sampler.draw(random) for _ in range(4000)])
     counts = np.bincount((drawn / (TICKS / BINS)).astype(int), minlength=BINS) / len(drawn)
     np.testing.assert_allclose(counts, sampler.shares(), atol=0.03)
