@@ -2,8 +2,8 @@
 
     python benchmarks/open_loop.py [--robots h1 g1 talos a1] [--skills walking ...] [--seconds 4] [--set speed=0.8 ...]
 
-The generator ``gait`` plans the motion. The controller's targets are its joints at 25 Hz, each held for 0.04 s, with what
-carries the weight in the stand: action 0 of a run that adds its actions to the motion. Nothing corrects what goes
+The generator ``gait`` plans the motion. The controller's targets are its joints at 25 Hz, each held for 0.04 s, with
+what carries the weight in the stand: action 0 of a run that adds its actions to the motion. Nothing corrects what goes
 wrong, so a walk on two legs falls sooner or later; how soon says how much of it a policy has to mend.
 
 Columns: seconds up (of ``--seconds``); speed along x reached and planned until then, m/s; turn rate reached and

@@ -11,7 +11,8 @@ import numpy as np
 
 from nil_core.types import Doubles
 
-NEAR, FADE = 0.02, 0.004  # m above the floor at which half of a sole's weight is on it, and how sharply that ends
+NEAR, FADE = 0.01, 0.003  # m above the floor at which a sole stands half surely, and how sharply that ends
+MOVING = 6.0  # standard deviations of slip, beyond which a low sole rather swings than stands
 FLIGHT = 0.04  # m; if no point of a sole is lower, the robot may be in the air
 LOWEST = 0.01  # m by which the lowest sole may miss the floor
 
@@ -28,12 +29,22 @@ class Contacts:
     slip: float
     sink: float
 
+    def standing(self, soles: Doubles) -> Doubles:
+        """How surely each point of a sole stands from one frame to the next: (T, C, 3) to (T - 1, C), 0 ... 1.
+
+        A point stands that is low and hardly moves (Geman and McClure's weight).
+        """
+        low = 1 / (1 + np.exp(np.clip((soles[..., 2] - NEAR) / FADE, -50, 50)))
+        moved = (np.diff(soles[..., :2], axis=0) ** 2).sum(axis=-1) / (MOVING * self.slip) ** 2
+        weights: Doubles = np.minimum(low[1:], low[:-1]) / (1 + moved) ** 2
+        return weights
+
     def misfit(self, soles: Doubles, weights: Doubles) -> float:
         """Squared deviations in standard deviations.
 
         Args:
             soles: float64 (T, C, 3), see :meth:`PoseSpace.soles`.
-            weights: (T - 1, C), from :func:`standing`.
+            weights: (T - 1, C), from :meth:`standing`.
         """
         moved = ((soles[1:, :, :2] - soles[:-1, :, :2]) ** 2).sum(axis=-1)
         heights = soles[..., 2]
@@ -43,12 +54,6 @@ class Contacts:
             + (np.minimum(heights, 0.0) ** 2).sum() / self.sink**2
             + (lowest**2).sum() / LOWEST**2
         )
-
-
-def standing(soles: Doubles) -> Doubles:
-    """How surely each point of a sole stands from one frame to the next: (T, C, 3) to (T - 1, C), 0 ... 1."""
-    low = 1 / (1 + np.exp(np.clip((soles[..., 2] - NEAR) / FADE, -50, 50)))
-    return np.minimum(low[1:], low[:-1])
 
 
 def travel(soles: Doubles) -> Doubles:

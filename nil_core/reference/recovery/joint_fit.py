@@ -14,7 +14,7 @@ import numpy as np
 from scipy.linalg import solveh_banded
 from threadpoolctl import threadpool_limits
 
-from nil_core.reference.recovery.contacts import FLIGHT, LOWEST, Contacts, standing
+from nil_core.reference.recovery.contacts import FLIGHT, LOWEST, Contacts
 from nil_core.reference.recovery.pose_space import PoseSpace
 from nil_core.reference.recovery.priors import Priors
 from nil_core.reference.recovery.silhouette import Look
@@ -81,7 +81,7 @@ def fit_jointly(
         )
         normal.add_priors(priors, poses, space.stand)
         soles, rates = space.soles_and_rates(poses)
-        weights = standing(soles)
+        weights = contacts.standing(soles)
         normal.add_contacts(contacts, soles, rates, weights)
 
         def total(candidate: Doubles, weights: Doubles = weights) -> tuple[float, Doubles, Doubles]:
@@ -145,7 +145,7 @@ class _NormalEquations:
         Args:
             contacts: how strictly.
             soles, rates: (T, C, 3) and (T, C, 3, n), from :meth:`PoseSpace.soles_and_rates`.
-            weights: (T - 1, C), from :func:`standing`.
+            weights: (T - 1, C), from :meth:`Contacts.standing`.
         """
         for t, c in zip(*np.nonzero(weights > 1e-3), strict=True):
             weight = weights[t, c] / contacts.slip**2

@@ -20,6 +20,7 @@ from nil_core.types import Doubles
 LIBRARY = 20  # poses
 DISTINCT = 0.05  # rad between poses of the library
 WORSE = 0.02  # overlap that a frame lacks against the first, whose pose is known: it is not explained
+COSTLY = 2.0  # times the median residual of all frames: neither is this one
 AROUND = 2  # frames before and after a frame that is not
 SLOWEST = 0.03  # rad a frame
 SPEED = 1.5  # times the speed of the limb's mirror image
@@ -39,7 +40,9 @@ class Searched:
     changed: int
 
 
-def search_limbs(comparisons: Comparisons, space: PoseSpace, poses: Doubles, look: Look, noise: float) -> Searched:
+def search_limbs(
+    comparisons: Comparisons, space: PoseSpace, poses: Doubles, look: Look, noise: float, everywhere: bool
+) -> Searched:
     """Try other poses for the legs, in the frames that are not explained.
 
     Args:
@@ -48,10 +51,13 @@ def search_limbs(comparisons: Comparisons, space: PoseSpace, poses: Doubles, loo
         poses: (T, n).
         look: how pictures are compared.
         noise: standard deviation of a residual.
+        everywhere: in all frames, not only in those that are not explained.
     """
     poses, changed = poses.copy(), 0
     costs, overlaps = comparisons.compare(poses, look)
-    doubtful = np.convolve(overlaps < overlaps[0] - WORSE, np.ones(2 * AROUND + 1), mode="same") > 0
+    unexplained = (overlaps < overlaps[0] - WORSE) | (costs > COSTLY * np.median(costs))
+    doubtful = np.convolve(unexplained, np.ones(2 * AROUND + 1), mode="same") > 0
+    doubtful |= everywhere
     doubtful[0] = False  # the first frame is known
     if not doubtful.any():
         return Searched(poses, 0)

@@ -17,7 +17,7 @@ ROOT = 6
 """Entries of a pose vector that belong to the root."""
 
 _PITCHES = 0.7  # how parallel to the sideways axis a joint is that swings forward and back
-_SOLE = 0.02  # m; points of a foot this close to its lowest one touch the floor when it stands
+_SOLE = 0.008  # m; points of a foot this close to its lowest one touch the floor when it stands
 _ROUND = 12  # points around the rim of a cylinder
 
 

@@ -119,9 +119,9 @@ class _Recovery:
         poses = self._tracked(coarse)
         poses[:, :2] = travel(self._space.soles(poses))
         changed = 0
-        for _ in range(ROUNDS):
+        for number in range(ROUNDS):
             noise = self._noise(poses, coarse)
-            searched = search_limbs(self._comparisons, self._space, poses, coarse, noise)
+            searched = search_limbs(self._comparisons, self._space, poses, coarse, noise, everywhere=number == 0)
             poses = self._jointly(searched.poses, coarse, LOOSE, ROUND_STEPS).poses
             changed += searched.changed
             if not searched.changed:

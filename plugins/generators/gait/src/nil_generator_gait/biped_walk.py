@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import mujoco
 import numpy as np
@@ -17,12 +17,12 @@ from nil_generator_gait.walker import CROUCHES, GOOD_REACH, Walker
 from nil_generator_gait.zero_moment_point import STEP, PreviewController, zero_moment_point
 
 RATE = 50.0  # Hz, at which poses are planned
-SPARSE = 3  # every so manieth pose tells how deep to crouch
-CORRECTIONS = 1  # rounds in which the motion of all bodies corrects that of the cart-table
-SMOOTHED = 0.16  # s, of what a round corrects
-CORRECT = 0.7
+SPARSE = 3  # of the poses, one in so many tells how deep to crouch
+CORRECTIONS = 2  # rounds in which the motion of all bodies corrects that of the cart-table
+SMOOTHED = 0.08  # s, over which the difference is averaged
+BEYOND = 0.2  # s planned after the end, so that the end is as the rest
 INSET = 0.3  # of a sole's half width: how far the pressure stays on the inner side of its middle
-MARGIN = 0.6  # of a sole's half length and width: what the pressure keeps within
+MARGIN = 0.6  # of a sole's half length: what the pressure keeps within
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,33 @@ class PlannedWalk:
     steps: tuple[Step, ...]
 
 
+@dataclass(frozen=True)
+class _Outline:
+    """A walk before it has joints: footsteps, and the cart-table.
+
+    Attributes:
+        pace, shift, crouch: what was asked for.
+        steps: beyond the end, as far as the controller looks ahead.
+        known: (K,) s, when the pressure is planned.
+        pressure: (K, 2) m.
+        controller: of the cart-table.
+        center: (C, 2) m, of mass, at the first C of these times.
+    """
+
+    pace: Pace
+    shift: float
+    crouch: float
+    steps: list[Step]
+    known: Doubles
+    pressure: Doubles
+    controller: PreviewController
+    center: Doubles
+
+
 class BipedWalk:
-    """Plans walks of a robot on two legs.
+    """Plans walks of a robot on two legs: footsteps; the zero moment point from foot to foot; the center of mass by
+    preview control of the cart-table; joints by inverse kinematics; and once more with the center of mass corrected by
+    how far the zero moment point of all the robot's bodies is from the planned one (Kajita et al. 2003).
 
     Args:
         scene: robot, model and standing pose.
@@ -77,76 +102,72 @@ class BipedWalk:
             times: (T,) s, from 0.
             crouch: m that the hips are lower than in the stand; None: as little as the steps need.
         """
-        feet = np.array([sole.middle for sole in self.soles])
-        first = min(range(2), key=lambda leg: self._walker.legs[leg].phase)
-        end = times[-1] + 2 / RATE
-        fine = np.arange(0, end + 2 * STEP, STEP)
+        end = float(times[-1]) + BEYOND
         moments = np.arange(0, end, 1 / RATE)
         least = math.inf
-        depths = CROUCHES * self._walker.hip_height if crouch is None else np.array([crouch])
-        for depth in depths:
-            controller = PreviewController(self._mass_center[2] - depth)
-            known = STEP * np.arange(len(fine) + controller.ahead, dtype=np.float64)
-            steps = plan_steps(feet, first, pace, shift, known[-1])
-            wanted = pressure_path(known, steps, self._mass_center[:2], self._within())
-            center = controller.follow(wanted)
-            _, error = self._pose(moments[::SPARSE], steps, pace, fine, center, depth, shift, least)
+        for depth in CROUCHES * self._walker.hip_height if crouch is None else [crouch]:
+            attempt = self._outline(pace, shift, float(depth), end)
+            _, error = self._pose(moments[::SPARSE], attempt, least)
             if error < least:
-                least, kept = error, (controller, steps, wanted, center, float(depth))
+                least, outline = error, attempt
             if least < GOOD_REACH:
                 break
-        controller, steps, wanted, center, crouch = kept
-        trajectory, least = self._pose(moments, steps, pace, fine, center, crouch, shift, math.inf)
-        half = round(SMOOTHED * RATE / 2)
-        window = np.hanning(2 * half + 3)[1:-1]
-        window /= window.sum()
+        trajectory, error = self._pose(moments, outline)
         for _ in range(CORRECTIONS):
-            actual = zero_moment_point(self._model, trajectory, 1 / RATE)
-            error_path = np.zeros_like(wanted)
-            for axis in (0, 1):
-                difference = np.interp(moments, fine, wanted[: len(fine), axis]) - actual[:, axis]
-                difference *= ramp_up(moments, SMOOTHED)
-                smooth = np.convolve(np.pad(difference, half, mode="edge"), window, mode="valid")
-                error_path[:, axis] = CORRECT * np.interp(known, moments, smooth)
-            error_path[0] = 0
-            center = center + controller.follow(error_path)
-            trajectory, least = self._pose(moments, steps, pace, fine, center, crouch, shift, math.inf)
+            outline = self._corrected(outline, moments, trajectory)
+            trajectory, error = self._pose(moments, outline)
         return PlannedWalk(
             trajectory=self._at(times, moments, trajectory),
-            error=least,
-            crouch=crouch,
-            pressure=np.column_stack([np.interp(times, known, wanted[:, axis]) for axis in (0, 1)]),
-            steps=tuple(step for step in steps if step.lift_off < times[-1]),
+            error=error,
+            crouch=outline.crouch,
+            pressure=_between(times, outline.known, outline.pressure),
+            steps=tuple(step for step in outline.steps if step.lift_off < times[-1]),
         )
+
+    def _outline(self, pace: Pace, shift: float, crouch: float, end: float) -> _Outline:
+        controller = PreviewController(self._mass_center[2] - crouch)
+        known = STEP * np.arange(round(end / STEP) + 2 + controller.ahead, dtype=np.float64)
+        feet = np.array([sole.middle for sole in self.soles])
+        first = min(range(2), key=lambda leg: self._walker.legs[leg].phase)
+        steps = plan_steps(feet, first, pace, shift, float(known[-1]))
+        pressure = pressure_path(known, steps, self._mass_center[:2], self._within())
+        return _Outline(pace, shift, crouch, steps, known, pressure, controller, controller.follow(pressure))
+
+    def _corrected(self, outline: _Outline, moments: Doubles, trajectory: Doubles) -> _Outline:
+        """The center of mass moved so that the zero moment point of all bodies comes nearer to the planned one."""
+        wanted = _between(moments, outline.known, outline.pressure)
+        missed = wanted - zero_moment_point(self._model, trajectory, 1 / RATE)
+        missed *= ramp_up(moments, 2 * SMOOTHED)[:, None]  # the body starts where it stands
+        half = round(SMOOTHED * RATE / 2)
+        window = np.hanning(2 * half + 3)[1:-1]
+        padded = np.pad(missed, ((half, half), (0, 0)), mode="edge")
+        smooth = np.column_stack([np.convolve(column, window / window.sum(), mode="valid") for column in padded.T])
+        path = _between(outline.known, moments, smooth)
+        cycle = moments > moments[-1] - 1 / outline.pace.frequency
+        path[outline.known > moments[-1]] = smooth[cycle].mean(axis=0)
+        path[0] = 0
+        return replace(outline, center=outline.center + outline.controller.follow(path))
 
     def _within(self) -> Doubles:
         """(2, 2) m, where the pressure is under each foot, from the middle of its sole."""
         middle = np.mean([sole.middle for sole in self.soles], axis=0)
-        within = np.empty((2, 2))
-        for leg, sole in enumerate(self.soles):
-            ahead = float(self._mass_center[0] - middle[0])
-            reach = MARGIN * sole.half
-            within[leg] = (
-                np.clip(ahead, -reach[0], reach[0]),
-                -np.sign(sole.middle[1] - middle[1]) * INSET * sole.half[1],
-            )
-        return within
+        ahead = float(self._mass_center[0] - middle[0])  # as in the stand
+        return np.array(
+            [
+                (
+                    np.clip(ahead, -MARGIN * sole.half[0], MARGIN * sole.half[0]),
+                    -np.sign(sole.middle[1] - middle[1]) * INSET * sole.half[1],
+                )
+                for sole in self.soles
+            ]
+        )
 
-    def _pose(
-        self,
-        moments: Doubles,
-        steps: list[Step],
-        pace: Pace,
-        fine: Doubles,
-        center: Doubles,
-        crouch: float,
-        shift: float,
-        enough: float,
-    ) -> tuple[Doubles, float]:
-        """Root, legs and arms (T, nq) beneath and about the center of mass, and the largest error of a foot in m."""
+    def _pose(self, moments: Doubles, outline: _Outline, enough: float = math.inf) -> tuple[Doubles, float]:
+        """Root, legs and arms (T, nq) about the center of mass, and the largest error of a foot in m; given up where
+        that is ``enough``."""
         walker, root = self._walker, self._walker.root
-        targets = np.empty((len(moments), 2, 3))
-        yaws = np.empty((len(moments), 2))
+        pace, steps = outline.pace, outline.steps
+        targets, yaws = np.empty((len(moments), 2, 3)), np.empty((len(moments), 2))
         for index, leg in enumerate(walker.legs):
             place, up = foot_motion(moments, steps, index, pace.lift)
             yaws[:, index] = place[:, 2]
@@ -154,10 +175,9 @@ class BipedWalk:
             targets[:, index, 2] = leg.home[2] + up
         heads = heading(moments, steps, 0.5 / pace.frequency)
         trajectory = np.tile(walker.standing, (len(moments), 1))
-        offset = turned(walker.standing[root : root + 2] - self._mass_center[:2], heads)
-        for axis in (0, 1):
-            trajectory[:, root + axis] = np.interp(moments, fine, center[:, axis]) + offset[:, axis]
-        trajectory[:, root + 2] -= crouch * ramp_up(moments, max(shift, 1 / RATE))
+        above = turned(walker.standing[root : root + 2] - self._mass_center[:2], heads)
+        trajectory[:, root : root + 2] = above + _between(moments, outline.known[: len(outline.center)], outline.center)
+        trajectory[:, root + 2] -= outline.crouch * ramp_up(moments, max(outline.shift, 1 / RATE))
         if pace.turn_rate:
             for pose, yaw in zip(trajectory, heads, strict=True):
                 pose[root + 3 : root + 7] = turn_left(pose[root + 3 : root + 7], yaw)
@@ -168,8 +188,13 @@ class BipedWalk:
 
     def _at(self, times: Doubles, moments: Doubles, trajectory: Doubles) -> Doubles:
         """The poses at other times, (T, nq); between two planned ones, a straight line in every coordinate."""
-        poses = np.column_stack([np.interp(times, moments, column) for column in trajectory.T])
+        poses = _between(times, moments, trajectory)
         quaternion = slice(self._walker.root + 3, self._walker.root + 7)
         poses[:, quaternion] /= np.linalg.norm(poses[:, quaternion], axis=1, keepdims=True)
         poses[0] = self._walker.standing
         return poses
+
+
+def _between(times: Doubles, known: Doubles, rows: Doubles) -> Doubles:
+    """Rows (T, ...) at other times, drawn straight between the known ones."""
+    return np.column_stack([np.interp(times, known, column) for column in rows.T])

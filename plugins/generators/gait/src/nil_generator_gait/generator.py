@@ -18,6 +18,7 @@ from nil_generator_gait.walker import Walker
 WORST_REACH = 2e-2  # m; beyond, the video would show another gait than the one asked for
 SHARES = (1.0, 0.85, 0.7, 0.55, 0.4, 0.25)  # of the natural speed
 LEAST_DUTY = 0.5  # of a walk on two legs
+FAST_WALK = 0.85  # of the speed of a run; faster, a humanoid's hips lack the torque
 WALKING_DUTY = 0.55  # of a fast walk instead of a run
 NO_FLIGHT = "a run cannot be planned for two legs: this is a faster walk, which always has a foot on the floor"
 UNBALANCED = "the legs cannot carry the hips sideways over a foot: this gait is drawn without regard to balance"
@@ -116,9 +117,9 @@ def plan_balanced(
     walk = BipedWalk(scene, walker)
     shift = natural_shift(walker.hip_height, options)
     for share in _shares(skill, options):
-        pace = natural_pace(walker.hip_height, 2, skill, options, share)
-        runs = options.duty is None and skill.duty < 0.5
-        if runs:
+        runs = skill.duty < LEAST_DUTY
+        pace = natural_pace(walker.hip_height, 2, skill, options, FAST_WALK * share if runs else share)
+        if runs and options.duty is None:
             pace = replace(pace, duty=WALKING_DUTY)
         planned = walk.plan(pace, shift, times, options.crouch)
         if planned.error <= WORST_REACH:

@@ -60,17 +60,19 @@ class PreviewController:
             (T, A) m.
         """
         ticks, axes = len(path) - self.ahead, path.shape[1]
+        start = path[0]
+        path = path - start
         windows = np.lib.stride_tricks.sliding_window_view(path[1:], self.ahead, axis=0)
         previewed = windows @ self._of_path
         state, error = np.zeros((3, axes)), np.zeros(axes)
-        state[0] = path[0]
         places = np.empty((ticks, axes))
         for tick in range(ticks):
             places[tick] = state[0]
             error += self._read @ state - path[tick]
             jerk = -self._of_error * error - self._of_state @ state - previewed[tick]
             state = self._step @ state + self._push[:, None] * jerk
-        return places
+        followed: Doubles = start + places
+        return followed
 
 
 def zero_moment_point(model: mujoco.MjModel, trajectory: Doubles, seconds: float) -> Doubles:
