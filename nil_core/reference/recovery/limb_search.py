@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import binary_dilation
 
 from nil_core.reference.recovery.pose_space import ROOT, PoseSpace
 from nil_core.reference.recovery.silhouette import Look
@@ -56,8 +57,7 @@ def search_limbs(
     poses, changed = poses.copy(), 0
     costs, overlaps = comparisons.compare(poses, look)
     unexplained = (overlaps < overlaps[0] - WORSE) | (costs > COSTLY * np.median(costs))
-    doubtful = np.convolve(unexplained, np.ones(2 * AROUND + 1), mode="same") > 0
-    doubtful |= everywhere
+    doubtful = everywhere | binary_dilation(unexplained, iterations=AROUND)
     doubtful[0] = False  # the first frame is known
     if not doubtful.any():
         return Searched(poses, 0)

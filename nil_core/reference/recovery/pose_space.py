@@ -1,6 +1,7 @@
 """Poses of a robot as vectors, how points of its body move with them, and what about a pose is plausible.
 
-A pose vector holds x, y, z (m; z above the stand), roll, pitch, yaw (rad) of the root, then the driven joints (rad).
+A pose vector holds x, y, z (m; z above the stand), roll, pitch, yaw (rad) of the root against the stand, then the driven
+joints (rad).
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class PoseSpace:
         self.model = scene.model
         self.data = mujoco.MjData(scene.model)
         self._standing = scene.standing_qpos.copy()
+        self._upright = Rotation.from_quat(self._standing[3:7], scalar_first=True)
         model, spec = scene.model, scene.spec
         self._joints = np.array([model.joint(a.joint).id for a in spec.actuators])
         self.addresses = model.jnt_qposadr[self._joints]
@@ -73,7 +75,8 @@ class PoseSpace:
         qpos[..., :2] = poses[..., :2]
         qpos[..., 2] = self._standing[2] + poses[..., 2]
         angles = poses[..., 5:2:-1].reshape(-1, 3)
-        quaternions = Rotation.from_euler("ZYX", angles).as_quat(scalar_first=True)
+        turned = Rotation.from_euler("ZYX", angles) * self._upright
+        quaternions = turned.as_quat(scalar_first=True)
         qpos[..., 3:7] = quaternions.reshape(*poses.shape[:-1], 4)
         qpos[..., self.addresses] = poses[..., ROOT:]
         return qpos
