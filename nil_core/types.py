@@ -17,6 +17,7 @@ from nil_core.errors import DataError
 
 Frames = npt.NDArray[np.uint8]
 Masks = npt.NDArray[np.bool_]
+Labels = npt.NDArray[np.int16]
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 

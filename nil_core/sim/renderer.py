@@ -1,4 +1,4 @@
-"""One render gives a frame and the robot's mask."""
+"""One render gives a frame and the robot's mask, or which body each pixel shows and how far away it is."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import mujoco
 import numpy as np
 
 from nil_core.sim import gl
-from nil_core.types import Camera, Frames, Masks
+from nil_core.types import Camera, Floats, Frames, Labels, Masks
 
 FLOOR_GROUP = 1
 """The geom group that the floor is alone in."""
+
+_PLACES = np.array([1, 1 << 8, 1 << 16], np.int32)  # of red, green and blue in a number
 
 _EFFECTS = ("SHADOW", "REFLECTION", "SKYBOX", "FOG", "HAZE")
 
@@ -54,6 +56,7 @@ class Renderer:
         self._rectangle = mujoco.MjrRect(0, 0, size, size)
         self._pixels = np.empty((size, size, 3), np.uint8)
         self._depth = None if pretty else np.empty((size, size), np.float32)
+        self._bodies: Labels | None = None
         self.close = gl.free_with_context(self, self._context.free)
         """Free what the renderer holds; it cannot draw any more. Happens by itself at the end."""
 
@@ -64,7 +67,41 @@ class Renderer:
             data: of the model given at the start, or of an equal one.
             frame_out: uint8 (S, S, 3) to write to, RGB, the top row first.
             mask_out: bool (S, S) to write to, true where the robot is; None, and always None if ``pretty``, draws none.
+
+        Raises:
+            ValueError: a mask is asked of a ``pretty`` renderer.
         """
+        if mask_out is not None and self._depth is None:
+            raise ValueError("a pretty renderer draws no masks")
+        self._render(data, segmented=False)
+        frame_out[:] = self._pixels[::-1]  # OpenGL's first row is the bottom one
+        if mask_out is not None and self._depth is not None:
+            np.greater(self._depth[::-1], 0, out=mask_out)
+
+    def draw_labels(self, data: mujoco.MjData, labels_out: Labels, depth_out: Floats) -> None:
+        """Draw which body is seen in each pixel, and how far away it is.
+
+        Args:
+            data: as for :meth:`draw`, from the same camera.
+            labels_out: int16 (S, S) to write to, the top row first: ids of bodies of the model, -1 where there is none.
+            depth_out: float32 (S, S) to write to: m from the camera along its optical axis, infinite where there is no
+                body.
+
+        Raises:
+            ValueError: the renderer is ``pretty``.
+        """
+        if self._depth is None:
+            raise ValueError("a pretty renderer draws no labels")
+        self._render(data, segmented=True)
+        drawn = self._pixels.astype(np.int32) @ _PLACES  # 1 + the place in the list of what is drawn; 0 for nothing
+        labels_out[:] = self._bodies_drawn()[drawn[::-1]]
+        near, far = self._model.vis.map.znear, self._model.vis.map.zfar
+        # What is stored is 1 at the near plane, 0 at the far one, and linear in 1 / distance.
+        depth_out[:] = near / (near / far + self._depth[::-1] * (1 - near / far))
+        depth_out[labels_out < 0] = np.inf
+
+    def _render(self, data: mujoco.MjData, segmented: bool) -> None:
+        """Draw to the pixels and depth of this renderer, the bottom row first."""
         gl.make_current()
         position = data.xpos[self._root, :2]
         self._camera.lookat[:2] = position
@@ -73,14 +110,23 @@ class Renderer:
         for light in self._scene.lights[: self._scene.nlight]:
             if light.type == mujoco.mjtLightType.mjLIGHT_DIRECTIONAL:
                 light.pos[:2] += position  # it shines alike from everywhere, but its shadows end a few metres away
+        self._scene.flags[mujoco.mjtRndFlag.mjRND_SEGMENT] = segmented
+        self._scene.flags[mujoco.mjtRndFlag.mjRND_IDCOLOR] = segmented
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
         mujoco.mjr_render(self._rectangle, self._scene, self._context)
         mujoco.mjr_readPixels(self._pixels, self._depth, self._rectangle, self._context)
-        frame_out[:] = self._pixels[::-1]  # OpenGL's first row is the bottom one
-        if mask_out is not None:
-            if self._depth is None:
-                raise ValueError("a pretty renderer draws no masks")
-            np.greater(self._depth[::-1], 0, out=mask_out)
+
+    def _bodies_drawn(self) -> Labels:
+        """The body that each entry of the scene's list belongs to, after a first entry of -1 for nothing.
+
+        Which geoms are drawn depends on the model and the options alone, so the list is made once.
+        """
+        if self._bodies is None or len(self._bodies) != self._scene.ngeom + 1:
+            self._bodies = np.full(self._scene.ngeom + 1, -1, np.int16)
+            for geom in self._scene.geoms[: self._scene.ngeom]:
+                if geom.objtype == mujoco.mjtObj.mjOBJ_GEOM and geom.segid >= 0:
+                    self._bodies[geom.segid + 1] = self._model.geom_bodyid[geom.objid]
+        return self._bodies
 
 
 def _free_camera(camera: Camera) -> mujoco.MjvCamera:
