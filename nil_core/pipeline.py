@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,8 @@ def generate(
     choice = choose(config)
     folder = out or directory.fresh_path(Path("references"), config)
     directory.refuse_occupied(folder)
-    imagined = imagine(config, choice, build_scene(config, choice), reporter.progress, consent)
+    detailed = partial(build_scene, config, choice, detailed=True)
+    imagined = imagine(config, choice, build_scene(config, choice), reporter.progress, consent, detailed)
     with directory.whole(folder) as filling:
         save_imagined(filling, imagined)
         write_text(filling / "config.toml", config.to_toml())
@@ -186,7 +188,10 @@ def run(
     if config.reward.video > 0:
         choice["encoder"].identity()  # weights that are missing are missed before a video is made, and paid
     scene = build_scene(config, choice)
-    imagined = load_imagined(reference) if reference else imagine(config, choice, scene, reporter.progress, consent)
+    detailed = partial(build_scene, config, choice, detailed=True)
+    imagined = (
+        load_imagined(reference) if reference else imagine(config, choice, scene, reporter.progress, consent, detailed)
+    )
     stand = scene.render(scene.standing_qpos[None])[1][0] if reference else imagined.first_mask
     _introduce(imagined, stand, config, reporter)
     embedder = build_embedder(config, choice)

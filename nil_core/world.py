@@ -26,10 +26,17 @@ from nil_core.types import AgentSetting, Floats, Reference
 EVALUATION_SEED = 1_000_003  # apart from the seeds of training environments
 
 
-def build_scene(config: RunConfig, choice: Choice) -> RobotScene:
-    """The chosen robot in its scene."""
+def build_scene(config: RunConfig, choice: Choice, detailed: bool = False) -> RobotScene:
+    """The chosen robot in its scene.
+
+    Args:
+        config: control, physics step and render size.
+        choice: the robot is used.
+        detailed: with all triangles, for pictures larger than the render size.
+    """
     environment = config.environment
-    return compose(choice["robot"].build(), environment.control, environment.timestep, environment.render_size)
+    size = environment.render_size
+    return compose(choice["robot"].build(), environment.control, environment.timestep, size, simplify=not detailed)
 
 
 def build_embedder(config: RunConfig, choice: Choice) -> ClipEmbedder | None:
