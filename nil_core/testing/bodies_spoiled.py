@@ -80,9 +80,10 @@ def redraw(
 def _limbs(scene: RobotScene) -> Doubles:
     """Bodies that a driven joint moves, that are seen, and from which another body hangs at some distance."""
     model = scene.model
+    trunk = {model.body(scene.spec.root).id, model.body(scene.spec.torso).id}
     limbs = [
         body
-        for body in sorted({int(model.joint(a.joint).bodyid[0]) for a in scene.spec.actuators})
+        for body in sorted({int(model.joint(a.joint).bodyid[0]) for a in scene.spec.actuators} - trunk)
         if _axis(model, body) is not None and ((model.geom_bodyid == body) & (model.geom_group == 2)).any()
     ]
     if not limbs:
