@@ -25,9 +25,10 @@ install: .venv/all.stamp
 # torch comes first, so that everything after it finds its version settled; and setuptools, so that one build
 # environment serves all projects. sam2 comes without its dependencies: it names torchvision, which tracking does not
 # need and whose wheels do not fit every build of torch.
+# Without --no-compile pip compiles 13,000 modules, of which a run imports a few; Python compiles those as it needs them.
 .venv/run.stamp: $(BIN)/python $(PROJECTS)
-	$(PIP) install "$(TORCH)" "setuptools>=77"
-	$(PIP) install --no-build-isolation -e ".[learning]" $(RUN_PLUGINS:%=-e ./plugins/%)
+	$(PIP) install --no-compile "$(TORCH)" "setuptools>=77"
+	$(PIP) install --no-compile --no-build-isolation -e ".[learning]" $(RUN_PLUGINS:%=-e ./plugins/%)
 	$(BIN)/python .ci/check_gl.py
 	@touch $@
 

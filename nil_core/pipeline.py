@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,8 @@ def generate(
     folder = out or directory.fresh_path(Path("references"), config)
     directory.refuse_occupied(folder)
     scene = build_scene(config, choice)
-    imagined = imagine(config, choice, scene, reporter.progress, consent)
+    detailed = partial(build_scene, config, choice, detailed=True)
+    imagined = imagine(config, choice, scene, reporter.progress, consent, detailed)
     _introduce(imagined, imagined.first_mask, config, reporter)
     found = _motion_of(imagined, config, scene, reporter)
     with directory.whole(folder) as filling:
@@ -214,7 +216,10 @@ def run(
     if config.reward.video > 0:
         choice["encoder"].identity()  # weights that are missing are missed before a video is made, and paid
     scene = build_scene(config, choice)
-    imagined = load_imagined(reference) if reference else imagine(config, choice, scene, reporter.progress, consent)
+    detailed = partial(build_scene, config, choice, detailed=True)
+    imagined = (
+        load_imagined(reference) if reference else imagine(config, choice, scene, reporter.progress, consent, detailed)
+    )
     stand = scene.render(scene.standing_qpos[None])[1][0] if reference else imagined.first_mask
     _introduce(imagined, stand, config, reporter)
     embedder = build_embedder(config, choice)

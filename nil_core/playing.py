@@ -18,9 +18,8 @@ from nil_core.runs import directory
 from nil_core.runs.media import write_video
 from nil_core.runs.reporting import Reporter
 from nil_core.sim.renderer import Renderer
-from nil_core.sim.scene import compose
 from nil_core.types import Doubles, Frames, Progress
-from nil_core.world import Examiner, World, mode_of
+from nil_core.world import Examiner, World, build_scene, mode_of
 
 
 def play(folder: Path, out: Path | None, seed: int, size: int, which: str, viewer: bool, reporter: Reporter) -> Path:
@@ -56,9 +55,7 @@ def play(folder: Path, out: Path | None, seed: int, size: int, which: str, viewe
 
 def draw(world: World, qpos: Doubles, size: int, progress: Progress) -> Frames:
     """Poses (T, nq) with undecimated meshes, floor and shadows: uint8 (T, size, size, 3)."""
-    robot = world.choice["robot"].build()
-    environment = world.config.environment
-    scene = compose(robot, environment.control, environment.timestep, size, simplify=False)
+    scene = build_scene(world.config, world.choice, detailed=True)
     data = mujoco.MjData(scene.model)
     frames = np.empty((len(qpos), size, size, 3), np.uint8)
     renderer = Renderer(scene.model, size, scene.spec.camera, scene.spec.root, pretty=True)
@@ -77,7 +74,7 @@ def show(world: World, qpos: Doubles) -> None:
     """Poses in MuJoCo's viewer, over and over, until its window is closed."""
     import mujoco.viewer
 
-    model = world.scene.model
+    model = build_scene(world.config, world.choice, detailed=True).model
     data = mujoco.MjData(model)
     with mujoco.viewer.launch_passive(model, data) as window:
         while window.is_running():

@@ -6,6 +6,7 @@ true where the robot is. Angles are radians, lengths metres, times seconds, torq
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -28,6 +29,9 @@ Colour = tuple[int, int, int]
 
 Window = tuple[float, float, float]
 """A square of a picture: left, top and side in pixels; it may lie between pixels, and reach beyond the picture."""
+
+FIELD_OF_VIEW = 45.0
+"""Degrees from edge to edge of a rendered picture."""
 
 BLACK: Colour = (0, 0, 0)
 
@@ -135,6 +139,10 @@ class Camera:
     height: float
     azimuth: float = 90.0
     elevation: float = -5.0
+
+    def pixel(self, size: int) -> float:
+        """m that one pixel of a square picture shows at the look-at point; the field of view is 45 degrees."""
+        return 2 * self.distance * math.tan(math.radians(FIELD_OF_VIEW / 2)) / size
 
 
 @dataclass(frozen=True)

@@ -32,10 +32,17 @@ FROM_REST = 1 / 3
 """Share of a motion that does not count for the speed it is meant to have: it starts from rest."""
 
 
-def build_scene(config: RunConfig, choice: Choice) -> RobotScene:
-    """The chosen robot in its scene."""
+def build_scene(config: RunConfig, choice: Choice, detailed: bool = False) -> RobotScene:
+    """The chosen robot in its scene.
+
+    Args:
+        config: control, physics step and render size.
+        choice: the robot is used.
+        detailed: with all triangles, for pictures larger than the render size.
+    """
     environment = config.environment
-    return compose(choice["robot"].build(), environment.control, environment.timestep, environment.render_size)
+    size = environment.render_size
+    return compose(choice["robot"].build(), environment.control, environment.timestep, size, simplify=not detailed)
 
 
 def build_embedder(config: RunConfig, choice: Choice) -> ClipEmbedder | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -26,7 +27,12 @@ from nil_core.types import BLACK, GenerationRequest, Masks, Progress, Video
 
 
 def imagine(
-    config: RunConfig, choice: Choice, scene: RobotScene, progress: Progress, consent: Consent = refuse
+    config: RunConfig,
+    choice: Choice,
+    scene: RobotScene,
+    progress: Progress,
+    consent: Consent = refuse,
+    detailed: Callable[[], RobotScene] | None = None,
 ) -> Imagined:
     """Draw the first frame, have the video generated, and find the robot in it. Nothing is made twice.
 
@@ -36,6 +42,7 @@ def imagine(
         scene: the robot, standing.
         progress: told about every long part.
         consent: asked before a paid generator spends money; not where the video is in the cache, or paid already.
+        detailed: gives the same scene with all triangles, see :func:`compose_request`.
 
     Raises:
         ConfigError: nobody agreed to pay.
@@ -44,7 +51,7 @@ def imagine(
     """
     drawer, segmenter = choice["generator"], choice["segmenter"]
     tracked_by = segmenter.identity()  # weights that are missing are missed before a video is made, and paid
-    request = compose_request(config, drawer, scene)
+    request = compose_request(config, drawer, scene, detailed)
     generator: VideoGenerator = drawer.build()
     asked = {
         "prompt": request.prompt,
@@ -102,8 +109,16 @@ def imagine(
     return Imagined(video, masks, request.first_frame, request.first_mask, provenance)
 
 
-def compose_request(config: RunConfig, drawer: Chosen, scene: RobotScene) -> GenerationRequest:
+def compose_request(
+    config: RunConfig, drawer: Chosen, scene: RobotScene, detailed: Callable[[], RobotScene] | None = None
+) -> GenerationRequest:
     """What the generator is asked for: its own scene's first frame if it draws the scene, else a large plain one.
+
+    Args:
+        config: prompt, length, frame rate, seed and the first frame's looks.
+        drawer: the generator.
+        scene: the robot, standing, with as many triangles as frames of the render size need.
+        detailed: gives the same scene for the large frame; it is drawn with ``scene`` if there is none.
 
     Raises:
         PluginError: the card's prompt template cannot be filled in.
@@ -113,7 +128,7 @@ def compose_request(config: RunConfig, drawer: Chosen, scene: RobotScene) -> Gen
         frames, masks = scene.render(scene.standing_qpos[None])
         frame, mask, background = frames[0], masks[0], BLACK
     else:
-        frame, mask, background = draw_first_frame(scene, config.video)
+        frame, mask, background = draw_first_frame(detailed() if detailed else scene, config.video)
     return GenerationRequest(
         prompt=config.prompt or in_template(drawer.card.prompt_template, scene.spec.prompt_name, config.skill),
         skill=config.skill,

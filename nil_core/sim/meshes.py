@@ -1,7 +1,7 @@
-"""Fewer triangles to draw: a robot's visual meshes, decimated.
+"""Fewer triangles to draw: what is seen of a robot, in one mesh for each body and material.
 
-Drawing small frames on a CPU costs time by the triangle, and robots' meshes come with hundreds of thousands. Physics is
-left as it is, to the bit: only visual geoms get new meshes.
+Drawing small frames on a CPU costs time by the triangle and by the geom, and robots' meshes come with hundreds of
+thousands of triangles. Physics is left as it is, to the bit: only visual geoms get new meshes.
 """
 
 from __future__ import annotations
@@ -11,51 +11,62 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import fast_simplification
 import mujoco
 import numpy as np
-import numpy.typing as npt
 
 from nil_core.errors import DataError
 from nil_core.runs.cache import Arrays, fingerprint, remember
-from nil_core.types import Floats
-
-Triangles = npt.NDArray[np.int32]
+from nil_core.sim.surface import Triangles, simplify
+from nil_core.types import Doubles, Floats
 
 VISUAL_GROUP = 2
-GRID = 0.001  # m; vertices in one cell are merged: meshes come as loose parts, which decimation would tear apart
-AGGRESSIVENESS = 2.7  # of fast_simplification; at its default of 7 thin parts vanish, at 2.5 Talos keeps a fifth
-FEWEST = 60  # triangles
+CUBE = 0.35  # side of the cubes that meshes are drawn anew with, in pixels ...
+LEAST_CUBE = 0.003  # ... and not less than this, in m
+AREA = 1.8  # of a triangle on average, in square pixels
+FEWEST = 12  # triangles
 
-_RECIPE = f"2 {GRID} {AGGRESSIVENESS} {FEWEST}"  # part of the cache's key: raise the number when the code changes
+_RECIPE = f"3 {CUBE} {LEAST_CUBE} {AREA} {FEWEST}"  # part of the cache's key: raise the number when the code changes
 
 
-def decimate_visuals(spec: mujoco.MjSpec, ratio: float = 0.07) -> None:
-    """Give every visual mesh geom (group 2) of a spec a decimated mesh of its own; colliders keep theirs.
+def decimate_visuals(spec: mujoco.MjSpec, pixel: float) -> None:
+    """Give the visual mesh geoms (group 2) of a spec meshes of few triangles; colliders keep theirs.
+
+    Geoms of one body and one look become one geom, unless they have a name or weigh something.
 
     Args:
         spec: changed in place; must compile.
-        ratio: share of the triangles to keep. A wish: shapes that would suffer keep more.
+        pixel: m of the robot that one pixel shows: what is smaller is not worth a triangle.
 
     Raises:
         DataError: the model does not compile; a mesh that cannot be read is named.
     """
-    geoms = [g for g in spec.geoms if g.type == mujoco.mjtGeom.mjGEOM_MESH and g.group == VISUAL_GROUP]
-    names = sorted({geom.meshname for geom in geoms})  # one order in every process, so that equal models hash equally
+    groups: dict[Any, list[Any]] = {}
+    for geom in spec.geoms:
+        if geom.type == mujoco.mjtGeom.mjGEOM_MESH and geom.group == VISUAL_GROUP:
+            look = (geom.parent.name, geom.material, *geom.rgba.tolist())
+            groups.setdefault(look if _only_seen(geom) else (look, len(groups)), []).append(geom)
     model = cache(lambda: compiled(spec))  # which takes half a second, and only what is new needs it
-    light = {name: _cached_decimation(spec, name, model, ratio) for name in names}
-    for name, (vertices, triangles) in light.items():
+    light = [_cached_decimation(spec, geoms, model, pixel) for geoms in groups.values()]
+    meshes = {geom.meshname for geoms in groups.values() for geom in geoms}
+    for number, (geoms, (vertices, triangles)) in enumerate(zip(groups.values(), light, strict=True)):
+        name = f"{geoms[0].meshname}_visual_{number}"
         spec.add_mesh(
-            name=f"{name}_visual",
+            name=name,
             uservert=vertices.ravel(),
             userface=triangles.ravel(),
             inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL,  # the surface may be open, and has no inertia to give
         )
-    for geom in geoms:
-        geom.meshname = f"{geom.meshname}_visual"
-    unused = set(names) - {geom.meshname for geom in spec.geoms}
-    for name in unused:
+        geoms[0].meshname = name
+        for other in geoms[1:]:
+            spec.delete(other)
+    for name in sorted(meshes - {geom.meshname for geom in spec.geoms}):
         spec.delete(spec.mesh(name))
+
+
+def _only_seen(geom: Any) -> bool:
+    """Whether nothing but pictures changes when the geom goes."""
+    weighs = not geom.parent.explicitinertial and geom.mass != 0 and geom.density != 0
+    return not (geom.name or geom.contype or geom.conaffinity or weighs)
 
 
 def compiled(spec: mujoco.MjSpec) -> mujoco.MjModel:
@@ -71,26 +82,23 @@ def compiled(spec: mujoco.MjSpec) -> mujoco.MjModel:
         raise DataError(f"the robot's model does not compile: {reason}", "install the robot's files anew") from error
 
 
-def decimate(vertices: Floats, triangles: Triangles, ratio: float) -> tuple[Floats, Triangles]:
-    """Merge vertices on a 1 mm grid, then collapse the edges that matter least (quadric error).
+def decimate(vertices: Floats, triangles: Triangles, pixel: float) -> tuple[Floats, Triangles]:
+    """What is seen of a mesh, in fewer triangles.
 
     Args:
         vertices: float32 (V, 3), m.
         triangles: int32 (F, 3), indices of vertices.
-        ratio: share of the triangles to keep, as far as the shape allows.
+        pixel: m that one pixel shows.
 
     Returns:
         fewer vertices and triangles, or the very same if there is nothing to gain.
     """
-    target = max(int(len(triangles) * ratio), FEWEST)
-    merged_vertices, merged = _merge(vertices, triangles)
-    if len(merged) > target:
-        merged_vertices, merged = fast_simplification.simplify(
-            merged_vertices, merged, target_count=target, agg=AGGRESSIVENESS
-        )
-    if not 4 <= len(merged) < len(triangles):
+    if len(triangles) <= FEWEST:
         return vertices, triangles
-    return merged_vertices.astype(np.float32), merged.astype(np.int32)
+    fewer_vertices, fewer = simplify(vertices, triangles, max(CUBE * pixel, LEAST_CUBE), AREA * pixel**2, FEWEST)
+    if not 4 <= len(fewer) < len(triangles):
+        return vertices, triangles
+    return fewer_vertices, fewer
 
 
 def _source(spec: mujoco.MjSpec, name: str) -> tuple[Any, ...]:
@@ -104,6 +112,17 @@ def _source(spec: mujoco.MjSpec, name: str) -> tuple[Any, ...]:
     return mujoco.__version__, path.suffix, content, *placed
 
 
+def _place(geom: Any) -> list[Any]:
+    """Where a geom lies in its body, as it is written."""
+    written = []
+    while geom is not None:
+        other = geom.alt
+        written += [geom.pos.tolist(), geom.quat.tolist(), int(other.type), other.axisangle.tolist()]
+        written += [other.xyaxes.tolist(), other.zaxis.tolist(), other.euler.tolist()]
+        geom = geom.frame
+    return written
+
+
 def _geometry(model: mujoco.MjModel, name: str) -> tuple[Floats, Triangles]:
     """Vertices (V, 3) in m and triangles (F, 3) of a compiled mesh, in the frame of its file.
 
@@ -112,33 +131,51 @@ def _geometry(model: mujoco.MjModel, name: str) -> tuple[Floats, Triangles]:
     mesh = model.mesh(name).id
     first, count = model.mesh_vertadr[mesh], model.mesh_vertnum[mesh]
     centred = model.mesh_vert[first : first + count].astype(np.float64)
-    rotation = np.empty(9)
-    mujoco.mju_quat2Mat(rotation, model.mesh_quat[mesh])
-    vertices = (centred @ rotation.reshape(3, 3).T + model.mesh_pos[mesh]).astype(np.float32)
+    vertices = (centred @ _matrix(model.mesh_quat[mesh]).T + model.mesh_pos[mesh]).astype(np.float32)
     first, count = model.mesh_faceadr[mesh], model.mesh_facenum[mesh]
     return vertices, model.mesh_face[first : first + count].copy()
 
 
-def _merge(vertices: Floats, triangles: Triangles) -> tuple[Floats, Triangles]:
-    """One vertex, the mean, for each occupied cell of the grid; triangles within a cell or doubled vanish."""
-    cells = np.round(vertices / GRID).astype(np.int64)
-    _, cell, count = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
-    means = np.stack([np.bincount(cell, axis) for axis in vertices.T], axis=1) / count[:, None]
-    corners = cell[triangles]
-    a, b, c = corners.T
-    corners = corners[(a != b) & (b != c) & (c != a)]
-    _, first = np.unique(np.sort(corners, axis=1), axis=0, return_index=True)
-    used, corners = np.unique(corners[np.sort(first)], return_inverse=True)
-    return means[used].astype(np.float32), corners.reshape(-1, 3).astype(np.int32)
+def _together(model: mujoco.MjModel, geoms: list[Any]) -> tuple[Floats, Triangles]:
+    """The meshes of geoms of one body as one, in the frame of the first one's file."""
+    rotation, position = _file_in_body(model, geoms[0])
+    vertices, triangles, before = [], [], 0
+    for geom in geoms:
+        own, corners = _geometry(model, geom.meshname)
+        turn, shift = _file_in_body(model, geom)
+        vertices.append(own if geom is geoms[0] else (own @ turn.T + shift - position) @ rotation)
+        triangles.append(corners + before)
+        before += len(own)
+    return np.concatenate(vertices).astype(np.float32), np.concatenate(triangles)
+
+
+def _file_in_body(model: mujoco.MjModel, geom: Any) -> tuple[Doubles, Doubles]:
+    """Rotation (3, 3) and position (3,) in the body of the frame that a geom's mesh has in its file.
+
+    MuJoCo moves a mesh to its center and main axes and the geom with it.
+    """
+    mesh = model.mesh(geom.meshname).id
+    rotation = _matrix(model.geom_quat[geom.id]) @ _matrix(model.mesh_quat[mesh]).T
+    return rotation, model.geom_pos[geom.id] - rotation @ model.mesh_pos[mesh]
+
+
+def _matrix(quaternion: Doubles) -> Doubles:
+    matrix = np.empty(9)
+    mujoco.mju_quat2Mat(matrix, quaternion)
+    return matrix.reshape(3, 3)
 
 
 def _cached_decimation(
-    spec: mujoco.MjSpec, name: str, model: Callable[[], mujoco.MjModel], ratio: float
+    spec: mujoco.MjSpec, geoms: list[Any], model: Callable[[], mujoco.MjModel], pixel: float
 ) -> tuple[Floats, Triangles]:
     def make() -> Arrays:
-        fewer_vertices, fewer = decimate(*_geometry(model(), name), ratio)
+        fewer_vertices, fewer = decimate(*_together(model(), geoms), pixel)
         return {"vertices": fewer_vertices, "triangles": fewer}
 
-    source = _source(spec, name) or _geometry(model(), name)
-    found, _ = remember("meshes", fingerprint(_RECIPE, ratio, *source), make, ("vertices", "triangles"))
+    sources = [_source(spec, geom.meshname) for geom in geoms]
+    key = [part for source in sources for part in source] if all(sources) else list(_together(model(), geoms))
+    if len(geoms) > 1:
+        compiler = spec.compiler
+        key += [_place(geom) for geom in geoms] + [bool(compiler.degree), str(compiler.eulerseq)]
+    found, _ = remember("meshes", fingerprint(_RECIPE, pixel, *key), make, ("vertices", "triangles"))
     return found["vertices"], found["triangles"]

@@ -6,15 +6,18 @@ from typing import Any
 
 import mujoco
 import numpy as np
+import numpy.typing as npt
 
 from nil_core.sim import gl
-from nil_core.types import Camera, Floats, Frames, Labels, Masks
+from nil_core.types import FIELD_OF_VIEW, Camera, Floats, Frames, Labels, Masks
 
 FLOOR_GROUP = 1
 """The geom group that the floor is alone in."""
 
-FIELD_OF_VIEW = 45.0
-"""Degrees from the upper to the lower edge of a picture."""
+ROUGHNESS = 0.15
+"""Pixels that the outline of a ball, capsule or cylinder may be off."""
+
+FEWEST_SIDES, MOST_SIDES = 8, 28  # of what is round; MuJoCo draws all with 28
 
 _PLACES = np.array([1, 1 << 8, 1 << 16], np.int32)  # of red, green and blue in a number
 
@@ -51,6 +54,8 @@ class Renderer:
         self._camera = _free_camera(camera)
         self._option = mujoco.MjvOption()
         self._option.geomgroup[FLOOR_GROUP] = pretty
+        if not pretty:
+            _set_roundness(model, self._option.geomgroup, camera.pixel(size))
         self._scene = mujoco.MjvScene(model, maxgeom=model.ngeom + 100)
         for effect in _EFFECTS:
             self._scene.flags[getattr(mujoco.mjtRndFlag, f"mjRND_{effect}")] = pretty
@@ -140,6 +145,24 @@ def _free_camera(camera: Camera) -> mujoco.MjvCamera:
     return free
 
 
+def _set_roundness(model: mujoco.MjModel, drawn: npt.NDArray[np.uint8], pixel: float) -> None:
+    """Draw balls, capsules and cylinders with as many sides as their size in pixels lets one see.
+
+    A polygon of n sides in a circle of r pixels is off by r (1 - cos(pi / n)) at most.
+    """
+    kinds = mujoco.mjtGeom
+    is_round = np.isin(model.geom_type, [kinds.mjGEOM_SPHERE, kinds.mjGEOM_CAPSULE, kinds.mjGEOM_CYLINDER])
+    is_round &= drawn[model.geom_group] > 0
+    widest = float(model.geom_size[is_round, 0].max(initial=0.0)) / pixel
+    sides = np.pi / np.arccos(1 - ROUGHNESS / widest) if widest > ROUGHNESS else 0
+    if (model.geom_type == kinds.mjGEOM_ELLIPSOID).any():
+        sides = MOST_SIDES
+    quality = model.vis.quality
+    quality.numslices = int(np.clip(np.ceil(sides), FEWEST_SIDES, MOST_SIDES))
+    quality.numstacks = quality.numslices // 2
+    quality.numquads = 1
+
+
 def _set_visuals(model: mujoco.MjModel, size: int, pretty: bool) -> None:
     visual = model.vis
     visual.global_.offwidth = visual.global_.offheight = size
@@ -151,3 +174,4 @@ def _set_visuals(model: mujoco.MjModel, size: int, pretty: bool) -> None:
     visual.quality.offsamples = 4 if pretty else 0
     visual.quality.shadowsize = 4096 if pretty else 0
     visual.map.shadowclip = 3
+    visual.quality.numslices, visual.quality.numstacks, visual.quality.numquads = MOST_SIDES, 16, 4  # MuJoCo's own

@@ -77,7 +77,7 @@ def compose(robot: Robot, control: ControlMode, timestep: float, render_size: in
     draft = robot.build()
     _check_names(draft, spec)
     if simplify:
-        decimate_visuals(draft)
+        decimate_visuals(draft, spec.camera.pixel(render_size))
     _add_surroundings(draft, timestep, render_size)
     _add_actuators(draft, spec, "pd")
     model = compiled(draft)

@@ -64,7 +64,7 @@ def test_each_ball_is_labeled_where_it_is_projected_at_its_own_depth():
         assert found.mean(axis=0) == pytest.approx(place, abs=1)
         row, column = np.round(place).astype(int)
         assert labels[row, column] == body
-        assert depth[row, column] == pytest.approx(distance - radius, abs=0.003)
+        assert depth[row, column] == pytest.approx(distance - radius, abs=0.01)  # the ball has facets
     assert set(np.unique(labels)) == {-1, trunk, hand}  # neither the floor nor the collider in group 3
     assert (np.isinf(depth) == (labels < 0)).all()
 

@@ -26,6 +26,9 @@ def cache(monkeypatch, tmp_path: Path) -> Path:
     return tmp_path / "cache" / "meshes"
 
 
+PIXEL = 0.02  # m, about what a humanoid's frames of 128 pixels show
+
+
 def potato(collider: bool = True) -> mujoco.MjSpec:
     """A lumpy mesh of 5120 triangles, in mm and off centre, on a free body, as visual and as collider."""
     mesh = trimesh.creation.icosphere(subdivisions=4, radius=80)
@@ -76,51 +79,101 @@ def vertices_of(model: mujoco.MjModel, geom: str) -> np.ndarray:
 
 def test_the_visual_gets_fewer_triangles_in_the_same_place_and_the_collider_keeps_its_own():
     raw, light = potato().compile(), potato()
-    meshes.decimate_visuals(light, ratio=0.1)
+    meshes.decimate_visuals(light, PIXEL)
     model = light.compile()
     assert faces_of(raw, "seen") == 5120
     assert faces_of(model, "seen") <= 600
     assert faces_of(model, "felt") == 5120
     before, after = vertices_of(raw, "seen"), vertices_of(model, "seen")
-    assert np.abs(before.min(0) - after.min(0)).max() < 0.004
-    assert np.abs(before.max(0) - after.max(0)).max() < 0.004
+    assert np.abs(before.min(0) - after.min(0)).max() < 0.3 * PIXEL
+    assert np.abs(before.max(0) - after.max(0)).max() < 0.3 * PIXEL
+
+
+def two_in_a_body(**second) -> mujoco.MjSpec:
+    """The potato, and the same once more in its body, turned and moved."""
+    spec = potato()
+    spec.compiler.degree = True
+    body = spec.body("trunk")
+    other = body.add_geom(
+        type=mujoco.mjtGeom.mjGEOM_MESH, meshname="potato", group=2, contype=0, conaffinity=0, density=0, **second
+    )
+    other.pos, other.alt.euler = [0.3, 0.1, -0.2], [20, 30, 40]
+    spec.geom("seen").name = ""
+    return spec
+
+
+def test_geoms_of_one_body_and_one_look_become_one_in_the_same_place():
+    raw, light = two_in_a_body().compile(), two_in_a_body()
+    meshes.decimate_visuals(light, PIXEL)
+    model = light.compile()
+    (both,) = np.flatnonzero(model.geom_group == 2)
+    before = np.concatenate([vertices_of(raw, geom) for geom in np.flatnonzero(raw.geom_group == 2)])
+    after = vertices_of(model, both)
+    assert np.abs(before.min(0) - after.min(0)).max() < 0.3 * PIXEL
+    assert np.abs(before.max(0) - after.max(0)).max() < 0.3 * PIXEL
+    assert (fall(raw) == fall(model)).all()
+
+
+@pytest.mark.parametrize("second", [{"name": "arm"}, {"rgba": [1, 0, 0, 1]}])
+def test_a_geom_with_a_name_or_another_look_stays_apart(second):
+    spec = two_in_a_body(**second)
+    meshes.decimate_visuals(spec, PIXEL)
+    assert (spec.compile().geom_group == 2).sum() == 2
+
+
+def test_moving_one_of_two_geoms_is_another_mesh(cache: Path):
+    for turn in (40, 41):
+        spec = two_in_a_body()
+        spec.geoms[-2 if spec.geoms[-2].group == 2 else 2].alt.euler = [20, 30, turn]
+        meshes.decimate_visuals(spec, PIXEL)
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_the_finer_the_pixels_the_more_triangles():
+    faces = []
+    for pixel in (0.04, 0.02, 0.01):
+        spec = potato()
+        meshes.decimate_visuals(spec, pixel)
+        faces.append(faces_of(spec.compile(), "seen"))
+    assert faces[0] < faces[1] < faces[2] < 5120
 
 
 def test_a_mesh_that_only_visuals_used_is_gone():
     spec = potato(collider=False)
-    meshes.decimate_visuals(spec)
-    assert [mesh.name for mesh in spec.meshes] == ["potato_visual"]
+    meshes.decimate_visuals(spec, PIXEL)
+    assert [mesh.name for mesh in spec.meshes] == ["potato_visual_0"]
     assert spec.compile().nmesh == 1
 
 
 def test_a_spec_without_visual_meshes_is_left_alone():
     spec = mujoco.MjSpec()
     spec.worldbody.add_body().add_geom(size=[0.1, 0, 0], group=2)
-    meshes.decimate_visuals(spec)
+    meshes.decimate_visuals(spec, PIXEL)
     assert spec.compile().ngeom == 1
 
 
-@pytest.mark.parametrize("name", ["potato", "a1"])
+@pytest.mark.parametrize("name", ["potato", "a1", "talos"])
 def test_physics_is_the_same_to_the_bit(name: str):
     def build() -> mujoco.MjSpec:
         return potato() if name == "potato" else registry.build("robot", name, {}).build()
 
     raw, spec = build().compile(), build()
-    meshes.decimate_visuals(spec)
+    meshes.decimate_visuals(spec, PIXEL)
     light = spec.compile()
     assert light.nmeshface != raw.nmeshface
     assert (raw.body_mass == light.body_mass).all() and (raw.body_inertia == light.body_inertia).all()
     assert (fall(raw) == fall(light)).all()
 
 
-def test_silhouette_of_a_walking_robot_is_kept():
-    robot = registry.build("robot", "a1", {})
+@pytest.mark.parametrize("name", ["a1", "h1", "g1", "talos"])
+def test_silhouette_of_a_walking_robot_is_kept(name: str):
+    robot = registry.build("robot", name, {})
     raw, light = robot.build(), robot.build()
-    meshes.decimate_visuals(light)
+    meshes.decimate_visuals(light, robot.spec.camera.pixel(128))
     masks = [walk_masks(robot.spec, spec.compile()) for spec in (raw, light)]
     overlap = (masks[0] & masks[1]).sum((1, 2)) / (masks[0] | masks[1]).sum((1, 2))
     assert masks[0].any((1, 2)).all()
-    assert overlap.mean() > 0.98 and overlap.min() > 0.96
+    assert overlap.mean() > 0.96 and overlap.min() > 0.94
 
 
 def walk_masks(spec, model: mujoco.MjModel) -> np.ndarray:
@@ -138,15 +191,15 @@ def walk_masks(spec, model: mujoco.MjModel) -> np.ndarray:
 
 def test_the_second_time_comes_from_the_cache(monkeypatch, cache: Path):
     first = potato()
-    meshes.decimate_visuals(first)
+    meshes.decimate_visuals(first, PIXEL)
     (entry,) = cache.iterdir()
     with monkeypatch.context() as patch:
         patch.setattr(meshes, "decimate", None)
         patch.setattr(meshes, "compiled", None)  # nor are the many triangles even read
         second = potato()
-        meshes.decimate_visuals(second)
+        meshes.decimate_visuals(second, PIXEL)
     assert (vertices_of(first.compile(), "seen") == vertices_of(second.compile(), "seen")).all()
-    meshes.decimate_visuals(potato(), ratio=0.5)
+    meshes.decimate_visuals(potato(), PIXEL / 2)
     assert len(list(cache.iterdir())) == 2 and entry.exists()
     for change in ("scale", "refpos", "content"):
         other = potato()
@@ -155,14 +208,14 @@ def test_the_second_time_comes_from_the_cache(monkeypatch, cache: Path):
         else:
             setattr(other.mesh("potato"), change, np.full(3, 0.5))
         entries = len(list(cache.iterdir()))
-        meshes.decimate_visuals(other)
+        meshes.decimate_visuals(other, PIXEL)
         assert len(list(cache.iterdir())) == entries + 1, change
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "flipped", "other"])
 def test_a_damaged_cache_entry_is_made_anew(cache: Path, damage: str):
     sound = potato()
-    meshes.decimate_visuals(sound)
+    meshes.decimate_visuals(sound, PIXEL)
     (entry,) = cache.iterdir()
     content = entry.read_bytes()
     if damage == "empty":
@@ -175,7 +228,7 @@ def test_a_damaged_cache_entry_is_made_anew(cache: Path, damage: str):
     else:
         np.savez(entry.open("wb"), something=np.zeros(3))
     again = potato()
-    meshes.decimate_visuals(again)
+    meshes.decimate_visuals(again, PIXEL)
     assert (vertices_of(sound.compile(), "seen") == vertices_of(again.compile(), "seen")).all()
     assert entry.read_bytes() == content
     assert list(cache.iterdir()) == [entry]  # no temporary file stays
@@ -185,30 +238,19 @@ def test_a_cache_that_cannot_be_written_is_done_without(monkeypatch, tmp_path: P
     (tmp_path / "file").touch()
     monkeypatch.setenv("NIL_CACHE", str(tmp_path / "file"))
     spec = potato()
-    meshes.decimate_visuals(spec)
+    meshes.decimate_visuals(spec, PIXEL)
     assert faces_of(spec.compile(), "seen") < 600
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(3, 80), st.integers(1, 300), st.sampled_from([1e-3, 0.01, 1.0]))
 def test_any_soup_of_triangles_gives_sound_triangles(seed: int, points: int, count: int, size: float):
+    pixel = max(size, 0.01)
     random = np.random.default_rng(seed)
     vertices = random.normal(0, size, (points, 3)).astype(np.float32)
     triangles = random.integers(0, points, (count, 3)).astype(np.int32)
-    light_vertices, light = meshes.decimate(vertices, triangles, 0.1)
+    light_vertices, light = meshes.decimate(vertices, triangles, pixel)
     assert light_vertices.dtype == np.float32 and light.dtype == np.int32
     assert np.isfinite(light_vertices).all()
     assert len(light) <= count
     assert light.min() >= 0 and light.max() < len(light_vertices)
-
-
-def test_loose_parts_are_merged_before_edges_collapse():
-    soup = trimesh.creation.icosphere(subdivisions=3, radius=0.1)
-    corners = np.round(soup.vertices / meshes.GRID) * meshes.GRID  # in the middle of cells
-    vertices = corners[soup.faces].reshape(-1, 3).astype(np.float32)  # every triangle has its own
-    vertices += np.random.default_rng(0).uniform(-0.4, 0.4, vertices.shape).astype(np.float32) * meshes.GRID
-    triangles = np.arange(len(vertices), dtype=np.int32).reshape(-1, 3)
-    light_vertices, light = meshes.decimate(vertices, triangles, 0.2)
-    closed = trimesh.Trimesh(light_vertices, light)
-    assert closed.is_watertight and len(light) < 0.4 * len(triangles)
-    assert closed.volume == pytest.approx(soup.volume, rel=0.1)

@@ -1,7 +1,7 @@
 """Poses of a robot as vectors, how points of its body move with them, and what about a pose is plausible.
 
-A pose vector holds x, y, z (m; z above the stand), roll, pitch, yaw (rad) of the root against the stand, then the driven
-joints (rad).
+A pose vector holds x, y, z (m; z above the stand) and roll, pitch, yaw (rad) of the root against the stand, then the
+driven joints (rad).
 """
 
 from __future__ import annotations

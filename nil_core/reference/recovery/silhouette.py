@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nil_core.reference.recovery.pose_space import PoseSpace
-from nil_core.sim.renderer import FIELD_OF_VIEW, Renderer
+from nil_core.sim.renderer import Renderer
 from nil_core.sim.scene import RobotScene
-from nil_core.types import Camera, Doubles, Floats, Frames, Masks
+from nil_core.types import FIELD_OF_VIEW, Camera, Doubles, Floats, Frames, Masks
 
 STRIDE = 0.9  # pixels between samples of a blurred image, in units of the blur
 MARGIN = 8.0  # pixels of 128 around all masks in which the robot may be looked for
