@@ -234,7 +234,9 @@ class RunConfig(Section):
     prompt: str | None = Field(None, description="the whole sentence, instead of the paper's equation 1")
     negative_prompt: str = Field("", description="what the video shall not show, for generators that take such a text")
     seed: int = Field(0, ge=0, description="seeds everything random")
-    steps: PositiveInt = Field(50_000, description="environment steps to learn for")
+    steps: PositiveInt | None = Field(
+        None, description="environment steps to learn for; unset: as many as the robot's spec says"
+    )
     device: str = Field("auto", description="where torch works: auto, cpu, cuda, cuda:1 ...")
     track: tuple[str, ...] = Field(
         (),
@@ -257,6 +259,12 @@ class RunConfig(Section):
     @classmethod
     def _from_words(cls, value: Any) -> Any:
         return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+    @property
+    def total_steps(self) -> int:
+        """``steps``, which a run has settled before it learns."""
+        assert self.steps is not None
+        return self.steps
 
     def tree(self) -> Tree:
         """As nested plain values; unset optionals are left out, so that it can be written as TOML."""

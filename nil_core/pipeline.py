@@ -216,6 +216,7 @@ def run(
     if config.reward.video > 0:
         choice["encoder"].identity()  # weights that are missing are missed before a video is made, and paid
     scene = build_scene(config, choice)
+    config = config.model_copy(update={"steps": config.steps or scene.spec.learning_steps})
     detailed = partial(build_scene, config, choice, detailed=True)
     imagined = (
         load_imagined(reference) if reference else imagine(config, choice, scene, reporter.progress, consent, detailed)
@@ -264,7 +265,7 @@ def resume(
 def _go_on(opened: RunFolder, config: RunConfig, reporter: Reporter, hooks: Hooks) -> Result:
     folder = opened.path
     done = opened.read(opened.status).get("step", 0)
-    if done > config.steps or (done == config.steps and opened.read(opened.summary)):
+    if done > config.total_steps or (done == config.total_steps and opened.read(opened.summary)):
         raise RunError(
             f"{folder} has learned for {done} steps already", f"nil run --resume {folder} --steps {2 * done}"
         )
@@ -427,7 +428,7 @@ def _conclude(folder: RunFolder, world: World, agent: Agent, reporter: Reporter,
     summary = {
         **random_mark(world.choice),
         "finished": True,
-        "steps": world.config.steps,
+        "steps": world.config.total_steps,
         "policies": rows,
         "return_over_zero": rows["trained"]["return"] / still - 1 if still > 0 else None,
         "target_speed": world.target_speed,
@@ -440,7 +441,7 @@ def _conclude(folder: RunFolder, world: World, agent: Agent, reporter: Reporter,
     _show(rows, reporter)
     gain = summary["return_over_zero"]
     if gain is not None:
-        reporter.say(f"return {gain:+.0%} against standing still, after {world.config.steps} steps")
+        reporter.say(f"return {gain:+.0%} against standing still, after {world.config.total_steps} steps")
     if len(shown.frames):
         reporter.say(f"video: {video}")
     else:

@@ -170,6 +170,7 @@ class RobotSpec:
         camera: the follow camera.
         fall: when an episode ends early.
         control_hz: the robot's customary control rate under torque control.
+        learning_steps: environment steps to learn for unless the config says otherwise.
         reference_seconds: s, length of a reference unless the config says otherwise. Who walks on two legs moves its
             weight for most of a second before the first step.
     """
@@ -186,6 +187,7 @@ class RobotSpec:
     fall: FallLimits
     control_hz: float = 100.0
     reference_seconds: float = 2.5
+    learning_steps: int = 60_000
 
 
 @runtime_checkable

@@ -165,7 +165,7 @@ class World:
             action_size=self.scene.model.nu,
             environments=simulation.environments,
             horizon=self.plan.control_steps,
-            total_steps=self.config.steps,
+            total_steps=self.config.total_steps,
             seed=self.config.seed,
             device=resolve_device(self.config.device, chosen),
         )

@@ -70,7 +70,8 @@ def run(
         skill=skill, prompt=prompt, negative_prompt=negative_prompt, seed=seed, steps=steps, track=track,
     )  # fmt: skip
     with reporter() as show:
-        show.say(f"{_described(chosen.config)}; {chosen.config.steps} steps, seed {chosen.config.seed}")
+        goal = f"{chosen.config.steps} steps, " if chosen.config.steps else ""
+        show.say(f"{_described(chosen.config)}; {goal}seed {chosen.config.seed}")
         from nil_core import pipeline
 
         result = pipeline.run(chosen.config, out, reference, show, consent=o.consent(yes, show.say))

@@ -47,7 +47,7 @@ def show(folder: Annotated[Path, typer.Argument(help="A run's folder.")]) -> Non
     manifest, status, summary = (opened.read(f) for f in (opened.manifest, opened.status, opened.summary))
     console = Console(soft_wrap=True)
     facts = {
-        "state": f"{status.get('state')} at step {status.get('step')} of {config.steps}, {status.get('at')}",
+        "state": f"{status.get('state')} at step {status.get('step')} of {config.total_steps}, {status.get('at')}",
         "made": f"{manifest.get('created')} by {' '.join(manifest.get('command', []))}",
         "prompt": opened.reference.joinpath("prompt.txt").read_text(encoding="utf-8").strip(),
         "versions": ", ".join(f"{k} {v}" for k, v in manifest.get("versions", {}).items()),

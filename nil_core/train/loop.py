@@ -117,7 +117,7 @@ class TrainingLoop:
         return saved
 
     def run(self) -> bool:
-        """Learn until ``config.steps``, or until Ctrl-C.
+        """Learn until ``config.total_steps``, or until Ctrl-C.
 
         Returns:
             whether it got to the end; if not, everything is saved.
@@ -128,7 +128,7 @@ class TrainingLoop:
         self._last_report = (time.perf_counter(), self.step)
         with noticing_interrupts(self._stop):
             try:
-                while self.step < self.config.steps and not self._stopping:
+                while self.step < self.config.total_steps and not self._stopping:
                     self._one_step()
                     self._look_around()
             except NumericalError as error:
@@ -136,7 +136,7 @@ class TrainingLoop:
                 checkpoint.write(path, self._parts.agent, self._state())
                 self.folder.write_status("failed", self.step)
                 raise NumericalError(error.message, f"the state that led to it is in {path}") from None
-        finished = self.step >= self.config.steps
+        finished = self.step >= self.config.total_steps
         if not finished:
             self._report()
         self._save("finished" if finished else "interrupted")
@@ -197,7 +197,7 @@ class TrainingLoop:
             self._log()
         if self._due(training.eval_every):
             self._evaluate()
-        if self.step < self.config.steps and self._checkpoint_is_due():
+        if self.step < self.config.total_steps and self._checkpoint_is_due():
             with self._watch.timing("save"):
                 self._save("learning")
         if self._due(training.log_every):
@@ -253,10 +253,10 @@ class TrainingLoop:
 
     def _report(self) -> None:
         (then, before), now = self._last_report, time.perf_counter()
-        last = self._stopping or self.step >= self.config.steps
+        last = self._stopping or self.step >= self.config.total_steps
         if self.step == before or (now - then < REPORT_SECONDS and not last):
             return
         rate = (self.step - before) / max(now - then, 1e-9)
-        rates = {"steps_per_second": rate, "seconds_left": (self.config.steps - self.step) / max(rate, 1e-9)}
-        self._parts.reporter.learning(self.step, self.config.steps, self._shown, rates | self._shares)
+        rates = {"steps_per_second": rate, "seconds_left": (self.config.total_steps - self.step) / max(rate, 1e-9)}
+        self._parts.reporter.learning(self.step, self.config.total_steps, self._shown, rates | self._shares)
         self._last_report = (now, self.step)
