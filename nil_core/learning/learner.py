@@ -175,6 +175,10 @@ class ReplayLearner(ABC):
                 self._learn_from = Graphed(self._on_rows, self.capture)
         return self._learn_from
 
+    def capture_anew(self) -> None:
+        """Have the next gradient step captured again: a number that it holds has changed."""
+        self._captured = {}
+
     def _on_rows(self, rows: Tensor, noises: Tensor) -> Outputs:
         return self.gradient_step(self.replay.batch(rows), noises)
 

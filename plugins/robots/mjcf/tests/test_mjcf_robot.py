@@ -15,8 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nil_core.api import ConfigError, DataError, NilError
-from nil_core.sim.scene import scene_fingerprint
-from nil_core.sim.scene import compose
+from nil_core.sim.scene import compose, scene_fingerprint
 from nil_core.testing import check_robot
 from nil_robot_mjcf import MjcfOptions
 from nil_robot_mjcf.robot import MjcfRobot

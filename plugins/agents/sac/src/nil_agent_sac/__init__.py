@@ -25,6 +25,12 @@ class SacOptions(Options):
     warmup: int = Field(
         0, ge=0, description="Environment steps of uniformly random actions, before which nothing is learned."
     )
+    critic_warmup: int = Field(
+        2000,
+        ge=0,
+        description="Gradient steps at the start in which only the critics learn, so that values that mean nothing yet "
+        "do not spoil a policy that begins well.",
+    )
     capacity: int = Field(200_000, ge=1, description="Transitions remembered.")
     replay_folder: str = Field(
         "", description="Folder whose disk holds what is remembered, as a memory-mapped file; empty: memory does."

@@ -79,6 +79,7 @@ def compiled_step(
         _log.info("the first gradient step is compiled for this machine: some fifteen seconds, once")
 
     def step(rows: Tensor, noises: Tensor) -> tuple[Tensor, ...]:
+        networks[0].adam[0] = policy_optimiser.learning_rate
         # A second thread would wait by spinning: on a busy core, a hundred times as long as the products take.
         with products.limit(limits=1):
             report = gradient_step(rows.numpy(), noises.numpy(), *networks, *numbers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from copy import deepcopy
 from functools import cached_property
 
@@ -35,6 +36,7 @@ class SoftActorCritic(ReplayLearner):
             torch.manual_seed(setting.seed)
             self.actor = Actor(*sizes, options.hidden, options.initial_std).to(self.device)
             self.critics = Critics(options.critics, *sizes, options.hidden).to(self.device)
+        self.gradient_steps = 0
         self.targets = deepcopy(self.critics).requires_grad_(False)
         self.temperature = Temperature(options.initial_temperature).to(self.device)
         self.target_entropy = options.target_entropy * setting.action_size
@@ -59,6 +61,19 @@ class SoftActorCritic(ReplayLearner):
             return None
         policy_and_critics = self.actor, self.policy_optimiser, self.critics, self.critic_optimiser
         return compiled_step(self.options, *policy_and_critics, self.target_weights, self.target_entropy)
+
+    def counters(self) -> dict[str, int]:
+        """Gradient steps made."""
+        return {"gradient_steps": self.gradient_steps}
+
+    def _learn(self, count: int) -> Iterator[Tensor]:
+        """Make ``count`` gradient steps; the policy stays as it is in the first ``critic_warmup`` of a run."""
+        rate = self.options.learning_rate if self.gradient_steps >= self.options.critic_warmup else 0.0
+        if rate != self.policy_optimiser.learning_rate:
+            self.policy_optimiser.learning_rate = rate
+            self.capture_anew()
+        self.gradient_steps += count
+        return super()._learn(count)
 
     def gradient_step(self, batch: Batch, noises: Tensor) -> tuple[Tensor, ...]:
         """Critics, their targets, then actor and temperature."""
