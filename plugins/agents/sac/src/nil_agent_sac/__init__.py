@@ -39,9 +39,9 @@ class SacOptions(Options):
         0.005, gt=0, le=1, description="Part of the critics the targets take over per step (tau)."
     )
     target_entropy: float = Field(-1.0, description="Entropy the temperature aims at, nats per action entry.")
-    initial_temperature: float = Field(0.02, gt=0, description="Weight of the entropy at the start (alpha).")
+    initial_temperature: float = Field(0.005, gt=0, description="Weight of the entropy at the start (alpha).")
     initial_std: float = Field(
-        0.2, gt=0.01, lt=7, description="Standard deviation of the policy at the start, before the tanh."
+        0.05, gt=0.01, lt=7, description="Standard deviation of the policy at the start, before the tanh."
     )
     compiled: bool = Field(True, description="On a CPU, make a gradient step by one compiled function, on one thread.")
     threads: int = Field(1, ge=1, description="CPU threads for acting and learning.")
