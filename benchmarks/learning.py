@@ -1,6 +1,7 @@
-"""Learning curves of the default run over seeds: return against standing still, and forward speed.
+"""Learning curves of runs over seeds: return against standing still, and forward speed.
 
-Each seed runs to the first goal, and is resumed to each following one: ``nil run``, then ``nil run --resume``.
+Each seed runs as long as its robot says, or to the first goal, and is resumed to each following one: ``nil run``, then
+``nil run --resume``.
 
 python benchmarks/learning.py [--seeds 0 1 2] [--goals 50000 100000] [--out FOLDER] [-- any options of nil run]
 """
@@ -21,11 +22,11 @@ def main() -> None:
     """Print a markdown row for each seed and goal, then the curve of each seed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--goals", type=int, nargs="+", default=[50_000, 100_000])
+    parser.add_argument("--goals", type=int, nargs="+", default=[0])
     parser.add_argument("--out", type=Path, default=Path("runs/learning"))
     parser.add_argument("options", nargs="*", help="of nil run")
     arguments = parser.parse_args()
-    print("| seed | steps | learning s | return | over zero | S_v | IoU | speed m/s | env reward | falls |")
+    print("| seed | steps | learning s | return | over standing | S_v | IoU | speed m/s | of reference | falls |")
     print("| --- |" + " --- |" * 9)
     for seed in arguments.seeds:
         folder = arguments.out / f"seed-{seed}"
@@ -33,9 +34,9 @@ def main() -> None:
             began = time.perf_counter()
             start = ["--seed", str(seed), "--out", str(folder), *arguments.options]
             options = ["--resume", str(folder)] if folder.exists() else start
-            command = [*NIL, "run", *options, "--steps", str(goal)]
+            command = [*NIL, "run", *options, *(["--steps", str(goal)] if goal else [])]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-            print(row(folder, seed, goal), f"<!-- {time.perf_counter() - began:.0f} s in all -->", flush=True)
+            print(row(folder, seed), f"<!-- {time.perf_counter() - began:.0f} s in all -->", flush=True)
     for seed in arguments.seeds:
         lines = (arguments.out / f"seed-{seed}" / "metrics.jsonl").read_text().splitlines()
         evaluations = [r for r in map(json.loads, lines) if r["kind"] == "eval"]
@@ -44,20 +45,20 @@ def main() -> None:
         )
 
 
-def row(folder: Path, seed: int, goal: int) -> str:
+def row(folder: Path, seed: int) -> str:
     """A row from ``summary.json``."""
     summary = json.loads((folder / "summary.json").read_text())
     t = summary["policies"]["trained"]
     cells = [
         seed,
-        goal,
+        summary["steps"],
         f"{summary['learning_seconds']:.0f}",
         f"{t['return']:.3f}",
         f"{summary['return_over_zero']:+.0%}",
         f"{t['similarity']:.3f}",
         f"{t['iou']:.3f}",
         f"{t['speed']:.2f}",
-        f"{t['environment_reward']:.3f}",
+        f"{t['speed'] / summary['reference_speed']:.0%}",
         f"{t['falls']:.0f}/{t['episodes']}",
     ]
     return f"| {' | '.join(map(str, cells))} |"

@@ -25,7 +25,9 @@ def main() -> None:
     shown = frames[np.rint(MOMENTS * (len(frames) - 1)).astype(int)]
     panels = [[frame[:, p * side + cut : (p + 1) * side - cut] for frame in shown] for p in (0, 2)]
     picture = np.concatenate([np.concatenate(row, axis=1) for row in panels])
-    Image.fromarray(picture).quantize(64).save(Path(__file__).parent / "pictures" / "motion-recovery.png", optimize=True)
+    Image.fromarray(picture).quantize(64).save(
+        Path(__file__).parent / "pictures" / "motion-recovery.png", optimize=True
+    )
 
 
 if __name__ == "__main__":
