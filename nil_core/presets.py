@@ -41,6 +41,7 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
     "quickstart": {},  # the defaults are the quickstart
     "smoke": {
         "steps": 160,  # more than sac's batch, so that it learns
+        "agent": {"name": "sac", "critic_warmup": 0},
         "video": {"seconds": 0.4},
         "environment": {"render_size": 64},
         "training": {"log_every": 40, "eval_every": 80, "eval_episodes": 1, "checkpoint_every": 80},

@@ -37,8 +37,9 @@ def shares(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
     if seconds <= 0:
         return {}
     working = sum(totals.get(name, 0.0) for name in WAITED_FOR)
-    waiting = totals.get("wait", 0.0) / working if working else 0.0
-    spent = {name: totals.get(name, 0.0) * (waiting if name in WAITED_FOR else 1.0) / seconds for name in PARTS}
+    waited = totals.get("wait", 0.0) if working else 0.0
+    spent = {name: totals.get(name, 0.0) / seconds for name in PARTS}
+    spent |= {name: totals.get(name, 0.0) / (working or 1.0) * waited / seconds for name in WAITED_FOR}
     spent["other"] = max(0.0, 1.0 - sum(spent.values()))
     return dict(sorted(spent.items(), key=lambda part: -part[1]))
 

@@ -114,8 +114,8 @@ def check_facts(facts: dict[str, Any], folder: Path) -> None:
     assert parts["joint_positions"] == pytest.approx(environment.data.qpos[addresses] - homes, abs=1e-6)
     assert parts["preview"] == pytest.approx(facts["preview"][0], abs=1e-5)
     environment.step(action)
-    controls = [joint["stand"] + joint["scale"] * a for joint, a in zip(facts["joints"], action, strict=True)]
-    assert environment.data.ctrl == pytest.approx(controls, abs=1e-6)
+    added = np.array([joint["scale"] for joint in facts["joints"]]) * action
+    assert environment.data.ctrl == pytest.approx(facts["base"][0] + added, abs=1e-6)
     assert len(facts["preview"]) == facts["control_steps"] + 1 == 11
     for joint in facts["joints"]:
         model = scene.model.actuator(joint["name"])

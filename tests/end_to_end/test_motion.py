@@ -26,7 +26,13 @@ from nil_core.world import World
 STEPS, STOP = 160, 80
 LEARNING = [
     *("simulation.environments=4", "simulation.workers=2", "training.log_every=16", "training.eval_every=0"),
-    *("training.checkpoint_every=80", "agent.warmup=40", "agent.batch=16", "evaluation.episodes=2"),
+    *(
+        "training.checkpoint_every=80",
+        "agent.warmup=40",
+        "agent.batch=16",
+        "agent.initial_std=1",
+        "evaluation.episodes=2",
+    ),
 ]
 LAST = f"step-{STEPS:09d}"
 

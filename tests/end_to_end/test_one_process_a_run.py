@@ -71,7 +71,7 @@ def test_while_a_run_learns(nil_process: Callable[..., Any], fast: Sequence[str]
     assert pipeline.run(config, tmp_path / "run", reporter=Silent(), hooks=hooks).finished
     resumed, rows = met
     resumed.complains(f"process {os.getpid()} is learning in run", "Ctrl-C there saves first")
-    assert set(rows) == {"trained", "zero", "random"}
+    assert set(rows) == {"trained", "standing", "base", "random"}
 
 
 def test_a_folder_that_is_no_run_gets_no_lock(nil: Callable[..., Any], tmp_path: Path) -> None:

@@ -36,6 +36,8 @@ def test_generate_leaves_a_folder_to_look_at(generated: Path) -> None:
         "masks.mp4",
         "source.npz",
         "provenance.json",
+        "motion.json",
+        "motion.mp4",
     }
     video = read_video(generated / "video.mp4")
     assert (video.fps, video.frames.shape) == (12.5, (13, 96, 96, 3))
