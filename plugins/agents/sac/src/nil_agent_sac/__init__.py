@@ -18,7 +18,7 @@ class SacOptions(Options):
         (128, 128), min_length=1, description="Widths of the hidden layers of the actor and of each critic."
     )
     critics: int = Field(2, ge=2, description="Critics; the target and the actor use the least of them.")
-    discount: float = Field(0.9, ge=0, lt=1, description="Discount per control step (gamma).")
+    discount: float = Field(0.95, ge=0, lt=1, description="Discount per control step (gamma).")
     learning_rate: float = Field(1e-3, gt=0, description="Adam's step for actor, critics and temperature.")
     batch: int = Field(128, ge=1, description="Transitions in a gradient step.")
     replay_ratio: float = Field(1.0, gt=0, description="Gradient steps per environment step; fractions are kept.")
