@@ -61,7 +61,7 @@ class Worker:
         self._patience = START_SECONDS
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, job, bank), name=name, daemon=True)
-        with _ctrl_c_held_back():
+        with ctrl_c_held_back():
             self._process.start()
         theirs.close()
 
@@ -114,7 +114,7 @@ class Worker:
 
 
 @contextmanager
-def _ctrl_c_held_back() -> Iterator[None]:
+def ctrl_c_held_back() -> Iterator[None]:
     """Processes started meanwhile never hear Ctrl-C, this one hears it afterwards.
 
     Ignoring it is the first thing a worker does, and too late: its interpreter and its imports take a second before.

@@ -20,6 +20,7 @@ from nil_core.reference.recovery.silhouette import FrameComparison, Linearizatio
 from nil_core.reference.recovery.tracking import FramePriors, Tracked, track_frame
 from nil_core.sim import gl
 from nil_core.sim.scene import RobotScene
+from nil_core.sim.worker_process import ctrl_c_held_back
 from nil_core.types import Doubles, Frames, Masks
 
 Result = TypeVar("Result")
@@ -79,6 +80,9 @@ class Comparisons:
         if workers:
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(workers, context, _begin, (scene, frames, masks))
+            with ctrl_c_held_back():
+                for _ in range(workers):  # a process starts with each task that finds none at rest
+                    self._pool.submit(_nothing)
 
     def compare(self, poses: Doubles, look: Look) -> tuple[Doubles, Doubles]:
         """Squared residuals (T,) and overlaps (T,) of poses (T, n), one for each frame."""
@@ -149,8 +153,9 @@ def available_cores() -> int:
 
 def _lost() -> MachineError:
     return MachineError(
-        "a process that recovers the motion was ended by the system, perhaps for want of memory",
-        "--set simulation.workers=0 recovers it in one process; --set motion.source=none learns without it",
+        "a process that recovers the motion ended before its work was done",
+        'a script guards its call of nil with `if __name__ == "__main__":`; where memory is short, '
+        "--set simulation.workers=0 works in one process",
     )
 
 
@@ -160,6 +165,10 @@ def _begin(scene: RobotScene, frames: Frames, masks: Masks) -> None:
     gl.mark_worker()
     threadpool_limits(1)  # the processes share the cores; products this small only lose by being shared out
     _levels = Levels(scene, frames, masks)
+
+
+def _nothing() -> None:
+    """A task that takes no time."""
 
 
 def _in_worker(work: Callable[..., Result], *arguments: Any) -> Result:
