@@ -41,7 +41,7 @@ def test_every_value_with_its_origin(tmp_path: Path) -> None:
         "agent.name": ("'sac'", "option"),
         "agent.warmup": ("7", str(file)),
         "agent.batch": ("64", "--set"),
-        "agent.discount": ("0.9", "default"),
+        "agent.discount": ("0.95", "default"),
         "robot.self_collision": ("False", "default"),
         "environment.observation.preview": ("2", "default"),
     }.items():

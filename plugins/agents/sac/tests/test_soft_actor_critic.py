@@ -32,7 +32,7 @@ def setting(**changes: Any) -> AgentSetting:
 
 def agent(seed: int = 3, **options: Any) -> SoftActorCritic:
     small = {"hidden": (16, 16), "batch": 8, "replay_ratio": 1.0, "warmup": 0, "capacity": 500, "critic_warmup": 0}
-    small |= {"initial_std": 0.2, "initial_temperature": 0.02}
+    small |= {"initial_std": 0.2, "initial_temperature": 0.02, "discount": 0.9}
     return SoftActorCritic(SacOptions(**{**small, **options}), setting(seed=seed))
 
 
