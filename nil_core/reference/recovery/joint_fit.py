@@ -37,13 +37,19 @@ class Fit:
         poses: float64 (T, n).
         costs: float64 (T,), squared residual of each frame.
         overlaps: float64 (T,), intersection over union of the masks.
-        deviations: float64 (T, n), standard deviations of the poses as the fit sees them.
+        normal: the equations of the last step.
     """
 
     poses: Doubles
     costs: Doubles
     overlaps: Doubles
-    deviations: Doubles
+    normal: _NormalEquations
+
+    @property
+    def deviations(self) -> Doubles:
+        """float64 (T, n), standard deviations of the poses as the fit sees them; worked out when asked for."""
+        with threadpool_limits(1):
+            return self.normal.deviations()
 
 
 def fit_jointly(
@@ -105,7 +111,7 @@ def fit_jointly(
         _log.debug("step %d: %.0f to %.0f, overlap %.3f", step, before, after, overlaps.mean())
         if not better or after > (1 - ENOUGH) * before:
             break
-    return Fit(poses, costs, overlaps, normal.deviations())
+    return Fit(poses, costs, overlaps, normal)
 
 
 class _NormalEquations:

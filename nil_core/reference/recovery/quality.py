@@ -9,6 +9,7 @@ import numpy as np
 
 from nil_core.reference.recovery.joint_fit import Fit
 from nil_core.reference.recovery.pose_space import ROOT, PoseSpace
+from nil_core.reference.recovery.silhouette import overlap_of
 from nil_core.types import Doubles, Masks, RobotSpec
 
 EXPLAINED = 0.85  # overlap from which a frame is explained by the recovered pose
@@ -48,7 +49,7 @@ def quality(fit: Fit, space: PoseSpace, spec: RobotSpec, masks: Masks, stand: Ma
 def _reasons(fit: Fit, spec: RobotSpec, masks: Masks, stand: Masks, hz: float) -> list[str]:
     reasons = []
     first = masks[0]
-    same, mirrored = _overlap(first, stand), _overlap(first[:, ::-1], stand)
+    same, mirrored = overlap_of(first, stand), overlap_of(first[:, ::-1], stand)
     if same < SAME_ROBOT:
         if mirrored > max(same + 0.1, SAME_ROBOT):
             reasons.append(
@@ -60,13 +61,13 @@ def _reasons(fit: Fit, spec: RobotSpec, masks: Masks, stand: Masks, hz: float) -
                 f"the first frame does not show the {spec.prompt_name} as it stands (overlap {same:.2f}): another "
                 "robot, or another place; --set video.align_first_frame=true scales and shifts it"
             )
-    follow = np.array([_overlap(a, b) for a, b in pairwise(masks)])
+    follow = np.array([overlap_of(a, b) for a, b in pairwise(masks)])
     usual = np.median(follow)
     cuts = np.flatnonzero((follow < CUT) & (follow < usual - 0.3))
     if len(cuts):
         reasons.append(f"the video jumps at {(cuts[0] + 1) / hz:.2f} s: use the part before it (video.seconds)")
     still = np.abs(fit.poses[:, ROOT:] - fit.poses[0, ROOT:]).max() < STILL
-    if still and float(np.mean([_overlap(mask, first) for mask in masks])) > 0.97:
+    if still and float(np.mean([overlap_of(mask, first) for mask in masks])) > 0.97:
         reasons.append("the robot does not move in this video; a prompt that names the motion may help")
     lost = fit.overlaps < EXPLAINED
     if lost.mean() > 1 - FEW_EXPLAINED:
@@ -104,8 +105,3 @@ def truth_errors(motion: Doubles, truth: Doubles, space: PoseSpace, hz: float) -
     if abs(theirs) > 0.05 * seconds:  # 5 cm/s
         errors["speed_error"] = round(abs(ours - theirs) / abs(theirs), 4)
     return errors
-
-
-def _overlap(a: Masks, b: Masks) -> float:
-    either = np.count_nonzero(a | b)
-    return np.count_nonzero(a & b) / either if either else 1.0

@@ -91,7 +91,7 @@ class FrameComparison:
         """Squared residual of a pose (n,) against frame t, and the overlap of the masks."""
         self._set_look(look)
         residual, mask = self._residual(t, self._draw(pose))
-        return float(residual @ residual), _overlap(mask, self._masks[t])
+        return float(residual @ residual), overlap_of(mask, self._masks[t])
 
     def linearize(self, t: int, pose: Doubles, look: Look) -> Linearization:
         """The squared residual about a pose (n,)."""
@@ -105,7 +105,7 @@ class FrameComparison:
             cost=float(residual @ residual),
             gradient=(jacobian.T @ residual).astype(np.float64),
             curvature=(jacobian.T @ jacobian).astype(np.float64),
-            overlap=_overlap(mask, self._masks[t]),
+            overlap=overlap_of(mask, self._masks[t]),
         )
 
     def _set_look(self, look: Look) -> None:
@@ -260,6 +260,7 @@ def _box(masks: Masks, margin: int) -> tuple[int, int, int, int]:
     return top, min(size, int(rows[-1]) + margin + 1), left, min(size, int(columns[-1]) + margin + 1)
 
 
-def _overlap(a: Masks, b: Masks) -> float:
+def overlap_of(a: Masks, b: Masks) -> float:
+    """Intersection over union of two masks; 1 where both are empty."""
     either = np.count_nonzero(a | b)
     return np.count_nonzero(a & b) / either if either else 1.0
