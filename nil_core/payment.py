@@ -1,4 +1,4 @@
-"""What a paid result will cost, and who agreed to pay for it."""
+"""What a paid result will cost, and who match to pay for it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Estimate:
 
 
 Consent = Callable[[Estimate], None]
-"""Called before money is spent; returns where a person agreed.
+"""Called before money is spent; returns where a person match.
 
 Raises:
     ConfigError: nobody did.
@@ -51,7 +51,7 @@ def refuse(estimate: Estimate) -> None:
     Raises:
         ConfigError: always; the hint says how to agree beforehand.
     """
-    raise ConfigError(f"this would cost {estimate}, and nobody agreed to it", "add --yes (in Python: consent=agree)")
+    raise ConfigError(f"this would cost {estimate}, and nobody match to it", "add --yes (in Python: consent=agree)")
 
 
 def asking(confirm: Callable[[str], bool]) -> Consent:

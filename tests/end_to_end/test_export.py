@@ -15,12 +15,12 @@ import pytest
 import torch
 
 from nil_agent_sac.soft_actor_critic import SoftActorCritic
-from nil_core import exporting, pipeline
 from nil_core.config import Component, resolve
-from nil_core.exporting import environment_of
-from nil_core.runs.directory import open_run
-from nil_core.runs.reporting import Silent
-from nil_core.sim.workers import Simulation
+from nil_core.experiment import export, pipeline
+from nil_core.experiment.export import environment_of
+from nil_core.reporting import Silent
+from nil_core.sim.vector_env import VectorEnv
+from nil_core.storage.run_folder import open_run
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +42,9 @@ def run(learned: Path, tmp_path: Path) -> Path:
 def acted(folder: Path, which: str, observations: Any) -> Any:
     """What the agent itself does."""
     opened, config = open_run(folder)
-    world = pipeline.open_world(opened, config, eyes=False)
-    with Simulation(world.plan, 1, 0, 0, render=False) as simulation:
-        return pipeline.load_policy(opened, world, simulation, which).act(observations, explore=False)
+    experiment = pipeline.open_experiment(opened, config, encoder=False)
+    with VectorEnv(experiment.plan, 1, 0, 0, render=False) as simulation:
+        return pipeline.load_policy(opened, experiment, simulation, which).act(observations, explore=False)
 
 
 def some_observations(folder: Path) -> Any:
@@ -145,7 +145,7 @@ def test_a_file_that_would_act_otherwise_is_not_left(
 def test_what_cannot_be_exported(run: Path, nil: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     nil("export", ".").complains("is no run folder", "nil runs list")
     assert nil("export", run, "--format", "pickle").code == 2
-    monkeypatch.setattr(exporting, "find_spec", lambda module: None if module == "onnxscript" else True)
+    monkeypatch.setattr(export, "find_spec", lambda module: None if module == "onnxscript" else True)
     nil("export", run).complains("--format onnx needs onnxscript", 'pip install "nil-core[export]"')
     opened, config = open_run(run)
     opened.write_config(config.model_copy(update={"agent": Component(name="zero")}))

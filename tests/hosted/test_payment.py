@@ -1,4 +1,4 @@
-"""Nobody pays without having agreed."""
+"""Nobody pays without having match."""
 
 from __future__ import annotations
 
