@@ -28,7 +28,16 @@ from nil_core import entry_points
 from nil_core.card import API_VERSION, KINDS, Capability, ComponentCard, Kind, Options
 from nil_core.entry_points import Entry, broken, canonical, load, one_line, plugin_errors
 from nil_core.errors import ConfigError, NilError, PluginError
-from nil_core.interfaces import Agent, FrameWiseEncoder, PaidGenerator, Robot, Segmenter, VideoEncoder, VideoGenerator
+from nil_core.interfaces import (
+    Agent,
+    FrameWiseEncoder,
+    PaidGenerator,
+    Reward,
+    Robot,
+    Segmenter,
+    VideoEncoder,
+    VideoGenerator,
+)
 
 PROTOCOLS: Mapping[Kind, type] = {
     "generator": VideoGenerator,
@@ -36,6 +45,7 @@ PROTOCOLS: Mapping[Kind, type] = {
     "segmenter": Segmenter,
     "robot": Robot,
     "agent": Agent,
+    "reward": Reward,
 }
 
 
