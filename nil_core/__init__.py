@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from nil_core.experiment.learn import Result
     from nil_core.experiment.resume import resume
     from nil_core.experiment.run import run
-    from nil_core.train.plain import Plan, learn
+    from nil_core.experiment.task import TaskSettings, train_on_task
 
 _HOMES = {
     "RunConfig": "nil_core.config",
-    "Plan": "nil_core.train.plain",
     "Result": "nil_core.experiment.learn",
     "Several": "nil_core.experiment.generate",
     "evaluate": "nil_core.experiment.evaluate",
     "generate": "nil_core.experiment.generate",
     "generate_several": "nil_core.experiment.generate",
-    "learn": "nil_core.train.plain",
+    "TaskSettings": "nil_core.experiment.task",
+    "train_on_task": "nil_core.experiment.task",
     "resume": "nil_core.experiment.resume",
     "run": "nil_core.experiment.run",
 }
@@ -45,14 +45,14 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
-    "Plan",
     "Result",
     "RunConfig",
     "Several",
     "evaluate",
     "generate",
     "generate_several",
-    "learn",
+    "TaskSettings",
+    "train_on_task",
     "resume",
     "run",
 ]

@@ -112,7 +112,16 @@ class VectorEnv:
         return states
 
     def restore(self, states: State) -> None:
-        """Back to a saved :meth:`state`; ``buffers.observations`` follow."""
+        """Back to a saved :meth:`state`; ``buffers.observations`` follow.
+
+        Raises:
+            ValueError: it is of other environments.
+        """
+        ours = self._states[self._buffer_index]
+        if (states.shape, states.dtype) != (ours.shape, ours.dtype):
+            raise ValueError(
+                f"{len(states)} environments of {states.itemsize} bytes, not {len(ours)} of {ours.itemsize}"
+            )
         self._states[self._buffer_index] = states
         self._run("restore")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -15,7 +14,6 @@ from nil_core.errors import NumericalError, RunError
 from nil_core.hooks import Hooks
 from nil_core.interfaces import Agent, Reward
 from nil_core.reporting import Reporter
-from nil_core.sim.environment import State
 from nil_core.storage import log
 from nil_core.storage.run_folder import RunFolder
 from nil_core.tick import Tick, transitions
@@ -92,22 +90,16 @@ class TrainingLoop:
         self.step = state.step
         self._best = state.values["best"]
         self._metrics.restore(state.values["metrics"])
-        self._components.env.restore(self._fitting(state.arrays["environments"], path))
+        try:
+            self._components.env.restore(state.arrays["environments"])
+        except ValueError as error:
+            hint = "resume with the robot and simulation.num_envs that the run began with"
+            raise RunError(f"{path} is of other environments than the config's: {error}", hint) from None
         self._components.reward.restore(under("reward", state.arrays))
         self._collector.restore(under("collector", state.arrays))
         self._saved = (time.monotonic(), self.step)
         log.cut_back(self.folder.metrics, self.step)
         log.cut_back(self.folder.timing, self.step)
-
-    def _fitting(self, saved: State, path: Path) -> State:
-        ours = self._components.env.state()
-        if (saved.shape, saved.dtype) != (ours.shape, ours.dtype):
-            raise RunError(
-                f"{path} is of {len(saved)} environments of {saved.itemsize} bytes, "
-                f"the config's are {len(ours)} of {ours.itemsize}",
-                "resume with the robot and simulation.num_envs that the run began with",
-            )
-        return saved
 
     def run(self) -> bool:
         """Learn until ``config.total_steps``, or until Ctrl-C.
@@ -119,7 +111,7 @@ class TrainingLoop:
             NumericalError: NaN in a reward or loss; the state that led to it is saved.
         """
         self._last_report = (time.perf_counter(), self.step)
-        with catch_interrupts(self._stop):
+        with catch_interrupts(self.stop):
             try:
                 while self.step < self.config.total_steps and not self._stopping:
                     self._step()
@@ -135,7 +127,8 @@ class TrainingLoop:
         self._save("finished" if finished else "interrupted")
         return finished
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """End after the running step."""
         self._stopping = True
 
     def _step(self) -> None:
