@@ -150,7 +150,7 @@ def test_a_file_that_cannot_serve_is_named(tmp_path: Path, content: str | bytes 
 
 
 def test_options_of_a_component_lie_over_each_other(tmp_path: Path) -> None:
-    file = toml(tmp_path, "[agent]\ngamma = 0.9\nbatch = 64\n")
+    file = toml(tmp_path, "[agent]\ngamma = 0.9\nbatch_size = 64\n")
     resolved = resolve(file=file, options={"agent": "sac"}, sets=["agent.batch_size=32"])
     assert resolved.config.agent.name == "sac"
     assert resolved.config.agent.options == {"gamma": 0.9, "batch_size": 32}
