@@ -63,6 +63,8 @@ class OffPolicyAgent(ABC):
     Args:
         options: of the subclass, which creates its networks after this constructor.
         spec: sizes, seed and device.
+        gamma: discount factor per control step.
+        n_step: most steps of a return, see :class:`~nil_core.learning.ReplayBuffer`.
 
     Attributes:
         name: used in error messages.
@@ -78,12 +80,12 @@ class OffPolicyAgent(ABC):
     noise_draws: ClassVar[int]
     options: OffPolicyOptions
 
-    def __init__(self, options: OffPolicyOptions, spec: AgentSpec) -> None:
-        self.options, self.spec = options, spec
+    def __init__(self, options: OffPolicyOptions, spec: AgentSpec, gamma: float, n_step: int = 1) -> None:
+        self.options, self.spec, self.gamma = options, spec, gamma
         self.device = torch.device(spec.device)
         self.generator = torch.Generator(self.device).manual_seed(spec.seed)
         sizes = spec.observation_size, spec.action_size
-        self.replay = ReplayBuffer(options.buffer_size, *sizes, self.device, options.replay_folder)
+        self.replay = ReplayBuffer(options.buffer_size, *sizes, gamma, self.device, options.replay_folder, n_step)
         self.explored_steps = 0
         self.pending_gradient_steps = Fraction(0)
         self.capture: Capture | None = cuda_graph if self.device.type == "cuda" and options.cuda_graphs else None

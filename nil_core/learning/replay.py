@@ -15,7 +15,10 @@ from torch import Tensor
 
 from nil_core.errors import MachineError, RunError
 from nil_core.learning.state import read_tensors
+from nil_core.learning.successors import Successors
 from nil_core.types import Transitions
+
+REWARD = -2  # column of the rows
 
 _log = logging.getLogger("nil.learning")
 
@@ -29,10 +32,11 @@ class Batch:
         observations: (B, obs).
         actions: (B, act).
         observations_actions: (B, obs + act), the two side by side: the critics' input, without a copy.
-        next_observations: (B, obs).
-        rewards: (B,).
-        not_terminated: (B,), 0 where the episode terminated, so that the value of the next observation does not count,
-            else 1: at a time limit (truncation) it does.
+        next_observations: (B, obs), after k steps.
+        rewards: (B,), r_0 + gamma r_1 + ... + gamma^(k-1) r_(k-1), with k steps, at most ``n_step``: fewer where the
+            episode ends, or goes on beyond what is in the buffer.
+        discounts: (B,), factor of the value of the next observation: gamma^k; 0 where the episode terminated, but not
+            at a time limit (truncation).
     """
 
     rows: Tensor
@@ -41,11 +45,14 @@ class Batch:
     observations_actions: Tensor
     next_observations: Tensor
     rewards: Tensor
-    not_terminated: Tensor
+    discounts: Tensor
 
 
 class ReplayBuffer:
     """The last ``buffer_size`` transitions; the oldest is overwritten first.
+
+    n-step returns (Sutton and Barto 2018, equation 7.1, without correction for the policy that acted; an entropy bonus
+    on the way is left out) are computed as batches are drawn, see :class:`~nil_core.learning.successors.Successors`.
 
     The system allocates memory as rows are first written, so a large buffer costs nothing until it is filled. Its full
     size is logged.
@@ -54,22 +61,33 @@ class ReplayBuffer:
         buffer_size: transitions kept.
         observation_size: obs.
         action_size: act.
+        gamma: discount factor.
         device: of the batches and, without ``folder``, of the rows.
         folder: where the rows are memory-mapped to an unnamed file that disappears with the process; the system caches
             as much of it in memory as there is room for. Empty: in memory.
+        n_step: most steps of a return.
 
     Raises:
         MachineError: the memory, or the disk, is too small.
     """
 
     def __init__(
-        self, buffer_size: int, observation_size: int, action_size: int, device: torch.device | str, folder: str = ""
+        self,
+        buffer_size: int,
+        observation_size: int,
+        action_size: int,
+        gamma: float,
+        device: torch.device | str,
+        folder: str = "",
+        n_step: int = 1,
     ) -> None:
         self._sizes = (buffer_size, observation_size, action_size)
         self._widths = [observation_size, action_size, observation_size, 1, 1]
+        self._gamma, self._n_step = gamma, n_step
         self._device = torch.device(device)
         shape = buffer_size, sum(self._widths)
         self._rows = _mapped(shape, Path(folder)) if folder else _in_memory(shape, self._device)
+        self._successors = Successors(buffer_size, self._rows.device) if n_step > 1 else None
         self._position = 0
         self._filled = 0
         gigabytes = self._rows.nbytes / 1e9
@@ -87,12 +105,16 @@ class ReplayBuffer:
             transitions.actions,
             transitions.next_observations,
             transitions.rewards[:, None],
-            ~transitions.terminations[:, None],
+            np.float32(self._gamma) * ~transitions.terminations[:, None],
         )
         buffer_size = self._sizes[0]
         rows = torch.from_numpy(np.concatenate(columns, axis=1, dtype=np.float32)[-buffer_size:])
         indices = (self._position + torch.arange(len(rows))) % buffer_size
         self._rows[indices.to(self._rows.device)] = rows.to(self._rows.device)
+        if self._successors is not None:
+            ended = (transitions.terminations | transitions.truncations)[-buffer_size:]
+            batch = self.batch(rows)
+            self._successors.add(indices.numpy(), batch.observations.numpy(), batch.next_observations.numpy(), ended)
         self._position = (self._position + len(rows)) % buffer_size
         self._filled = min(self._filled + len(rows), buffer_size)
 
@@ -105,12 +127,29 @@ class ReplayBuffer:
             generator: random numbers, on the device of the batches.
         """
         indices = torch.randint(self._filled, (batches * batch_size,), generator=generator, device=self._device)
-        rows = self._rows.index_select(0, indices.to(self._rows.device)).to(self._device)
+        rows = self._gather(indices.to(self._rows.device)).to(self._device)
         return [self.batch(chunk) for chunk in torch.split(rows, batch_size)]
+
+    def _gather(self, indices: Tensor) -> Tensor:
+        """The rows (B, columns) of transitions, extended to n-step returns."""
+        rows = self._rows.index_select(0, indices)
+        if self._successors is None:
+            return rows
+        batch, last, factor = self.batch(rows), indices, torch.ones_like(rows[:, 0])
+        for _ in range(1, self._n_step):
+            successors = self._successors.rows[last]
+            has_successor = successors >= 0
+            last = torch.where(has_successor, successors, last)
+            factor = torch.where(has_successor, factor * self._gamma, factor)
+            batch.rewards.add_(torch.where(has_successor, factor * self._rows[last, REWARD], 0.0))
+        after_last = self.batch(self._rows.index_select(0, last))
+        batch.next_observations.copy_(after_last.next_observations)
+        batch.discounts.copy_(factor * after_last.discounts)
+        return rows
 
     def batch(self, rows: Tensor) -> Batch:
         """Rows (B, columns), in the layout of :attr:`Batch.rows`, as a batch."""
-        observations, actions, next_observations, rewards, not_terminated = torch.split(rows, self._widths, dim=1)
+        observations, actions, next_observations, rewards, discounts = torch.split(rows, self._widths, dim=1)
         return Batch(
             rows=rows,
             observations=observations,
@@ -118,7 +157,7 @@ class ReplayBuffer:
             observations_actions=rows[:, : self._widths[0] + self._widths[1]],
             next_observations=next_observations,
             rewards=rewards.squeeze(1),
-            not_terminated=not_terminated.squeeze(1),
+            discounts=discounts.squeeze(1),
         )
 
     def save(self, path: Path) -> None:
@@ -128,21 +167,26 @@ class ReplayBuffer:
             "position": torch.tensor(self._position),
             "sizes": torch.tensor(self._sizes),
         }
+        if self._successors is not None:
+            tensors["successors"] = self._successors.rows[: self._filled]
         save_file(tensors, path)
 
     def load(self, path: Path) -> None:
         """Restore what :meth:`save` wrote; adding and sampling then continue exactly.
 
         Raises:
-            RunError: no such file, or a buffer of other sizes.
+            RunError: no such file, or a buffer of other sizes, or one with ``n_step`` above 1 where the other has 1.
         """
-        tensors = read_tensors(path, {"rows", "position", "sizes"})
+        successors = {"successors"} if self._successors is not None else set()
+        tensors = read_tensors(path, {"rows", "position", "sizes"} | successors)
         if tensors["sizes"].tolist() != list(self._sizes):
             raise RunError(
                 f"{path} has buffer, observation and action sizes {tensors['sizes'].tolist()}, "
                 f"this run has {list(self._sizes)}",
                 "Resume with the options, robot and environment of the saved run.",
             )
+        if self._successors is not None:
+            self._successors.load(tensors["successors"], self.batch(tensors["rows"]).next_observations)
         self._filled = len(tensors["rows"])
         self._position = int(tensors["position"])
         self._rows[: self._filled] = tensors["rows"]

@@ -35,7 +35,7 @@ def stored(buffer: ReplayBuffer) -> set[int]:
 
 @given(buffer_size=st.integers(1, 12), counts=st.lists(st.integers(0, 20), min_size=1, max_size=6).filter(any))
 def test_keeps_the_last_of_any_sequence(buffer_size: int, counts: list[int]) -> None:
-    buffer, total = ReplayBuffer(buffer_size, 3, 2, "cpu"), 0
+    buffer, total = ReplayBuffer(buffer_size, 3, 2, 1.0, "cpu"), 0
     for count in counts:
         buffer.add(transitions(total, count))
         total += count
@@ -44,7 +44,7 @@ def test_keeps_the_last_of_any_sequence(buffer_size: int, counts: list[int]) -> 
 
 
 def test_a_batch_has_every_column_in_its_place() -> None:
-    buffer = ReplayBuffer(20, 3, 2, "cpu")
+    buffer = ReplayBuffer(20, 3, 2, 1.0, "cpu")
     buffer.add(transitions(0, 20))
     batches = buffer.sample(3, 5, torch.Generator().manual_seed(1))
     assert len(batches) == 3
@@ -56,12 +56,12 @@ def test_a_batch_has_every_column_in_its_place() -> None:
         torch.testing.assert_close(batch.next_observations, number + torch.tensor([0.6, 0.7, 0.8]))
         torch.testing.assert_close(batch.rewards, number[:, 0] + 0.5)
         # Truncations (even numbers) bootstrap, terminations (multiples of 3) do not.
-        torch.testing.assert_close(batch.not_terminated, (number[:, 0] % 3 != 0).float())
+        torch.testing.assert_close(batch.discounts, (number[:, 0] % 3 != 0).float())
     assert len({tuple(batch.rewards.tolist()) for batch in batches}) == 3
 
 
 def test_continues_exactly_after_loading(tmp_path: Path) -> None:
-    buffer, copy = ReplayBuffer(10, 3, 2, "cpu"), ReplayBuffer(10, 3, 2, "cpu")
+    buffer, copy = ReplayBuffer(10, 3, 2, 1.0, "cpu"), ReplayBuffer(10, 3, 2, 1.0, "cpu")
     buffer.add(transitions(0, 13))
     buffer.save(tmp_path / "replay.safetensors")
     copy.load(tmp_path / "replay.safetensors")
@@ -73,13 +73,13 @@ def test_continues_exactly_after_loading(tmp_path: Path) -> None:
 
 
 def test_on_a_disk_it_is_the_same_and_leaves_no_file(tmp_path: Path) -> None:
-    mapped, plain = ReplayBuffer(10, 3, 2, "cpu", str(tmp_path)), ReplayBuffer(10, 3, 2, "cpu")
+    mapped, plain = ReplayBuffer(10, 3, 2, 1.0, "cpu", str(tmp_path)), ReplayBuffer(10, 3, 2, 1.0, "cpu")
     for buffer in (mapped, plain):
         buffer.add(transitions(0, 13))
     if (maps := Path("/proc/self/maps")).exists():
         assert str(tmp_path) in maps.read_text()
     mapped.save(tmp_path / "replay.safetensors")
-    resumed = ReplayBuffer(10, 3, 2, "cpu", str(tmp_path))
+    resumed = ReplayBuffer(10, 3, 2, 1.0, "cpu", str(tmp_path))
     resumed.load(tmp_path / "replay.safetensors")
     assert torch.equal(mapped._rows, plain._rows) and torch.equal(resumed._rows, plain._rows)
     assert [path.name for path in tmp_path.iterdir()] == ["replay.safetensors"]
@@ -87,26 +87,26 @@ def test_on_a_disk_it_is_the_same_and_leaves_no_file(tmp_path: Path) -> None:
 
 def test_logs_its_full_size(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", "nil.learning"):
-        ReplayBuffer(1000, 120, 8, "cpu")
+        ReplayBuffer(1000, 120, 8, 1.0, "cpu")
     assert "1,000 transitions, up to 0.00 GB of memory" in caplog.text
 
 
 @pytest.mark.parametrize("folder", ["", "here"])
 def test_refuses_a_size_that_does_not_fit(folder: str, tmp_path: Path) -> None:
     with pytest.raises(MachineError, match=r"takes [\d.]+ GB") as caught:
-        ReplayBuffer(10**13, 100, 10, "cpu", folder and str(tmp_path))
+        ReplayBuffer(10**13, 100, 10, 1.0, "cpu", folder and str(tmp_path))
     assert "agent.buffer_size" in caught.value.hint
 
 
 def test_refuses_a_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(MachineError, match="No such file"):
-        ReplayBuffer(10, 3, 2, "cpu", str(tmp_path / "nowhere"))
+        ReplayBuffer(10, 3, 2, 1.0, "cpu", str(tmp_path / "nowhere"))
 
 
 @pytest.mark.parametrize("sizes", [(11, 3, 2), (10, 2, 4), (10, 3, 3)])
 def test_refuses_a_buffer_of_other_sizes(tmp_path: Path, sizes: tuple[int, int, int]) -> None:
-    buffer = ReplayBuffer(10, 3, 2, "cpu")
+    buffer = ReplayBuffer(10, 3, 2, 1.0, "cpu")
     buffer.add(transitions(0, 4))
     buffer.save(tmp_path / "replay.safetensors")
     with pytest.raises(RunError, match=r"10, 3, 2"):
-        ReplayBuffer(*sizes, "cpu").load(tmp_path / "replay.safetensors")
+        ReplayBuffer(*sizes, 1.0, "cpu").load(tmp_path / "replay.safetensors")

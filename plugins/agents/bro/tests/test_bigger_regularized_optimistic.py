@@ -118,7 +118,7 @@ def experienced(**options: Any) -> tuple[BiggerRegularizedOptimistic, Batch, dic
     learner = agent(learning_rate=1e-3, **options)
     interact(learner, 25)
     batch = learner.replay.sample(1, 64, learner.generator)[0]
-    names = ("observations", "actions", "next_observations", "rewards", "not_terminated")
+    names = ("observations", "actions", "next_observations", "rewards", "discounts")
     return learner, batch, {name: getattr(batch, name).double().numpy() for name in names}
 
 
@@ -139,13 +139,13 @@ def capture_gradient(learner: BiggerRegularizedOptimistic, optimizer: str) -> li
 @pytest.mark.parametrize("pessimism", [0.0, 0.7])
 def test_critics_minimize_the_published_loss(pessimism: float) -> None:
     learner, batch, x = experienced(pessimism=pessimism)
-    assert set(x["not_terminated"]) == {0.0, 1.0}
+    assert set(x["discounts"]) == {0.0, np.float32(0.99)}
     noise = learner.noise(64, ACTION)
     temperature = learner.weights.temperature().item()
     actions, log_prob = numpy_sample(*numpy_policy(learner, x["next_observations"]), noise.double().numpy())
     one, other = numpy_quantiles(learner.targets, x["next_observations"], actions)
     value = (one + other) / 2 - pessimism * np.abs(one - other) / 2 - temperature * log_prob[:, None]
-    td_target = x["rewards"][:, None] + 0.99 * x["not_terminated"][:, None] * value
+    td_target = x["rewards"][:, None] + x["discounts"][:, None] * value
     quantiles = numpy_quantiles(learner.critics, x["observations"], x["actions"])
     expected = sum(numpy_quantile_huber(q, td_target) for q in quantiles)
     before = state(learner)

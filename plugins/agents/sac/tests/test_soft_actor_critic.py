@@ -85,15 +85,15 @@ def test_losses_are_the_papers_equations() -> None:
     learner = agent(critics=3)
     interact(learner, 40)
     batch = learner.replay.sample(1, 64, learner.generator)[0]
-    assert set(batch.not_terminated.tolist()) == {0.0, 1.0}
+    assert set(batch.discounts.tolist()) == {0.0, np.float32(0.9)}
     noise = torch.randn(64, ACTION, generator=learner.generator)
-    columns = batch.observations, batch.actions, batch.next_observations, batch.rewards, batch.not_terminated
-    observations, actions, next_observations, rewards, not_terminated = (c.double().numpy() for c in columns)
+    columns = batch.observations, batch.actions, batch.next_observations, batch.rewards, batch.discounts
+    observations, actions, next_observations, rewards, discounts = (c.double().numpy() for c in columns)
     temperature, eps = learner.temperature().item(), noise.double().numpy()
 
     next_actions, next_log_prob = numpy_policy(learner, next_observations, eps)
     next_values = numpy_values(learner.targets, next_observations, next_actions).min(0) - temperature * next_log_prob
-    td_target = rewards + 0.9 * not_terminated * next_values
+    td_target = rewards + discounts * next_values
     values = numpy_values(learner.critics, observations, actions)
     expected_critic_loss = sum(0.5 * np.mean((value - td_target) ** 2) for value in values)
     critic_loss, q_mean = learner._step_critics(batch, noise)

@@ -38,10 +38,9 @@ class BiggerRegularizedOptimistic(OffPolicyAgent):
     options: BroOptions
 
     def __init__(self, options: BroOptions, spec: AgentSpec) -> None:
-        super().__init__(options, spec)
+        super().__init__(options, spec, _gamma(options, spec))
         if options.optimism:
             self.metrics = (*self.metrics, "kl", "optimism", "kl_weight")
-        self.gamma = _gamma(options, spec)
         self.target_entropy = options.target_entropy * spec.action_size
         self.seed = spec.seed
         self.observed_steps = 0  # environment steps
@@ -118,7 +117,7 @@ class BiggerRegularizedOptimistic(OffPolicyAgent):
             actions, log_prob = self.actor(batch.next_observations).sample_with_log_prob(noise)
             next_values = self._pessimistic(self.targets(torch.cat((batch.next_observations, actions), -1)))
             next_values -= (self.weights.temperature() * log_prob).unsqueeze(-1)
-            td_target = batch.rewards.unsqueeze(-1) + self.gamma * batch.not_terminated.unsqueeze(-1) * next_values
+            td_target = batch.rewards.unsqueeze(-1) + batch.discounts.unsqueeze(-1) * next_values
         quantiles = self.critics(batch.observations_actions)
         loss = quantile_huber(quantiles, td_target)
         self.critic_optimizer.minimize(loss)

@@ -30,6 +30,9 @@ class SacOptions(Options):
     )
     critics: int = Field(2, ge=2, description="Number of critics; the TD target and the actor use their minimum.")
     gamma: float = Field(0.95, ge=0, lt=1, description="Discount factor per control step.")
+    n_step: int = Field(
+        1, ge=1, description="Steps of the returns that the critics learn, without off-policy correction."
+    )
     learning_rate: float = Field(1e-3, gt=0, description="Adam's, for actor, critics and temperature.")
     batch_size: int = Field(128, ge=1, description="Transitions in a gradient step.")
     replay_ratio: float = Field(1.0, gt=0, description="Gradient steps per environment step; fractions are kept.")

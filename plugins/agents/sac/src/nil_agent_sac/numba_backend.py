@@ -89,7 +89,6 @@ def numba_step(
                 critic_ensemble,
                 targets,
                 LOG_STD_BOUNDS,
-                options.gamma,
                 options.tau,
                 target_entropy,
             )

@@ -74,7 +74,6 @@ def gradient_step(
     critics: MlpEnsemble,
     target_parameters: Array,
     log_std_bounds: tuple[float, float],
-    gamma: float,
     tau: float,
     target_entropy: float,
 ) -> Array:
@@ -83,13 +82,12 @@ def gradient_step(
     Haarnoja et al. 2018 (arXiv 1812.05905), equations 5 to 7 and 18.
 
     Args:
-        rows: (B, columns): observations, actions, next observations, rewards, not_terminated.
+        rows: (B, columns): observations, actions, next observations, rewards, discounts.
         noise: (2, B, A) from N(0, 1), for the next actions and for the actions.
         actor: its last parameter is the log temperature.
         critics: two or more members.
         target_parameters: (P,), in the order of the critics' parameters.
         log_std_bounds: of the policy's log standard deviations.
-        gamma: discount factor.
         tau: update rate of the target critics.
         target_entropy: of a whole action, in nats.
 
@@ -111,8 +109,8 @@ def gradient_step(
     critic_inputs = np.concatenate((observations, actions), 1)
     for member in range(critics.num_members):
         update_min_q(mlp_forward(critic_inputs, target_parameters, critics, member), member, min_q, argmin_q)
-    rewards, not_terminated = rows[:, next_end], rows[:, next_end + 1]
-    td_target = rewards + np.float32(gamma) * not_terminated * (min_q - temperature * log_prob)
+    rewards, discounts = rows[:, next_end], rows[:, next_end + 1]
+    td_target = rewards + discounts * (min_q - temperature * log_prob)
 
     critic_inputs = rows[:, :action_end].copy()
     for member in range(critics.num_members):

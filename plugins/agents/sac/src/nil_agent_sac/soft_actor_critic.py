@@ -30,7 +30,7 @@ class SoftActorCritic(OffPolicyAgent):
     options: SacOptions
 
     def __init__(self, options: SacOptions, spec: AgentSpec) -> None:
-        super().__init__(options, spec)
+        super().__init__(options, spec, options.gamma, options.n_step)
         sizes = spec.observation_size, spec.action_size
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(spec.seed)
@@ -90,7 +90,7 @@ class SoftActorCritic(OffPolicyAgent):
             actions, log_prob = self.actor(batch.next_observations).sample_with_log_prob(noise)
             next_values = self.targets(torch.cat((batch.next_observations, actions), -1)).amin(0)
             next_values -= self.temperature() * log_prob
-            td_target = torch.addcmul(batch.rewards, batch.not_terminated, next_values, value=self.options.gamma)
+            td_target = torch.addcmul(batch.rewards, batch.discounts, next_values)
         q = self.critics(batch.observations_actions)
         loss = mse_loss(q, td_target.expand_as(q)) * (self.options.critics / 2)
         self.critic_optimizer.minimize(loss)
