@@ -265,6 +265,27 @@ def test_continues_bit_for_bit_after_loading(tmp_path: Path, options: dict[str, 
     assert all(map(torch.equal, weights(uninterrupted), weights(resumed)))
 
 
+def test_n_step_returns_reach_the_critics_and_survive_loading(tmp_path: Path) -> None:
+    """Three environments in lockstep, whose observations are linked."""
+    points = np.random.default_rng(0).standard_normal((41, 3, OBSERVATION), np.float32)
+
+    def learn(learner: SoftActorCritic, steps: range) -> list[torch.Tensor]:
+        for step in steps:
+            data = random_transitions(3, OBSERVATION, ACTION, seed=step)
+            linked = {"observations": points[step], "next_observations": points[step + 1]}
+            learner.observe(Transitions(**{**vars(data), **linked}))
+            learner.update(3)
+        return [parameter.clone() for parameter in weights(learner)]
+
+    one, three, resumed = agent(n_step=1), agent(n_step=3), agent(seed=9, n_step=3)
+    learn(three, range(20))
+    three.save(tmp_path)
+    resumed.load(tmp_path)
+    expected = learn(three, range(20, 40))
+    assert all(map(torch.equal, expected, learn(resumed, range(20, 40))))
+    assert not all(map(torch.equal, expected, learn(one, range(40))))
+
+
 @pytest.mark.parametrize("changes", [{"hidden": (16,)}, {"hidden": (16, 8)}, {"critics": 3}, {"buffer_size": 400}])
 def test_refuses_another_agents_folder(tmp_path: Path, changes: dict[str, Any]) -> None:
     saved = agent()
