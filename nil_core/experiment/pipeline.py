@@ -21,6 +21,7 @@ from nil_core.devices import available_device
 from nil_core.errors import ConfigError, NilError, PluginError, RunError
 from nil_core.evaluation.artifacts import write_comparison, write_curve
 from nil_core.evaluation.metrics import COLUMNS, spread
+from nil_core.experiment import run_folder
 from nil_core.experiment.experiment import Evaluator, Experiment, build_embedder, build_scene, deterministic_policy
 from nil_core.experiment.manifest import check_versions, manifest, random_mark
 from nil_core.hooks import Hooks
@@ -40,7 +41,7 @@ from nil_core.reward.imitation import ImitationReward
 from nil_core.reward.regularization import TERMS
 from nil_core.sim.scene import RobotScene
 from nil_core.sim.vector_env import VectorEnv
-from nil_core.storage import log, run_folder
+from nil_core.storage import log
 from nil_core.storage.atomic import write_json, write_text
 from nil_core.storage.lock import run_lock
 from nil_core.storage.run_folder import RunFolder

@@ -253,7 +253,7 @@ def test_networks_are_of_the_published_size_and_start() -> None:
                 continue
             for weight in p if p.dim() == 3 and p.shape[1] > 1 else [p]:
                 if weight.dim() != 2 or 1 in weight.shape:
-                    assert (weight == 1).all()  # of a layer normalisation
+                    assert (weight == 1).all()  # of a layer normalization
                     continue
                 gain = (
                     0.01 if name.startswith("mean_shift") else 1.0 if name.startswith("raw_log_std") else math.sqrt(2)
