@@ -1,10 +1,10 @@
 """An agent on tasks of the dm_control suite, beside the published returns.
 
 Published: BRO and BRO Fast from the curves of its authors' code (10 seeds, action repeat 1), SAC from the result files
-of SimBa (arXiv 2410.09754; 10 seeds, two gradient steps a step, action repeat 2). A run goes on where it was stopped.
+of SimBa (arXiv 2410.09754; 10 seeds, two gradient steps a step, action repeat 2). A stopped run resumes.
 
     python benchmarks/bro_dmc.py pendulum-swingup --agent bro-fast --steps 100000 --seeds 0 1 2
-    python benchmarks/bro_dmc.py walker-run --agent sac --set discount=0.99 --set learning_rate=3e-4
+    python benchmarks/bro_dmc.py walker-run --agent sac --set gamma=0.99 --set learning_rate=3e-4
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("MUJOCO_GL", "disabled")  # nothing is drawn
+os.environ.setdefault("MUJOCO_GL", "disabled")  # no rendering
 
 import dm_env
 import numpy as np

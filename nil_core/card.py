@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -29,8 +30,13 @@ class Capability(StrEnum):
 
 
 class Options(BaseModel):
-    """Base of every component's config: unknown keys are errors, values cannot change after validation."""
+    """Base of every component's config: unknown keys are errors, values cannot change after validation.
 
+    Attributes:
+        RENAMED: old to new names of options, see :mod:`nil_core.renamed_keys`.
+    """
+
+    RENAMED: ClassVar[Mapping[str, str]] = {}
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 

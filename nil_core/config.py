@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import tomli_w
 from pydantic import (
@@ -28,6 +28,7 @@ from pydantic import (
 from nil_core.card import KINDS
 from nil_core.errors import ConfigError
 from nil_core.presets import PRESETS
+from nil_core.renamed_keys import renamed_key_error
 from nil_core.types import ControlMode
 
 Tree = dict[str, Any]
@@ -36,8 +37,13 @@ Framing = Literal["whole", "box"]
 
 
 class Section(BaseModel):
-    """A table of the config: unknown keys are errors, values are fixed once validated."""
+    """A table of the config: unknown keys are errors, values are fixed once validated.
 
+    Attributes:
+        RENAMED: old to new keys, see :mod:`nil_core.renamed_keys`.
+    """
+
+    RENAMED: ClassVar[Mapping[str, str]] = {}
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
@@ -340,7 +346,9 @@ def with_changes(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
 
 
 def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -> ConfigError:
-    """pydantic's first complaint as one line a person can act on."""
+    """pydantic's first complaint as one line a person can act on; a renamed key comes before all others."""
+    if (renamed := renamed_key_error(error, model, prefix)) is not None:
+        return renamed
     first = error.errors()[0]
     path = [str(part) for part in first["loc"]]
     key = prefix + ".".join(path)

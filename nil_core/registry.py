@@ -38,6 +38,7 @@ from nil_core.interfaces import (
     VideoEncoder,
     VideoGenerator,
 )
+from nil_core.renamed_keys import renamed_key_error
 
 PROTOCOLS: Mapping[Kind, type] = {
     "generator": VideoGenerator,
@@ -243,7 +244,8 @@ def _options(kind: Kind, entry: Entry, found: ComponentCard, values: Mapping[str
         try:
             validated = found.config.model_validate(dict(values))
         except ValidationError as error:
-            raise _option_error(kind, entry.name, found.config, error.errors()[0]) from error
+            renamed = renamed_key_error(error, found.config, f"{kind}.")
+            raise renamed or _option_error(kind, entry.name, found.config, error.errors()[0]) from error
     return validated
 
 

@@ -18,7 +18,7 @@ SMALL = {
     "video.first_frame_size": 64,
     "simulation.workers": 0,
     "training.eval_every": 0,
-    "agent.batch": 16,  # soon remembered, so that something is learned from
+    "agent.batch_size": 16,  # soon remembered, so that something is learned from
 }
 
 

@@ -26,7 +26,7 @@ from nil_core.storage.run_folder import open_run
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose best policy is another than its newest, by what they do."""
-    config = resolve("smoke", sets=["simulation.workers=0", "agent.batch=16"]).config
+    config = resolve("smoke", sets=["simulation.workers=0", "agent.batch_size=16"]).config
     folder = pipeline.run(config, tmp_path_factory.mktemp("runs") / "walk", reporter=Silent()).folder
     shutil.copytree(folder / "checkpoints" / "step-000000080" / "agent", folder / "first")
     shutil.rmtree(folder / "checkpoints" / "best" / "agent")

@@ -57,7 +57,7 @@ class Slide(dm_env.Environment):
 
 
 def sac(setting: AgentSpec) -> Agent:
-    options = {"warmup": 10, "batch": 4, "hidden": [8], "replay_ratio": 1.0}
+    options = {"learning_starts": 10, "batch_size": 4, "hidden": [8], "replay_ratio": 1.0}
     agent: Agent = registry.build("agent", "sac", options, setting)
     return agent
 
