@@ -7,7 +7,7 @@ from typing import Any
 
 from nil_core.api import ConfigError, GenerationRequest
 from nil_core.hosted import Connection, Order, Refusal, Status, Ticket, Trouble, raw_base64
-from nil_generator_kling.service import IMAGE_LIMIT, Kling, status_of
+from nil_generator_kling.base import IMAGE_LIMIT, Kling, status_of
 
 RESOLUTIONS = {"std": "720p", "pro": "1080p"}
 

@@ -9,7 +9,7 @@ import jwt
 
 from nil_core.api import GenerationRequest
 from nil_core.hosted import Connection, Order, Refusal, Reply, Status, Ticket, Trouble, raw_base64
-from nil_generator_kling.service import IMAGE_LIMIT, Kling, status_of
+from nil_generator_kling.base import IMAGE_LIMIT, Kling, status_of
 
 ROUTE = "v1/videos/image2video"
 LIFE = 1800  # s that a token is valid, and how early it begins to be, as in the vendor's example
