@@ -1,4 +1,4 @@
-"""What Kling's two protocols share.
+"""What Kling's two APIs share.
 
 Source: the vendor's pages on image-to-video and on error codes, as of 2026-08.
 """
@@ -11,26 +11,26 @@ from typing import Any
 from nil_core.api import GenerationRequest, letterbox
 from nil_core.hosted import (
     Clock,
+    ErrorKind,
+    ErrorResponse,
     HostedGenerator,
     Order,
-    Reply,
+    Response,
     State,
     Status,
-    Trouble,
-    Verdict,
-    estimate,
-    fitting_text,
-    judge,
-    ordered_seconds,
-    unseemly,
+    checked_prompt,
+    choose_seconds,
+    classify_http_error,
+    mentions_moderation,
+    price_estimate,
 )
 from nil_generator_kling import KlingOptions
-from nil_generator_kling.models import DATED, MODELS
+from nil_generator_kling.models import MODELS, PRICE_DATE
 
 IMAGE_LIMIT = 10_000_000  # bytes
-LONGEST_PROMPT = 2500  # characters
-SIDES = {"std": 720, "pro": 1080}  # pixels of the square that is sent; the service takes 300 or more
-UNITS = 0.14  # USD that one of the units costs in which the service accounts
+MAX_PROMPT_LENGTH = 2500  # characters
+SIDES = {"std": 720, "pro": 1080}  # of the square first frame that is sent, pixels; the service accepts 300 or more
+USD_PER_UNIT = 0.14  # price of the service's billing unit
 
 STATES = {
     "submitted": State.QUEUED,
@@ -40,25 +40,25 @@ STATES = {
     "failed": State.FAILED,
 }
 CODES = {
-    1003: Trouble.TOKEN,
-    1004: Trouble.TOKEN,
-    1100: Trouble.KEY,
-    1101: Trouble.CREDIT,
-    1102: Trouble.CREDIT,
-    1103: Trouble.KEY,
-    1203: Trouble.MISSING,
-    1300: Trouble.MODERATED,
-    1301: Trouble.MODERATED,
-    1302: Trouble.SLOW_DOWN,
-    1303: Trouble.SLOW_DOWN,
-    1304: Trouble.KEY,
+    1003: ErrorKind.TOKEN,
+    1004: ErrorKind.TOKEN,
+    1100: ErrorKind.KEY,
+    1101: ErrorKind.CREDIT,
+    1102: ErrorKind.CREDIT,
+    1103: ErrorKind.KEY,
+    1203: ErrorKind.NOT_FOUND,
+    1300: ErrorKind.MODERATED,
+    1301: ErrorKind.MODERATED,
+    1302: ErrorKind.RATE_LIMIT,
+    1303: ErrorKind.RATE_LIMIT,
+    1304: ErrorKind.KEY,
 }
 
 
 class Kling(HostedGenerator):
     """Image-to-video at Kling: the aspect follows the image, which is sent square; there is no seed.
 
-    Our name for a task (``external_task_id``) is unique in an account, and finds it again.
+    Our name for a task (``external_task_id``) is unique in an account, and the task can be found by it.
     """
 
     name = "kling"
@@ -71,40 +71,40 @@ class Kling(HostedGenerator):
 
     @abstractmethod
     def body(self, request: GenerationRequest, seconds: int) -> dict[str, Any]:
-        """What is sent, less first frame and name."""
+        """What is sent, without first frame and name."""
 
     def order(self, request: GenerationRequest) -> Order:
         """One video, of the shortest length that covers the request."""
         model, mode = self._options.model, self._options.mode
-        sold = MODELS[model]
-        seconds = ordered_seconds(f"kling {model}", sold.seconds, request.seconds)
-        price = sold.std if mode == "std" else sold.pro
+        offer = MODELS[model]
+        seconds = choose_seconds(f"kling {model}", offer.seconds, request.seconds)
+        price = offer.std if mode == "std" else offer.pro
         for text in (request.prompt, request.negative_prompt):
-            fitting_text(text, LONGEST_PROMPT, "kling")
+            checked_prompt(text, MAX_PROMPT_LENGTH, "kling")
         return Order(
             model=model,
             body=self.body(request, seconds),
             frame=letterbox(request.first_frame, SIDES[mode], SIDES[mode], request.background),
             seconds=seconds,
-            estimate=estimate(f"kling {model} {mode}", seconds, price, DATED, self._options.price),
+            estimate=price_estimate(f"kling {model} {mode}", seconds, price, PRICE_DATE, self._options.price),
             seed=request.seed,
         )
 
-    def judge(self, reply: Reply) -> Verdict | None:
-        """The body's code decides; it may be an error at HTTP 200, and 429 has five meanings."""
-        code = reply.find("code")
-        words = f"{reply.find('message') or reply.text} (code {code})"
+    def classify_error(self, response: Response) -> ErrorResponse | None:
+        """The code in the body decides: HTTP 200 may be an error, and 429 has five meanings."""
+        code = response.find("code")
+        message = f"{response.find('message') or response.text} (code {code})"
         if code in CODES:
-            return Verdict(CODES[code], words)
-        if isinstance(code, int) and code != 0 and reply.status < 400:
-            return Verdict(Trouble.BUSY if 5000 <= code < 6000 else Trouble.INVALID, words)
-        return judge(reply, words)
+            return ErrorResponse(CODES[code], message)
+        if isinstance(code, int) and code != 0 and response.status < 400:
+            return ErrorResponse(ErrorKind.UNAVAILABLE if 5000 <= code < 6000 else ErrorKind.INVALID_REQUEST, message)
+        return classify_http_error(response, message)
 
 
-def status_of(word: str, url: str | None, words: str, charged: Any) -> Status:
-    """A task's state from the service's words; failed ones say in their message that they were moderated."""
-    state = STATES.get(word, State.RUNNING)
-    if state is State.FAILED and unseemly(words):
+def status_of(task_status: str, url: str | None, message: str, charged: Any) -> Status:
+    """The status of a task from the fields of a response; only the message of a failed task tells of moderation."""
+    state = STATES.get(task_status, State.RUNNING)
+    if state is State.FAILED and mentions_moderation(message):
         state = State.MODERATED
-    cost = None if charged is None else {"units": charged, "usd_per_unit": UNITS}
-    return Status(state, url=url or "", words=words, cost=cost)
+    cost = None if charged is None else {"units": charged, "usd_per_unit": USD_PER_UNIT}
+    return Status(state, url=url or "", message=message, cost=cost)

@@ -1,4 +1,4 @@
-"""The generator ``kling``: the client of the protocol that the model uses."""
+"""The generator ``kling``: the client of the API that the model uses."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from nil_generator_kling.legacy import KlingLegacy
 
 def kling(options: KlingOptions, clock: Clock | None = None) -> Kling:
     """``kling-v...`` models use the legacy API, all others API 2.0."""
-    protocol = KlingLegacy if options.model.startswith("kling-v") else KlingApi2
-    return protocol(options, clock)
+    client = KlingLegacy if options.model.startswith("kling-v") else KlingApi2
+    return client(options, clock)
