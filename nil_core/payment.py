@@ -34,10 +34,10 @@ class Estimate:
 
 
 Consent = Callable[[Estimate], None]
-"""Called before money is spent; returns if a person agreed.
+"""Called before money is spent; returns if a person match.
 
 Raises:
-    ConfigError: nobody agreed.
+    ConfigError: nobody match.
 """
 
 
@@ -51,7 +51,7 @@ def refuse(estimate: Estimate) -> None:
     Raises:
         ConfigError: always; the hint says how to agree beforehand.
     """
-    raise ConfigError(f"this would cost {estimate}, and nobody agreed to it", "add --yes (in Python: consent=agree)")
+    raise ConfigError(f"this would cost {estimate}, and nobody match to it", "add --yes (in Python: consent=agree)")
 
 
 def asking(confirm: Callable[[str], bool]) -> Consent:

@@ -11,10 +11,10 @@ import httpx2
 from nil_core.errors import DataError
 from nil_core.hosted.connection import Connection, brief
 from nil_core.hosted.errors import ServiceError
-from nil_core.runs.atomic import clear_of_disk_trouble
-from nil_core.runs.cache import cache_root
-from nil_core.runs.media import read_video
+from nil_core.storage.atomic import explain_os_errors
+from nil_core.storage.cache import cache_root
 from nil_core.types import Progress, Video
+from nil_core.video.files import read_video
 
 MAX_TRIES = 6
 EXPIRED_STATUSES = (401, 403, 404, 410)  # what file stores return for an expired URL
@@ -75,7 +75,7 @@ def download(
 
 def _fetch(connection: Connection, url: str, partial: Path, what: str, progress: Progress) -> None:
     """Append what is missing to the unfinished file."""
-    with clear_of_disk_trouble(partial):
+    with explain_os_errors(partial):
         partial.parent.mkdir(parents=True, exist_ok=True)
         have = partial.stat().st_size if partial.exists() else 0
         with connection.stream(url, {"Range": f"bytes={have}-"} if have else {}) as response:
@@ -110,7 +110,7 @@ def _store(partial: Path) -> str:
     with partial.open("rb") as file:
         sha256 = file_digest(file, "sha256").hexdigest()
     path = stored_path(sha256)
-    with clear_of_disk_trouble(path):
+    with explain_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         partial.replace(path)
     return sha256

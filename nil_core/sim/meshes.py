@@ -15,8 +15,8 @@ import mujoco
 import numpy as np
 
 from nil_core.errors import DataError
-from nil_core.runs.cache import Arrays, fingerprint, remember
 from nil_core.sim.surface import Triangles, simplify
+from nil_core.storage.cache import Arrays, cached, fingerprint
 from nil_core.types import Doubles, Floats
 
 VISUAL_GROUP = 2
@@ -130,8 +130,8 @@ def _geometry(model: mujoco.MjModel, name: str) -> tuple[Floats, Triangles]:
     """
     mesh = model.mesh(name).id
     first, count = model.mesh_vertadr[mesh], model.mesh_vertnum[mesh]
-    centred = model.mesh_vert[first : first + count].astype(np.float64)
-    vertices = (centred @ _matrix(model.mesh_quat[mesh]).T + model.mesh_pos[mesh]).astype(np.float32)
+    centerd = model.mesh_vert[first : first + count].astype(np.float64)
+    vertices = (centerd @ _matrix(model.mesh_quat[mesh]).T + model.mesh_pos[mesh]).astype(np.float32)
     first, count = model.mesh_faceadr[mesh], model.mesh_facenum[mesh]
     return vertices, model.mesh_face[first : first + count].copy()
 
@@ -177,5 +177,5 @@ def _cached_decimation(
     if len(geoms) > 1:
         compiler = spec.compiler
         key += [_place(geom) for geom in geoms] + [bool(compiler.degree), str(compiler.eulerseq)]
-    found, _ = remember("meshes", fingerprint(_RECIPE, pixel, *key), make, ("vertices", "triangles"))
+    found, _ = cached("meshes", fingerprint(_RECIPE, pixel, *key), make, ("vertices", "triangles"))
     return found["vertices"], found["triangles"]

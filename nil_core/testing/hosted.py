@@ -28,7 +28,7 @@ from nil_core.errors import NilError
 from nil_core.hosted.clock import Clock
 from nil_core.hosted.errors import ErrorKind, NoResponseError, RejectedError, ServiceError
 from nil_core.hosted.generator import HostedGenerator
-from nil_core.runs.cache import cache_root
+from nil_core.storage.cache import cache_root
 from nil_core.testing.fake_service import (
     FakeProtocol,
     FakeResponse,
@@ -158,7 +158,7 @@ def check_success(bench: Bench) -> None:
     video = generator.generate(hosted_request(), lambda done, total, what: progress_texts.append(what))
     assert bench.paid == 1 and progress_texts
     assert abs(video.seconds - 2.5) <= 1.5 / video.fps, video.seconds
-    left, top, side = video.window or (0, 0, 0)
+    left, top, side = video.crop_box or (0, 0, 0)
     corner = video.frames[0, int(top) + 2, int(left) + 2].astype(int)
     assert np.abs(corner - (20, 30, 200)).max() < 40, f"the first frame's background, not {corner}"
     legs = video.frames[0, int(top + 0.4 * side), int(left + 0.5 * side)].astype(int)

@@ -52,4 +52,4 @@ def test_the_page_has_every_model() -> None:
 @pytest.mark.parametrize("name", HOSTED)
 def test_show_prints_price_license_and_options(name: str) -> None:
     output = CliRunner().invoke(app, ["plugins", "show", f"generator.{name}"], env={"COLUMNS": "200"}).output
-    assert "price: " in output and "licence of weights and data: " in output and "generator.deadline" in output
+    assert "price: " in output and "license of weights and data: " in output and "generator.deadline" in output

@@ -278,4 +278,4 @@ def test_invalid_options_are_rejected(invalid: dict[str, Any], message: str) -> 
 
 def test_card() -> None:
     check_card(CARD)
-    assert CARD.price and CARD.licence
+    assert CARD.price and CARD.license

@@ -71,4 +71,4 @@ def test_invalid_options_are_rejected(invalid: dict[str, object]) -> None:
 
 def test_card() -> None:
     check_card(CARD)
-    assert CARD.price and CARD.licence
+    assert CARD.price and CARD.license

@@ -27,7 +27,7 @@ class Arm(Limb):
     """A limb that swings.
 
     Attributes:
-        shoulder: (3,) m, where it hangs in the standing pose, world.
+        shoulder: (3,) m, where it hangs in the standing pose, experiment.
         opposite: index of the leg on the other side, with which it swings.
     """
 
@@ -47,7 +47,7 @@ def find_arms(scene: Scene, standing: mujoco.MjData, legs: Sequence[Leg], hip_he
 
     Args:
         scene: robot and model.
-        standing: the model's data in the standing pose, kinematics and centres of mass computed.
+        standing: the model's data in the standing pose, kinematics and centers of mass computed.
         legs: left and right.
         hip_height: m.
     """
@@ -82,7 +82,7 @@ def find_arms(scene: Scene, standing: mujoco.MjData, legs: Sequence[Leg], hip_he
 def knee_limits(model: mujoco.MjModel, standing: mujoco.MjData, legs: Sequence[Leg]) -> dict[int, tuple[float, float]]:
     """Lowest and highest angle (rad) of each knee that keep it bent as in the standing pose, if only just.
 
-    A knee is the joint that changes the distance between its neighbours most; it is straight where that is largest. One
+    A knee is the joint that changes the distance between its neighbors most; it is straight where that is largest. One
     that stands straight bends to the side where its range is.
     """
     data = mujoco.MjData(model)

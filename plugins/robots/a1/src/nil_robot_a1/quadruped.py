@@ -23,7 +23,7 @@ DAMPING = {"hip": 1.0, "thigh": 2.0, "calf": 2.0}
 ARMATURE = 0.01
 FRICTION_LOSS = 0.2
 
-# The Collada files' colours, but for the calves: theirs (0.08) is nearly invisible on black.
+# The Collada files' colors, but for the calves: theirs (0.08) is nearly invisible on black.
 COLOUR = (0.45, 0.53, 0.67, 1.0)
 CALF_COLOUR = (0.36, 0.38, 0.42, 1.0)
 

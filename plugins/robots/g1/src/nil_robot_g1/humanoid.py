@@ -26,7 +26,7 @@ LEG = {"hip_pitch": 88.0, "hip_roll": 139.0, "hip_yaw": 88.0, "knee": 139.0, "an
 ARM = {"shoulder_pitch": 25.0, "shoulder_roll": 25.0, "shoulder_yaw": 25.0, "elbow": 25.0, "wrist_roll": 25.0}  # N m
 WAIST = {"waist_yaw": 88.0}
 
-# Soles flat, the centre of mass above the middle of the feet; arms a little off the body.
+# Soles flat, the center of mass above the middle of the feet; arms a little off the body.
 STAND = {"hip_pitch": -0.1036, "knee": 0.3, "ankle_pitch": -0.1964, "shoulder_pitch": 0.2, "elbow": 1.0}  # rad
 ARMS_OUT = {"left_shoulder_roll_joint": 0.2, "right_shoulder_roll_joint": -0.2}
 

@@ -29,7 +29,7 @@ TORSO = {"torso": 200.0}
 # softer than about 450 N m / rad let it topple.
 STRONG, ANKLE, WEAK = (2000.0, 25.0), (800.0, 15.0), (50.0, 1.0)
 
-# Soles flat, the centre of mass above the middle of the feet.
+# Soles flat, the center of mass above the middle of the feet.
 STAND = {"hip_pitch": -0.0512, "knee": 0.3, "ankle": -0.2488, "elbow": 0.5}  # rad
 
 COLOUR = (0.5, 0.52, 0.56, 1.0)  # instead of the model's 0.1, which is nearly invisible on black

@@ -25,7 +25,7 @@ LEG = {1: 100.0, 2: 160.0, 3: 160.0, 4: 300.0, 5: 160.0}  # N m; hip yaw, roll, 
 ARM = {1: 100.0, 2: 100.0, 3: 70.0, 4: 70.0, 5: 20.0, 6: 8.0}  # shoulder yaw, roll; elbow yaw, pitch; wrist yaw, roll
 TORSO = {1: 200.0, 2: 200.0}  # yaw, pitch
 
-# Soles flat, the centre of mass above the middle of the feet; arms a little off the body.
+# Soles flat, the center of mass above the middle of the feet; arms a little off the body.
 LEG_STAND = {3: -0.2074, 4: 0.4, 5: -0.1926}  # rad
 ARM_STAND = {1: 0.2585, 2: 0.173, 4: -0.5254}
 MIRRORED = (1, 2)  # arm joints that turn the other way on the right
