@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 API_VERSION = 1
 """Rises only when a plugin written for the former number would break."""
 
-Kind = Literal["generator", "encoder", "segmenter", "robot", "agent"]
-KINDS: tuple[Kind, ...] = ("generator", "encoder", "segmenter", "robot", "agent")
+Kind = Literal["generator", "encoder", "segmenter", "robot", "agent", "reward"]
+KINDS: tuple[Kind, ...] = ("generator", "encoder", "segmenter", "robot", "agent", "reward")
 
 
 class Capability(StrEnum):
@@ -29,8 +30,13 @@ class Capability(StrEnum):
 
 
 class Options(BaseModel):
-    """Base of every component's config: unknown keys are errors, values cannot change after validation."""
+    """Base of every component's config: unknown keys are errors, values cannot change after validation.
 
+    Attributes:
+        RENAMED: old to new names of options, see :mod:`nil_core.renamed_keys`.
+    """
+
+    RENAMED: ClassVar[Mapping[str, str]] = {}
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
@@ -68,9 +74,10 @@ class ComponentCard:
     """Stands in a plugin's ``__init__.py``, which must import nothing heavier than pydantic.
 
     Attributes:
-        kind: which of the five registries it belongs to.
+        kind: which of the six registries it belongs to.
         summary: one line for ``nil plugins list``.
-        target: ``package.module:Class``; called with the validated config (an agent: config and ``AgentSpec``).
+        target: ``package.module:Class``; called with the validated config (an agent: config and ``AgentSpec``; a reward: config and
+            ``RewardSpec``).
         config: the pydantic class of its options; derive it from :class:`Options`.
         requires: heavy modules, checked before the target is imported.
         capabilities: see :class:`Capability`.

@@ -16,9 +16,9 @@ from nil_core.reference.motion_source import find_motion
 from nil_core.sim.scene import RobotScene
 from nil_core.storage.cache import Arrays, cached, fingerprint
 from nil_core.types import CropBox, Doubles, Frames, Masks, Progress, Reference, no_progress
-from nil_core.video.box_framing import box_framed, box_lags, crop
+from nil_core.video.box_framing import box_framed, box_lags
 from nil_core.video.clips import ClipEmbedder
-from nil_core.video.crop import enclosing_square, to_square
+from nil_core.video.crop import crop, enclosing_square, to_square
 from nil_core.video.interpolation import FrameTimes, Interpolate, at_ticks, frame_times, method, trajectory_at_ticks
 
 PIECE = 32
