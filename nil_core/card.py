@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 API_VERSION = 1
 """Rises only when a plugin written for the former number would break."""
@@ -32,6 +32,24 @@ class Options(BaseModel):
     """Base of every component's config: unknown keys are errors, values cannot change after validation."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+
+class RobotOptions(Options):
+    """Options of a robot with colliders of its own; a robot may add to them."""
+
+    self_collision: bool = Field(
+        default=False,
+        description="Let the robot's links collide with each other; off, they meet the floor only, which is faster.",
+    )
+
+
+class MenagerieOptions(RobotOptions):
+    """Options of a robot that MuJoCo Menagerie has too."""
+
+    menagerie: bool = Field(
+        default=False,
+        description="Use the model that the package mujoco-menagerie has downloaded, not the one installed with nil.",
+    )
 
 
 @dataclass(frozen=True)

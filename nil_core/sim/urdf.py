@@ -118,7 +118,7 @@ def _find(filename: str, urdf: Path) -> Path:
 
 @cache
 def _collada_as_obj(path: Path) -> bytes:
-    """Geometry of a Collada file in metres, its node transforms applied, as the bytes of an OBJ file."""
+    """Geometry of a Collada file in meters, its node transforms applied, as the bytes of an OBJ file."""
     mesh = trimesh.load_mesh(path)
     # Without the texture coordinates, which split vertices.
     bare = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)

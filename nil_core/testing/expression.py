@@ -12,7 +12,7 @@ from nil_core.sim.scene import FLOOR, RobotScene
 from nil_core.types import Doubles
 
 ON_FLOOR = 0.015  # m; a foot this close to the floor carries the robot
-LEVER = 0.05  # m; where two feet stand, a newton metre costs as much as this lever's force
+LEVER = 0.05  # m; where two feet stand, a newton meter costs as much as this lever's force
 BEYOND = 1e-3  # rad over a joint's limit that rounding explains
 
 About = Literal["motion", "stand"]

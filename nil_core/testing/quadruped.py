@@ -79,7 +79,7 @@ class BlobScene(RobotScene):
         data = mujoco.MjData(self.model)
         geoms = np.flatnonzero(self.model.geom_group == 2)
         root = self.model.body(self.spec.root).id
-        metres = self.spec.camera.distance * np.linspace(-0.5, 0.5, self.render_size)
+        meters = self.spec.camera.distance * np.linspace(-0.5, 0.5, self.render_size)
         masks = np.zeros((len(qpos), self.render_size, self.render_size), np.bool_)
         for i, pose in enumerate(qpos):
             data.qpos[:] = pose
@@ -87,7 +87,7 @@ class BlobScene(RobotScene):
             for geom in geoms:
                 x, _, z = data.geom_xpos[geom] - (*data.xpos[root, :2], self.spec.camera.height)
                 radius = 0.6 * self.model.geom_rbound[geom]
-                masks[i] |= (metres - x) ** 2 + (-metres[:, None] - z) ** 2 <= radius**2
+                masks[i] |= (meters - x) ** 2 + (-meters[:, None] - z) ** 2 <= radius**2
             progress(i + 1, len(qpos), "poses drawn")
         return np.where(masks[..., None], np.array([200, 180, 160], np.uint8), np.uint8(0)), masks
 
