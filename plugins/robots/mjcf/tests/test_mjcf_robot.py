@@ -18,8 +18,8 @@ from nil_core.api import ConfigError, DataError, NilError
 from nil_core.sim.scene import compose, scene_fingerprint
 from nil_core.testing import check_robot
 from nil_robot_mjcf import MjcfOptions
+from nil_robot_mjcf.isolate import face_forward, tilt
 from nil_robot_mjcf.robot import MjcfRobot
-from nil_robot_mjcf.robot_alone import tilt, turned
 
 SUITE = Path(common.__file__).parents[1]
 
@@ -41,7 +41,7 @@ def text(
 ) -> str:
     """An MJCF with four legs, a floor, a ball, a light, a camera and a sensor."""
     legs = "".join(LEG.format(name=name, x=x, y=y, knee=knee) for name, (x, y) in PLACES.items())
-    drives = "".join(
+    motor_lines = "".join(
         f'<motor joint="{name}_{joint}" gear="2" ctrlrange="-15 15"/>' for name in PLACES for joint in ("hip", "knee")
     )
     return f"""<mujoco model="four legs">
@@ -55,7 +55,7 @@ def text(
         <body name="trunk" pos="3 1 2" quat="{quat}">{root}<geom name="trunk" type="box" size=".25 .1 .06"/>
           <site name="imu"/>{legs}</body>
       </worldbody>
-      <actuator>{drives if motors else ""}</actuator>
+      <actuator>{motor_lines if motors else ""}</actuator>
       <sensor><gyro site="imu"/></sensor>{more}</mujoco>"""
 
 
@@ -274,9 +274,9 @@ def test_a_urdf_whose_package_is_not_there(tmp_path):
 @given(st.floats(-3, 3), st.floats(-3, 3))
 def test_turning_about_the_vertical(lean, heading):
     leaning = np.array([np.cos(lean / 2), np.sin(lean / 2), 0, 0])
-    result = turned(leaning, heading)
+    result = face_forward(leaning, heading)
     assert tilt(result) == pytest.approx(abs(lean), abs=1e-6)
-    np.testing.assert_allclose(turned(result, -heading), leaning, atol=1e-12)
+    np.testing.assert_allclose(face_forward(result, -heading), leaning, atol=1e-12)
 
 
 def test_a_biped_keeps_the_angles_that_are_set():

@@ -1,4 +1,4 @@
-"""A biped's pose, moved as little as lets it stand: soles flat on one floor, the centre of mass above them."""
+"""A biped's pose, moved as little as lets it stand: soles flat on one floor, the center of mass above them."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ EFFORT = 0.02  # m/rad; so little that only angles which do not matter stay for 
 STRADDLE = 0.1  # weight of feet beneath the hips, where the file says nothing of a stance
 
 
-def balanced(
+def balance(
     model: mujoco.MjModel,
     data: mujoco.MjData,
     legs: Collection[Leg],
     fixed: Collection[int],
     narrow: bool,
 ) -> dict[str, float]:
-    """Angles (rad) of the leg joints that make a biped stand, by joint.
+    """Angles (rad) of the leg joints with which a biped stands, by joint.
 
-    The centre of mass comes to lie halfway between ankles and the middle of the soles, where neither heels nor toes are
+    The center of mass comes to lie halfway between ankles and the middle of the soles, where neither heels nor toes are
     near, and weak ankles have little to hold.
 
     Args:
@@ -71,15 +71,15 @@ def _sole(model: mujoco.MjModel, data: mujoco.MjData, geoms: Collection[int]) ->
     points = []
     for geom in geoms:
         rotation = data.geom_xmat[geom].reshape(3, 3)
-        centre = data.geom_xpos[geom] + rotation @ model.geom_aabb[geom, :3]
+        center = data.geom_xpos[geom] + rotation @ model.geom_aabb[geom, :3]
         half = model.geom_aabb[geom, 3:]
         if model.geom_type[geom] in (mujoco.mjtGeom.mjGEOM_SPHERE, mujoco.mjtGeom.mjGEOM_CAPSULE):
             radius = model.geom_size[geom, 0]
             spine = (half[2] - radius) * rotation[:, 2]
-            points += [centre + spine - (0, 0, radius), centre - spine - (0, 0, radius)]
+            points += [center + spine - (0, 0, radius), center - spine - (0, 0, radius)]
             continue
         down = int(np.abs(rotation[2]).argmax())  # the axis of its own that is closest to the vertical
         across, along = (half[axis] * rotation[:, axis] for axis in range(3) if axis != down)
-        bottom = centre - np.sign(rotation[2, down]) * half[down] * rotation[:, down]
+        bottom = center - np.sign(rotation[2, down]) * half[down] * rotation[:, down]
         points += [bottom + a * across + b * along for a in (-1, 1) for b in (-1, 1)]
     return np.array(points)
