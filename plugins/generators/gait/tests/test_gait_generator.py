@@ -189,7 +189,7 @@ def test_any_legged_robot_goes_as_told(name: str, skill: str) -> None:
     lowest, highest = made.model.jnt_range[1:].T
     limited = made.model.jnt_limited[1:].astype(bool)
     assert np.all((trajectory[:, 7:] >= lowest)[:, limited] & (trajectory[:, 7:] <= highest)[:, limited])
-    # No foot goes through the floor, all of them leave it, and none higher than asked (rolling adds millimetres).
+    # No foot goes through the floor, all of them leave it, and none higher than asked (rolling adds millimeters).
     heights = contact_heights(made, trajectory)
     assert heights.min() > -3e-3
     peaks = heights.max(axis=0)
@@ -244,9 +244,9 @@ def test_options_override_what_is_derived() -> None:
     forward, backward = generate(made, **asked), generate(made, "walking backwards", **asked)
     assert {key: forward.facts[key] for key in asked} == asked
     assert backward.facts["speed"] == -0.5
-    travelled = 0.5 * (2.0 - 0.1)
-    assert forward.trajectory[-1, 0] == pytest.approx(travelled)
-    assert backward.trajectory[-1, 0] == pytest.approx(-travelled)
+    traveled = 0.5 * (2.0 - 0.1)
+    assert forward.trajectory[-1, 0] == pytest.approx(traveled)
+    assert backward.trajectory[-1, 0] == pytest.approx(-traveled)
 
 
 def test_legs_bend_only_as_far_as_the_video_needs() -> None:
@@ -263,7 +263,7 @@ def test_legs_bend_only_as_far_as_the_video_needs() -> None:
 
 @pytest.mark.parametrize("name", ["humanoid", "planar"])
 def test_soles_stay_flat(name: str) -> None:
-    """But for the heel, which may rise by millimetres before it lifts off."""
+    """But for the heel, which may rise by millimeters before it lifts off."""
     made = scene(name)
     video = generate(made)
     data = mujoco.MjData(made.model)
@@ -275,7 +275,7 @@ def test_soles_stay_flat(name: str) -> None:
 
 
 def places(made: FakeScene, trajectory: Any, body: str) -> Any:
-    """(T, 3) m, of a body's centre of mass."""
+    """(T, 3) m, of a body's center of mass."""
     data, found = mujoco.MjData(made.model), []
     for qpos in trajectory:
         data.qpos[:] = qpos

@@ -1,6 +1,6 @@
 """Where the root and the feet are at every moment of a gait: pure geometry, no robot.
 
-All displacements are along the heading and upwards, in metres, from the standing pose at time 0.
+All displacements are along the heading and upwards, in meters, from the standing pose at time 0.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def ramp_up(times: Doubles, ramp: float) -> Doubles:
 
 
 def root_distance(times: Doubles, pace: Pace) -> Doubles:
-    """Metres travelled: the integral of the ramped speed. Negative times are 0."""
+    """Meters traveled: the integral of the ramped speed. Negative times are 0."""
     return pace.speed * ramped_time(times, pace)
 
 

@@ -15,7 +15,7 @@ from nil_generator_gait.legs import Leg, Limb, joints_between
 ARM_SWING = 0.8  # of the angle that the leg on the other side makes
 SWAY = 0.15  # of the distance between the middle and a foot
 BOUNCE = 1 / 16  # of step length squared by hip height: what stiff legs would make the hips rise and sink
-OFF_CENTRE = 0.1  # of the hip height; hands are this far to the side, heads and tails are not
+OFF_CENTER = 0.1  # of the hip height; hands are this far to the side, heads and tails are not
 LEAST_BEND = 0.1  # rad of a knee
 ALONG = 0.7  # cosine of the angle between a joint's axis and the direction of travel; then it rolls
 KNEE_EFFECT = 0.1  # of a leg's length; a joint that changes less is no knee
@@ -47,7 +47,7 @@ def find_arms(scene: Scene, standing: mujoco.MjData, legs: Sequence[Leg], hip_he
 
     Args:
         scene: robot and model.
-        standing: the model's data in the standing pose, kinematics and centres of mass computed.
+        standing: the model's data in the standing pose, kinematics and centers of mass computed.
         legs: left and right.
         hip_height: m.
     """
@@ -60,7 +60,7 @@ def find_arms(scene: Scene, standing: mujoco.MjData, legs: Sequence[Leg], hip_he
     for body in range(1, model.nbody):
         aside = standing.xipos[body, 1] - middle
         joints = joints_between(model, root, body, driven)
-        if in_legs.intersection(joints) or abs(aside) < OFF_CENTRE * hip_height:
+        if in_legs.intersection(joints) or abs(aside) < OFF_CENTER * hip_height:
             continue
         side = int(np.sign(aside))
         if len(joints) > len(chains.get(side, (0, ()))[1]):
@@ -82,7 +82,7 @@ def find_arms(scene: Scene, standing: mujoco.MjData, legs: Sequence[Leg], hip_he
 def knee_limits(model: mujoco.MjModel, standing: mujoco.MjData, legs: Sequence[Leg]) -> dict[int, tuple[float, float]]:
     """Lowest and highest angle (rad) of each knee that keep it bent as in the standing pose, if only just.
 
-    A knee is the joint that changes the distance between its neighbours most; it is straight where that is largest. One
+    A knee is the joint that changes the distance between its neighbors most; it is straight where that is largest. One
     that stands straight bends to the side where its range is.
     """
     data = mujoco.MjData(model)
