@@ -304,6 +304,32 @@ def test_dm_controls_robots_stand(file: str, joints: int, feet: int):
     assert data.qpos[2] == pytest.approx(scene.standing_qpos[2], abs=0.01)
 
 
+def test_a_skin_becomes_a_mesh_of_each_body(robot):
+    """Each triangle is drawn by the body that moves one of its corners most, where the skin showed it."""
+    bones = """
+      <bone body="trunk" bindpos="0 0 0" bindquat="1 0 0 0" vertid="0 1 2 3" vertweight="1 1 1 .3"/>
+      <bone body="fl_thigh" bindpos=".2 .1 0" bindquat="1 0 0 0" vertid="3 4 5 6" vertweight=".7 1 1 1"/>"""
+    skin = f"""<skin name="hide" rgba="0 1 0 1" vertex="0 0 0 .1 0 0 0 .1 0 .2 .1 0 .3 .1 0 .2 .2 0 .3 .1 .1"
+      face="0 1 2 0 2 3 1 3 2 0 3 1 3 4 5 3 5 6 4 6 5 3 6 4">{bones}</skin>"""
+    model = robot(text().replace("</asset>", f"</asset><deformable>{skin}</deformable>")).build().compile()
+    assert model.nskin == 0
+    data = mujoco.MjData(model)
+    mujoco.mj_kinematics(model, data)
+    for body, corners in (("trunk", 4), ("fl_thigh", 6)):
+        (geom,) = (i for i in range(model.ngeom) if model.geom(i).name.startswith("hide") and geom_body(model, i) == body)
+        assert model.geom_rgba[geom].tolist() == [0, 1, 0, 1] and model.geom_group[geom] == 2
+        mesh = model.geom_dataid[geom]
+        first, count = model.mesh_vertadr[mesh], model.mesh_vertnum[mesh]
+        assert count >= corners
+        points = model.mesh_vert[first : first + count] @ data.geom_xmat[geom].reshape(3, 3).T + data.geom_xpos[geom]
+        shared = data.xpos[model.body("trunk").id] + (0.2, 0.1, 0)
+        assert np.linalg.norm(points - shared, axis=1).min() < 1e-6
+
+
+def geom_body(model: mujoco.MjModel, geom: int) -> str:
+    return str(model.body(model.geom_bodyid[geom]).name)
+
+
 def test_the_card_imports_nothing_heavy():
     code = "import sys, nil_robot_mjcf; print([m for m in ('mujoco', 'trimesh', 'collada') if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from nil_core.api import DataError, Doubles
+from nil_robot_mjcf.skins import replace_skins
 
 # MuJoCo says so at every later compile, twice. Names stay as they are: that is the point, and nothing saves them.
 EMPTY_PREFIX = "Attaching a spec with an empty prefix"
@@ -62,7 +63,7 @@ def face_forward(quaternion: Doubles, heading: float) -> Doubles:
 
 
 def isolate(spec: mujoco.MjSpec, root: str, orientation: Doubles) -> tuple[mujoco.MjSpec, str]:
-    """Keep the robot alone, its root upright in the standing pose.
+    """Keep the robot alone, its root upright in the standing pose, and its skins as rigid meshes.
 
     Args:
         spec: everything in the file; used up.
@@ -89,6 +90,7 @@ def isolate(spec: mujoco.MjSpec, root: str, orientation: Doubles) -> tuple[mujoc
         body.pos, body.quat = (0, 0, 0), IDENTITY
         body.alt.type = mujoco.mjtOrientation.mjORIENTATION_QUAT
     _reset_defaults(spec)
+    replace_skins(spec)
     _delete_unused_materials(spec)
     return spec, root
 
@@ -128,7 +130,7 @@ def _reset_defaults(spec: mujoco.MjSpec) -> None:
 
 def _delete_unused_materials(spec: mujoco.MjSpec) -> None:
     """Delete materials and textures that nothing of the robot uses: the core's floor brings its own of such names."""
-    used = {part.material for part in (*spec.geoms, *spec.skins, *spec.tendons, *spec.sites)}
+    used = {part.material for part in (*spec.geoms, *spec.tendons, *spec.sites)}
     for material in spec.materials:
         if material.name not in used:
             spec.delete(material)
