@@ -23,7 +23,7 @@ from dm_control import suite
 
 from nil_core import registry
 from nil_core.errors import NilError
-from nil_core.runs import log
+from nil_core.storage import log
 from nil_core.train.plain import Plan, learn
 
 PUBLISHED: dict[str, dict[str, dict[int, int]]] = {

@@ -4,7 +4,7 @@
     python benchmarks/encode.py --device cpu --models timesformer-tiny timesformer-base --batches 1
 
 The models are built from their configurations with random numbers, written as checkpoints, and read back by the
-encoders. The plain call normalises on the host, has eager attention, and keeps to ``torch.no_grad``. Ours is what a run
+encoders. The plain call normalizes on the host, has eager attention, and keeps to ``torch.no_grad``. Ours is what a run
 does, at float32 and at bfloat16. On a GPU the share is that of the rate measured for bf16 products of 8192 x 8192 in
 the same run. Seconds are the least of the rounds; on a busy CPU read ``cpu s``, the processor time of a clip.
 """
@@ -38,7 +38,7 @@ MODELS: dict[str, tuple[str, Callable[[], Any], float]] = {
 
 
 def plain(kind: type, folder: Path, device: torch.device) -> Callable[[np.ndarray], np.ndarray]:
-    """The documented call: a normalised float clip of the host, then the model."""
+    """The documented call: a normalized float clip of the host, then the model."""
     model = kind.from_pretrained(folder, attn_implementation="eager").to(device).eval()  # type: ignore[attr-defined]
     mean, std = (0.45, 0.225) if kind is TimesformerModel else (np.array(part) for part in IMAGENET)
 

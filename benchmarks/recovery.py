@@ -18,12 +18,12 @@ import numpy as np
 import nil_core.sim  # noqa: F401  chooses the OpenGL backend before anything imports mujoco
 from nil_core.components import choose
 from nil_core.config import RunConfig
-from nil_core.reference.builder import compose_request
+from nil_core.experiment.experiment import build_scene
+from nil_core.reference.generation import compose_request
 from nil_core.reference.recovery.pose_space import PoseSpace
 from nil_core.reference.recovery.quality import truth_errors
 from nil_core.reference.recovery.recover import recover
 from nil_core.types import no_progress
-from nil_core.world import build_scene
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
     python benchmarks/render.py --robot a1 --size 224
 
-dm_control draws the undecimated robot on its floor with MuJoCo's default quality, in colours and then as a
+dm_control draws the undecimated robot on its floor with MuJoCo's default quality, in colors and then as a
 segmentation, from the same camera. Both get one thread. Prints a row of a Markdown table: milliseconds per frame and
 mask (minimum over the poses and repeats, CPU time and wall time), how many times faster, and the overlap (IoU) of the
 decimated robot's masks with the undecimated one's over a cycle of walking poses.
@@ -98,7 +98,7 @@ def dm_control_cost(robot: str, size: int, repeats: int) -> Cost:
 
     full = scene(robot, size, simplify=False)
     camera, default = full.spec.camera, mujoco.MjModel.from_xml_string("<mujoco/>").vis
-    # dm_control's free camera stands 1.5 extents from the model's centre.
+    # dm_control's free camera stands 1.5 extents from the model's center.
     full.model.stat.extent, full.model.stat.center[:] = camera.distance / 1.5, (0, 0, camera.height)
     full.model.vis.global_.azimuth, full.model.vis.global_.elevation = camera.azimuth, camera.elevation
     full.model.vis.quality.offsamples = default.quality.offsamples

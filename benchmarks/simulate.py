@@ -4,7 +4,7 @@
 
 What one environment step has to do at the default rates (25 actions a second, physics steps of 4 ms): 10 physics steps,
 one observation of some 80 numbers, and one render of 7,000 to 30,000 triangles. At 128 px (224 px) a render reads
-112 KiB (343 KiB) of colours and depths and leaves 64 KiB (196 KiB) in shared memory; the state kept for the case that
+112 KiB (343 KiB) of colors and depths and leaves 64 KiB (196 KiB) in shared memory; the state kept for the case that
 the process dies adds 2 to 3 kB and 4 microseconds. Actions and the word "step" are all that goes the other way.
 
 physics: a plain loop of ``mj_step`` on one thread and on two (it lets go of Python's lock), against nil's environments
@@ -43,9 +43,9 @@ gl.mark_worker()
 
 import mujoco  # noqa: E402
 
-from nil_core.sim.environment import EnvironmentPlan  # noqa: E402
+from nil_core.sim.environment import EnvSpec  # noqa: E402
 from nil_core.sim.scene import RobotScene, compose  # noqa: E402
-from nil_core.sim.workers import Simulation  # noqa: E402
+from nil_core.sim.vector_env import VectorEnv  # noqa: E402
 
 ENVIRONMENTS, TICKS = 4, 60
 CHUNK = 100  # physics steps between two looks at the clock
@@ -128,7 +128,7 @@ def plain_loop(scene: RobotScene, threads: int) -> Speed:
 
 def whole_steps(scene: RobotScene, workers: int, render: bool, per_step: int) -> tuple[Speed, ExitStack]:
     """Steps of nil's environments, each counted ``per_step`` times."""
-    simulation = Simulation(plan(scene), ENVIRONMENTS, workers, 0, render=render)
+    simulation = VectorEnv(plan(scene), ENVIRONMENTS, workers, 0, render=render)
     simulation.reset()
     stand = np.zeros((ENVIRONMENTS, scene.model.nu), np.float32)
     held = ExitStack()
@@ -144,9 +144,9 @@ def whole_steps(scene: RobotScene, workers: int, render: bool, per_step: int) ->
     return measure, held
 
 
-def plan(scene: RobotScene) -> EnvironmentPlan:
+def plan(scene: RobotScene) -> EnvSpec:
     settings = EnvironmentSettings(render_size=scene.render_size)
-    return EnvironmentPlan(scene, settings, TICKS, np.zeros((TICKS + 1, 0), np.float32), None)
+    return EnvSpec(scene, settings, TICKS, np.zeros((TICKS + 1, 0), np.float32), None)
 
 
 def starts(robot: str, repeats: int) -> list[str]:

@@ -26,7 +26,7 @@ from pathlib import Path
 
 NIL = [sys.executable, "-m", "nil_core.cli.main", "run"]
 OPTIONS = (
-    *("--set", "simulation.workers=2", "--set", "simulation.environments=4", "--set", "training.log_every=40"),
+    *("--set", "simulation.workers=2", "--set", "simulation.num_envs=4", "--set", "training.log_every=40"),
     *("--set", "training.checkpoint_every=120", "--set", "training.eval_every=800", "--set", "training.keep=1"),
 )
 GONE_SECONDS = 120.0  # in which the workers of a killed run must have noticed, also those that were just starting

@@ -2,7 +2,7 @@
 
 The ordinary way: two critics of ``nn.Sequential`` run one after the other, ``Adam`` (torch's default), one replay draw,
 one target loop and five ``.item()`` per step; of BRO also every pair of quantiles as a table. Stable-Baselines3's SAC
-joins if it is installed (its networks have no layer normalisation, so it computes less). Rounds take turns, so that a
+joins if it is installed (its networks have no layer normalization, so it computes less). Rounds take turns, so that a
 busy machine slows all alike. Seconds of the processor count only the process's own, with one thread; wall seconds are
 what a user waits.
 
@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nil_core import registry
-from nil_core.api import AgentSetting, Transitions
+from nil_core.api import AgentSpec, Transitions
 from nil_core.testing import random_transitions
 
 STORED = 20_000
@@ -35,7 +35,7 @@ SIZES = ((70, 12), (100, 29))
 
 
 def perceptron(inputs: int, outputs: int) -> nn.Sequential:
-    """Two hidden layers of 128 with layer normalisation."""
+    """Two hidden layers of 128 with layer normalization."""
     return nn.Sequential(
         *(nn.Linear(inputs, 128), nn.LayerNorm(128), nn.ReLU()),
         *(nn.Linear(128, 128), nn.LayerNorm(128), nn.ReLU()),
@@ -53,9 +53,9 @@ class OrdinarySac:
         self.critics = [perceptron(observation_size + action_size, 1) for _ in range(2)]
         self.targets = deepcopy(self.critics)
         self.log_temperature = torch.tensor(np.log(0.02), dtype=torch.float32, requires_grad=True)
-        self.actor_optimiser = torch.optim.Adam(self.actor.parameters(), 1e-3)
-        self.critic_optimiser = torch.optim.Adam([p for critic in self.critics for p in critic.parameters()], 1e-3)
-        self.temperature_optimiser = torch.optim.Adam([self.log_temperature], 1e-3)
+        self.actor_optimizer = torch.optim.Adam(self.actor.parameters(), 1e-3)
+        self.critic_optimizer = torch.optim.Adam([p for critic in self.critics for p in critic.parameters()], 1e-3)
+        self.temperature_optimizer = torch.optim.Adam([self.log_temperature], 1e-3)
         self.target_entropy = -0.3 * action_size
 
     def sample(self, observations: Tensor) -> tuple[Tensor, Tensor]:
@@ -89,21 +89,21 @@ class OrdinarySac:
         inputs = torch.cat([observations, actions], -1)
         values = [critic(inputs) for critic in self.critics]
         critic_loss = sum(functional.mse_loss(value, goal) for value in values) / 2
-        self.critic_optimiser.zero_grad()
+        self.critic_optimizer.zero_grad()
         critic_loss.backward()
-        self.critic_optimiser.step()
+        self.critic_optimizer.step()
 
         new_actions, log_prob = self.sample(observations)
         inputs = torch.cat([observations, new_actions], -1)
         actor_loss = (temperature * log_prob - torch.min(*(critic(inputs) for critic in self.critics))).mean()
-        self.actor_optimiser.zero_grad()
+        self.actor_optimizer.zero_grad()
         actor_loss.backward()
-        self.actor_optimiser.step()
+        self.actor_optimizer.step()
 
         temperature_loss = -(self.log_temperature * (log_prob + self.target_entropy).detach()).mean()
-        self.temperature_optimiser.zero_grad()
+        self.temperature_optimizer.zero_grad()
         temperature_loss.backward()
-        self.temperature_optimiser.step()
+        self.temperature_optimizer.step()
 
         for critic, target in zip(self.critics, self.targets, strict=True):
             for new, old in zip(critic.parameters(), target.parameters(), strict=True):
@@ -154,10 +154,10 @@ class OrdinaryBro:
             torch.tensor(x, requires_grad=True) for x in (0.0, 0.14384, -0.015578)
         )
         critics = [p for critic in self.critics for p in critic.parameters()]
-        self.critic_optimiser = torch.optim.AdamW(critics, 3e-4, weight_decay=1e-4)
-        self.actor_optimiser = torch.optim.AdamW(self.actor.parameters(), 3e-4, weight_decay=1e-4)
-        self.optimist_optimiser = torch.optim.AdamW(self.optimist.parameters(), 3e-4, weight_decay=1e-4)
-        self.scalar_optimisers = [
+        self.critic_optimizer = torch.optim.AdamW(critics, 3e-4, weight_decay=1e-4)
+        self.actor_optimizer = torch.optim.AdamW(self.actor.parameters(), 3e-4, weight_decay=1e-4)
+        self.optimist_optimizer = torch.optim.AdamW(self.optimist.parameters(), 3e-4, weight_decay=1e-4)
+        self.scalar_optimizers = [
             torch.optim.Adam([scalar], rate, betas=(0.5, 0.999))
             for scalar, rate in ((self.temperature, 3e-4), (self.optimism, 3e-5), (self.kl_weight, 3e-5))
         ]
@@ -187,11 +187,11 @@ class OrdinaryBro:
             self.step()
 
     @staticmethod
-    def descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+    def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
         """One step."""
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
 
     def step(self) -> dict[str, float]:
         """One gradient step."""
@@ -210,7 +210,7 @@ class OrdinaryBro:
         inputs = torch.cat([observations, actions], -1)
         quantiles = [critic(inputs) for critic in self.critics]
         critic_loss = self.quantile_huber(quantiles[0], goal) + self.quantile_huber(quantiles[1], goal)
-        self.descend(self.critic_optimiser, critic_loss)
+        self.descend(self.critic_optimizer, critic_loss)
         for critic, target in zip(self.critics, self.targets, strict=True):
             for new, old in zip(critic.parameters(), target.parameters(), strict=True):
                 old.data.copy_(0.005 * new.data + 0.995 * old.data)
@@ -219,7 +219,7 @@ class OrdinaryBro:
         inputs = torch.cat([observations, new_actions], -1)
         value = (self.critics[0](inputs) + self.critics[1](inputs)) / 2
         actor_loss = (self.temperature.exp().detach() * log_prob - value.mean(-1, keepdim=True)).mean()
-        self.descend(self.actor_optimiser, actor_loss)
+        self.descend(self.actor_optimizer, actor_loss)
 
         with torch.no_grad():
             normal = self.normal(observations)
@@ -230,12 +230,12 @@ class OrdinaryBro:
         one, other = (critic(inputs) for critic in self.critics)
         optimism, kl_weight = (torch.exp(-10 + 8.75 * (1 + torch.tanh(x))) for x in (self.optimism, self.kl_weight))
         value = ((one + other) / 2 + optimism.detach() * (one - other).abs() / 2).mean()
-        self.descend(self.optimist_optimiser, kl_weight.detach() * kl - value)
+        self.descend(self.optimist_optimizer, kl_weight.detach() * kl - value)
 
         entropy, excess = -log_prob.mean().detach(), kl.detach() / self.action_size - 0.05
         losses = (self.temperature.exp() * (entropy + self.action_size / 2), optimism * excess, -kl_weight * excess)
-        for optimiser, loss in zip(self.scalar_optimisers, losses, strict=True):
-            self.descend(optimiser, loss)
+        for optimizer, loss in zip(self.scalar_optimizers, losses, strict=True):
+            self.descend(optimizer, loss)
         return {
             "critic_loss": critic_loss.item(),
             "actor_loss": actor_loss.item(),
@@ -247,7 +247,7 @@ class OrdinaryBro:
 
 def ours(data: Transitions, name: str, steps: int, **options: object) -> Callable[[int], object]:
     """The agent, called as the loop calls it: ``steps`` environment steps at a time."""
-    setting = AgentSetting(data.observations.shape[1], data.actions.shape[1], steps, 62, 50_000, seed=0)
+    setting = AgentSpec(data.observations.shape[1], data.actions.shape[1], steps, 62, 50_000, seed=0)
     agent = registry.build("agent", name, {"warmup": 0, "capacity": STORED, **options}, setting)
     agent.observe(data)
     ratio = round(float(options["replay_ratio"]))  # type: ignore[arg-type]

@@ -17,10 +17,10 @@ from typing import Any
 import typer
 from pydantic import BaseModel
 
+from nil_core.baselines import RANDOM, ZERO
 from nil_core.card import KINDS, ComponentCard
 from nil_core.cli.main import app
 from nil_core.config import RunConfig, flatten
-from nil_core.floors import RANDOM, ZERO
 from nil_core.hooks import GROUP as HOOKS
 from nil_core.hooks import HookSpecs
 from nil_core.presets import PRESETS
@@ -57,8 +57,8 @@ def plugins() -> str:
         parts.append(f"\n## {card.kind} {name}\n\n{card.summary}\n\n")
         if card.capabilities:
             parts.append(f"Capabilities: {', '.join(f'`{c}`' for c in sorted(card.capabilities))}.\n")
-        if card.licence:
-            parts.append(f"Licence of what it loads: {card.licence}.\n")
+        if card.license:
+            parts.append(f"License of what it loads: {card.license}.\n")
         if card.price:
             parts.append(f"Price: {card.price}.\n")
         fields = {f"{card.kind}.{k}": v for k, v in card.config.model_json_schema().get("properties", {}).items()}

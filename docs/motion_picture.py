@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from nil_core.runs.media import read_video
+from nil_core.video.files import read_video
 
 MOMENTS = np.linspace(0.2, 0.75, 6)
 MARGIN = 0.24  # of black at the left and at the right of each panel

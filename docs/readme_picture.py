@@ -26,14 +26,14 @@ def main() -> None:
     for number, folder in enumerate(folders):
         row, column = divmod(number, BESIDE)
         picture.paste(
-            moments(folder).resize((width, height), Image.Resampling.LANCZOS),
+            frame_times(folder).resize((width, height), Image.Resampling.LANCZOS),
             (column * (width + GAP), row * (height + GAP)),
         )
     path = Path(__file__).parent / "pictures" / "reference_beside_rollout.png"
     picture.quantize(96).save(path, optimize=True)
 
 
-def moments(folder: Path) -> Image.Image:
+def frame_times(folder: Path) -> Image.Image:
     """Some columns of a run's contact sheet."""
     sheet = np.asarray(Image.open(folder / "videos" / "contact_sheet.png").convert("RGB"))
     side = sheet.shape[0] // 2

@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nil_core.config import RunConfig
-    from nil_core.pipeline import Result, Several, evaluate, generate, generate_several, resume, run
+    from nil_core.experiment.pipeline import Result, Several, evaluate, generate, generate_several, resume, run
     from nil_core.train.plain import Plan, learn
 
 _HOMES = {
     "RunConfig": "nil_core.config",
     "Plan": "nil_core.train.plain",
-    "Result": "nil_core.pipeline",
-    "Several": "nil_core.pipeline",
-    "evaluate": "nil_core.pipeline",
-    "generate": "nil_core.pipeline",
-    "generate_several": "nil_core.pipeline",
+    "Result": "nil_core.experiment.pipeline",
+    "Several": "nil_core.experiment.pipeline",
+    "evaluate": "nil_core.experiment.pipeline",
+    "generate": "nil_core.experiment.pipeline",
+    "generate_several": "nil_core.experiment.pipeline",
     "learn": "nil_core.train.plain",
-    "resume": "nil_core.pipeline",
-    "run": "nil_core.pipeline",
+    "resume": "nil_core.experiment.pipeline",
+    "run": "nil_core.experiment.pipeline",
 }
 
 

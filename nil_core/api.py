@@ -42,10 +42,11 @@ from nil_core.interfaces import (
 from nil_core.payment import Estimate
 from nil_core.types import (
     Actuator,
-    AgentSetting,
+    AgentSpec,
     Camera,
-    Colour,
+    Color,
     ControlMode,
+    CropBox,
     Doubles,
     FallLimits,
     Floats,
@@ -58,18 +59,17 @@ from nil_core.types import (
     Scene,
     Transitions,
     Video,
-    Window,
     no_progress,
     usable_range,
 )
 
 if TYPE_CHECKING:
     from nil_core.devices import find_device
-    from nil_core.reference.framing import central_square, letterbox
-    from nil_core.runs.media import read_video, write_video
     from nil_core.sim.packaged_robot import JointDynamics, ModelFile, PackagedRobot, RobotData, make_actuators
     from nil_core.sim.robot_files import read_mjcf, touch_floor_only
     from nil_core.sim.urdf import read_urdf
+    from nil_core.video.crop import central_square, letterbox
+    from nil_core.video.files import read_video, write_video
 
 _LAZY = {
     "JointDynamics": "nil_core.sim.packaged_robot",
@@ -78,13 +78,13 @@ _LAZY = {
     "RobotData": "nil_core.sim.packaged_robot",
     "make_actuators": "nil_core.sim.packaged_robot",
     "find_device": "nil_core.devices",
-    "central_square": "nil_core.reference.framing",
-    "letterbox": "nil_core.reference.framing",
+    "central_square": "nil_core.video.crop",
+    "letterbox": "nil_core.video.crop",
     "read_mjcf": "nil_core.sim.robot_files",
     "read_urdf": "nil_core.sim.urdf",
-    "read_video": "nil_core.runs.media",
+    "read_video": "nil_core.video.files",
     "touch_floor_only": "nil_core.sim.robot_files",
-    "write_video": "nil_core.runs.media",
+    "write_video": "nil_core.video.files",
 }
 
 
@@ -100,10 +100,10 @@ __all__ = [
     "API_VERSION",
     "Actuator",
     "Agent",
-    "AgentSetting",
+    "AgentSpec",
     "Camera",
     "Capability",
-    "Colour",
+    "Color",
     "ComponentCard",
     "ConfigError",
     "ControlMode",
@@ -143,7 +143,7 @@ __all__ = [
     "VideoEncoder",
     "VideoGenerator",
     "Weights",
-    "Window",
+    "CropBox",
     "central_square",
     "find_device",
     "letterbox",

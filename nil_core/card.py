@@ -67,7 +67,7 @@ class Weights:
     Attributes:
         name: the short one, for the component's option ``weights``.
         repository: its id on the hub, ``owner/model``.
-        licence: of the weights, as an SPDX identifier where there is one.
+        license: of the weights, as an SPDX identifier where there is one.
         megabytes: of the download.
         summary: what tells it from the others.
         files: patterns of the files that are needed; empty: all, but no older format beside safetensors.
@@ -75,7 +75,7 @@ class Weights:
 
     name: str
     repository: str
-    licence: str
+    license: str
     megabytes: int
     summary: str = ""
     files: tuple[str, ...] = ()
@@ -88,11 +88,11 @@ class ComponentCard:
     Attributes:
         kind: which of the five registries it belongs to.
         summary: one line for ``nil plugins list``.
-        target: ``package.module:Class``; called with the validated config (an agent: config and ``AgentSetting``).
+        target: ``package.module:Class``; called with the validated config (an agent: config and ``AgentSpec``).
         config: the pydantic class of its options; derive it from :class:`Options`.
         requires: heavy modules, checked before the target is imported.
         capabilities: see :class:`Capability`.
-        licence: licence of weights or data that the component loads, where it differs from the code's.
+        license: license of weights or data that the component loads, where it differs from the code's.
         price: what a paid component costs, and when that was true; the estimate before paying is exact.
         weights: what ``nil models`` shows and fetches. A component that has some has an option ``weights``: one of
             their names, any id of the hub, a local folder, or :data:`nil_core.weights.RANDOM_TINY`.
@@ -107,7 +107,7 @@ class ComponentCard:
     config: type[Options] = Options
     requires: tuple[Requirement, ...] = ()
     capabilities: frozenset[Capability] = frozenset()
-    licence: str = ""
+    license: str = ""
     price: str = ""
     weights: tuple[Weights, ...] = ()
     prompt_template: str = ""

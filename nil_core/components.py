@@ -10,8 +10,8 @@ from typing import Any
 from nil_core import registry, weights
 from nil_core.card import KINDS, Capability, ComponentCard, Kind, Options
 from nil_core.config import Component, RunConfig
+from nil_core.entry_points import canonical
 from nil_core.errors import ConfigError
-from nil_core.installed import canonical
 
 _log = logging.getLogger(__name__)
 

@@ -86,7 +86,7 @@ class VideoSettings(Section):
         "auto",
         pattern=r"^(auto|black|white|green|#[0-9a-fA-F]{6})$",
         description="around the robot in that frame: black, white, green, #rrggbb, or auto: of the three, the farthest "
-        "from the robot's own colours",
+        "from the robot's own colors",
     )
 
 
@@ -200,7 +200,7 @@ class MotionSettings(Section):
 class SimulationSettings(Section):
     """How much simulates at once."""
 
-    environments: PositiveInt = Field(2, description="environments that act at once")
+    num_envs: PositiveInt = Field(2, description="environments that act at once")
     workers: int = Field(1, ge=0, description="processes that simulate and render; 0: in this process")
 
 

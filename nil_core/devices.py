@@ -38,7 +38,7 @@ def find_device(asked: str, option: str = "device") -> torch.device:
     return device
 
 
-def at_hand(asked: str, option: str = "device") -> str:
+def available_device(asked: str, option: str = "device") -> str:
     """The same word, or ``auto`` where this machine lacks the GPU that it names, which is logged: what was learned on
     one can be looked at anywhere.
 

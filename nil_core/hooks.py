@@ -45,8 +45,8 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
+from nil_core.entry_points import entries, load, reason
 from nil_core.errors import ConfigError
-from nil_core.installed import entries, load, reason
 
 if TYPE_CHECKING:
     import typer
@@ -174,7 +174,7 @@ class Hooks:
             manager = pluggy.PluginManager(PROJECT)
             manager.add_hookspecs(HookSpecs)
             manager.register(plugin, name)
-            manager.check_pending()  # a misspelt event would otherwise never be called, in silence
+            manager.check_pending()  # a misspelled event would otherwise never be called, in silence
             self._managers[name] = manager
 
     def fire(self, event: str, **arguments: Any) -> list[Any]:

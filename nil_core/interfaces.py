@@ -9,19 +9,19 @@ A whole plugin, in two files and one table of ``pyproject.toml``::
     # src/my_plugin/__init__.py
     from nil_core.api import Capability, ComponentCard, Options
 
-    class MeanColourOptions(Options):
+    class MeanColorOptions(Options):
         scale: float = 1.0
 
     CARD = ComponentCard(
         kind="encoder",
-        summary="Mean colour of every frame.",
-        target="my_plugin.encoder:MeanColour",
-        config=MeanColourOptions,
+        summary="Mean color of every frame.",
+        target="my_plugin.encoder:MeanColor",
+        config=MeanColorOptions,
         capabilities=frozenset({Capability.OFFLINE}),
     )
 
     # src/my_plugin/encoder.py
-    class MeanColour:
+    class MeanColor:
         clip_length, frame_size = 8, 64
 
         def __init__(self, options):
@@ -32,7 +32,7 @@ A whole plugin, in two files and one table of ``pyproject.toml``::
 
     # pyproject.toml
     [project.entry-points."nil.encoders"]
-    mean-colour = "my_plugin:CARD"
+    mean-color = "my_plugin:CARD"
 """
 
 from __future__ import annotations
@@ -212,7 +212,7 @@ class Agent(Protocol):
         ...
 
     def save(self, folder: Path) -> None:
-        """Write everything needed to go on exactly into an empty folder: networks, targets, optimisers, replay
+        """Write everything needed to go on exactly into an empty folder: networks, targets, optimizers, replay
         buffer, random state. No pickle: safetensors, npz, JSON.
 
         What only learning needs, and may be large, goes into files named ``replay*``: the best policy is kept, and

@@ -24,10 +24,10 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from nil_core import installed
+from nil_core import entry_points
 from nil_core.card import API_VERSION, KINDS, Capability, ComponentCard, Kind, Options
+from nil_core.entry_points import Entry, broken, canonical, load, one_line, plugin_errors
 from nil_core.errors import ConfigError, NilError, PluginError
-from nil_core.installed import Entry, blaming, broken, canonical, load, one_line
 from nil_core.interfaces import Agent, FrameWiseEncoder, PaidGenerator, Robot, Segmenter, VideoEncoder, VideoGenerator
 
 PROTOCOLS: Mapping[Kind, type] = {
@@ -41,7 +41,7 @@ PROTOCOLS: Mapping[Kind, type] = {
 
 @dataclass(frozen=True)
 class Finding:
-    """What :func:`survey` learnt of one entry: its card, or why it has none."""
+    """What :func:`check_all` learned of one entry: its card, or why it has none."""
 
     kind: Kind
     entry: Entry
@@ -51,7 +51,7 @@ class Finding:
 
 def entries(kind: Kind) -> tuple[Entry, ...]:
     """Every claim on a name of this kind, sorted; imports nothing."""
-    return installed.entries(group(kind))
+    return entry_points.entries(group(kind))
 
 
 def names(kind: Kind) -> tuple[str, ...]:
@@ -61,7 +61,7 @@ def names(kind: Kind) -> tuple[str, ...]:
 
 def group(kind: Kind) -> str:
     """The entry-point group of a kind: ``nil.encoders``."""
-    return f"{installed.PREFIX}{kind}s"
+    return f"{entry_points.PREFIX}{kind}s"
 
 
 def card(kind: Kind, name: str) -> ComponentCard:
@@ -100,7 +100,7 @@ def build(kind: Kind, name: str, values: Mapping[str, Any], *args: Any) -> Any:
         kind: which registry.
         name: which component.
         values: its options, see :func:`options`.
-        args: what the target gets after the options: nothing, or for an agent its ``AgentSetting``.
+        args: what the target gets after the options: nothing, or for an agent its ``AgentSpec``.
 
     Returns:
         an object that has every member of its kind's protocol in :mod:`nil_core.interfaces`.
@@ -115,9 +115,9 @@ def build(kind: Kind, name: str, values: Mapping[str, Any], *args: Any) -> Any:
     found = _card(kind, entry)
     validated = _options(kind, entry, found, values)
     target = _target(entry, found)
-    with blaming(entry, f"{found.target} cannot be constructed"):
+    with plugin_errors(entry, f"{found.target} cannot be constructed"):
         component = target(validated, *args)
-    with blaming(entry, f"{found.target} cannot be inspected"):
+    with plugin_errors(entry, f"{found.target} cannot be inspected"):
         missing = [member for member in _members(_protocol(found)) if not hasattr(component, member)]
     if missing:
         why = f"{found.target} is no {_protocol(found).__name__}: it lacks {', '.join(missing)}"
@@ -125,7 +125,7 @@ def build(kind: Kind, name: str, values: Mapping[str, Any], *args: Any) -> Any:
     return component
 
 
-def survey(targets: bool = False) -> Iterator[Finding]:
+def check_all(targets: bool = False) -> Iterator[Finding]:
     """Look at everything installed, one after another; never raises for a broken plugin.
 
     Args:
@@ -145,7 +145,7 @@ def survey(targets: bool = False) -> Iterator[Finding]:
 
 
 def nearest(word: str, choices: Mapping[str, str]) -> str:
-    """The choice a misspelt word most likely meant, or an empty string; ``choices`` maps canonical to shown names."""
+    """The choice a misspelled word most likely meant, or an empty string; ``choices`` maps canonical to shown names."""
     close = get_close_matches(canonical(word), choices, n=1)
     return choices[close[0]] if close else ""
 
@@ -195,7 +195,7 @@ def _card(kind: Kind, entry: Entry) -> ComponentCard:
 
 def _target(entry: Entry, found: ComponentCard) -> Any:
     for requirement in found.requires:
-        with blaming(entry, f"cannot look for the module {requirement.module}"):
+        with plugin_errors(entry, f"cannot look for the module {requirement.module}"):
             missing = not _importable(requirement.module)
         if missing:
             raise broken(entry, f"needs the module {requirement.module}", requirement.install)
@@ -229,7 +229,7 @@ def _members(protocol: type) -> list[str]:
 
 
 def _options(kind: Kind, entry: Entry, found: ComponentCard, values: Mapping[str, Any]) -> Options:
-    with blaming(entry, "its options cannot be validated"):
+    with plugin_errors(entry, "its options cannot be validated"):
         try:
             validated = found.config.model_validate(dict(values))
         except ValidationError as error:

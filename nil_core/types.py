@@ -1,7 +1,7 @@
 """What flows through the house: frozen dataclasses over numpy arrays, checked where they are made.
 
 Axes are named T (frames), N (environments), H, W (pixels), L (clip length). Frames are uint8 RGB, masks are bool and
-true where the robot is. Angles are radians, lengths metres, times seconds, torques newton metres.
+true where the robot is. Angles are radians, lengths meters, times seconds, torques newton meters.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ Doubles = npt.NDArray[np.float64]
 
 ControlMode = Literal["pd", "torque"]
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 """Red, green and blue, 0 ... 255."""
 
-Window = tuple[float, float, float]
+CropBox = tuple[float, float, float]
 """A square of a picture: left, top and side in pixels; it may lie between pixels, and reach beyond the picture."""
 
 FIELD_OF_VIEW = 45.0
 """Degrees from edge to edge of a rendered picture."""
 
-BLACK: Colour = (0, 0, 0)
+BLACK: Color = (0, 0, 0)
 
 Progress = Callable[[int, int, str], None]
 """``progress(done, total, what)``: called often by long work, and cheap. :func:`no_progress` ignores it."""
@@ -56,12 +56,12 @@ class Video:
             loss); never shown to an agent.
         facts: what the source knows about the clip, JSON values only: ``{"speed": 0.8}`` is the commanded forward
             speed in m/s, used as the target of the environment reward; anything else is provenance.
-        window: left, top and side (pixels) of the square that shows what the first frame showed, from generators that
+        crop_box: left, top and side (pixels) of the square that shows what the first frame showed, from generators that
             were given a letterboxed first frame (:func:`nil_core.api.central_square`). None: nobody knows, and the
             whole picture is padded to a square.
 
     Raises:
-        DataError: wrong shape, dtype or frame rate, or a window that shows nothing of the picture.
+        DataError: wrong shape, dtype or frame rate, or a crop box that shows nothing of the picture.
     """
 
     frames: Frames
@@ -69,7 +69,7 @@ class Video:
     masks: Masks | None = None
     trajectory: Doubles | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
-    window: Window | None = None
+    crop_box: CropBox | None = None
 
     def __post_init__(self) -> None:
         shape = self.frames.shape
@@ -81,11 +81,11 @@ class Video:
             raise DataError(f"masks are bool {shape[:3]}, got {self.masks.dtype} {self.masks.shape}")
         if self.trajectory is not None and len(self.trajectory) != shape[0]:
             raise DataError(f"a trajectory has one row per frame ({shape[0]}), got {len(self.trajectory)}")
-        if self.window is not None:
-            left, top, side = self.window
+        if self.crop_box is not None:
+            left, top, side = self.crop_box
             seen = min(left + side, shape[2]) - max(left, 0.0), min(top + side, shape[1]) - max(top, 0.0)
-            if not (np.isfinite(self.window).all() and min(seen) > 0):
-                raise DataError(f"a window shows a part of the picture {shape[2]}x{shape[1]}, got {self.window}")
+            if not (np.isfinite(self.crop_box).all() and min(seen) > 0):
+                raise DataError(f"a crop box shows a part of the picture {shape[2]}x{shape[1]}, got {self.crop_box}")
 
     @property
     def seconds(self) -> float:
@@ -238,7 +238,7 @@ class GenerationRequest:
         seed: for generators that can be seeded.
         scene: only for generators with the capability ``needs_scene``.
         negative_prompt: what the video shall not show; empty, or for generators that cannot take one, to be ignored.
-        background: the colour around the robot.
+        background: the color around the robot.
     """
 
     prompt: str
@@ -250,17 +250,17 @@ class GenerationRequest:
     seed: int
     scene: Scene | None = None
     negative_prompt: str = ""
-    background: Colour = BLACK
+    background: Color = BLACK
 
 
 @dataclass(frozen=True)
-class AgentSetting:
+class AgentSpec:
     """What an agent must know of the world it will act in.
 
     Attributes:
         observation_size: length of one observation.
         action_size: length of one action; every entry lies in [-1, 1].
-        environments: N, how many environments act at once.
+        num_envs: N, how many environments act at once.
         horizon: control steps in a full episode.
         total_steps: environment steps the run was asked for (schedules may use it; a resumed run may ask for more).
         seed: seeds everything random in the agent.
@@ -269,7 +269,7 @@ class AgentSetting:
 
     observation_size: int
     action_size: int
-    environments: int
+    num_envs: int
     horizon: int
     total_steps: int
     seed: int

@@ -15,7 +15,7 @@ from typing import Any
 
 from nil_core.card import Weights
 from nil_core.errors import DataError, MachineError
-from nil_core.folders import cache_root
+from nil_core.storage.paths import cache_root
 
 RANDOM_TINY = "random-tiny"
 """The weights that are none: the real architecture, small, with random numbers, for tests and dry runs."""
@@ -132,7 +132,7 @@ def _asked(weights: str, known: tuple[Weights, ...]) -> Weights | Path:
         raise DataError(
             f"no weights are called {weights!r}, and there is no such folder", f"one of {names}; a hub id; a folder"
         )
-    return Weights(weights, weights, licence="", megabytes=0)
+    return Weights(weights, weights, license="", megabytes=0)
 
 
 def _missing(asked: Weights) -> DataError:

@@ -12,7 +12,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from nil_core import installed
+from nil_core import entry_points
 
 Install = Callable[..., None]
 
@@ -68,8 +68,8 @@ def on_path(folder: Path) -> Iterator[None]:
 
 
 def _forget_metadata() -> None:
-    installed._metadata.cache_clear()
-    installed.entries.cache_clear()
+    entry_points._metadata.cache_clear()
+    entry_points.entries.cache_clear()
 
 
 @pytest.fixture(scope="session")

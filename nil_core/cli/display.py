@@ -12,8 +12,8 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from nil_core.runs.breakdown import briefly
-from nil_core.runs.reporting import Lines, Reporter
+from nil_core.reporting import Lines, Reporter
+from nil_core.time_shares import briefly
 
 SHOWN = ("reward", "similarity", "iou", "torque", "action", "velocity", "feet", "stability")
 
@@ -60,7 +60,7 @@ class _Ear(logging.Handler):
 
 
 class Screen:
-    """Reports to a terminal (implements :class:`nil_core.runs.reporting.Reporter`).
+    """Reports to a terminal (implements :class:`nil_core.reporting.Reporter`).
 
     What moves stands at the bottom. A line or a table lets it come to rest where it is, and stands below it: so
     everything can be read in the order in which it happened.

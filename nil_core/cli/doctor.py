@@ -103,7 +103,7 @@ def _keys() -> str:
 
 
 def _disk() -> str:
-    from nil_core.runs.cache import cache_root
+    from nil_core.storage.cache import cache_root
 
     root = cache_root()
     used = sum(f.stat().st_size for f in root.rglob("*") if f.is_file()) if root.exists() else 0
@@ -114,9 +114,9 @@ def _disk() -> str:
 
 
 def _plugins() -> str:
-    from nil_core.registry import survey
+    from nil_core.registry import check_all
 
-    findings = list(survey(targets=True))
+    findings = list(check_all(targets=True))
     if broken := [f.error for f in findings if f.error]:
         raise broken[0]
     return ", ".join(f"{f.kind} {f.entry.name} {f.entry.version}" for f in findings)

@@ -13,7 +13,7 @@ from nil_core.card import Capability
 from nil_core.cli import options as o
 from nil_core.cli.display import reporter
 from nil_core.errors import NilError, PluginError
-from nil_core.runs.reporting import Reporter
+from nil_core.reporting import Reporter
 
 if TYPE_CHECKING:
     from nil_core.evaluation.ranking import Played, Ranking
@@ -39,7 +39,7 @@ def rank(
     ] = None,
     set_: o.Sets = None,
 ) -> None:
-    """Show a walk and fifteen other behaviours to encoders: how like the walk does each look to them?
+    """Show a walk and fifteen other behaviors to encoders: how like the walk does each look to them?
 
     Sorted by how far the bodies really are from the walk's; good eyes see less likeness from row to row.
     """
@@ -48,9 +48,9 @@ def rank(
     # isort: split
     from nil_core.components import choose
     from nil_core.evaluation import ranking
-    from nil_core.evaluation.behaviours import behaviours, walk
-    from nil_core.reward.windows import ClipEmbedder
-    from nil_core.world import build_scene
+    from nil_core.evaluation.behaviors import behaviors, walk
+    from nil_core.experiment.experiment import build_scene
+    from nil_core.video.clips import ClipEmbedder
 
     source = {"generator": "mocap", "generator.path": str(mocap)} if mocap else {}
     eyes, configs = {}, []
@@ -70,13 +70,13 @@ def rank(
         choice = choose(configs[0])
         scene = build_scene(configs[0], choice)
         motion = walk(configs[0], choice, scene, show.progress)
-        played = ranking.play(scene, behaviours(scene, motion, configs[0].environment.tick_hz), show.progress)
+        played = ranking.play(scene, behaviors(scene, motion, configs[0].environment.tick_hz), show.progress)
         rankings = {name: ranking.rank(played, embedder, show.progress, name) for name, embedder in eyes.items()}
         _show(show, scene.spec.name, played, rankings)
 
 
 def _show(show: Reporter, robot: str, played: Mapping[str, Played], rankings: Mapping[str, Ranking]) -> None:
-    from nil_core.evaluation.behaviours import ORDER
+    from nil_core.evaluation.behaviors import ORDER
     from nil_core.evaluation.ranking import overlap
 
     apart = {name: 100 * float(each.errors.mean()) for name, each in played.items()}
@@ -85,10 +85,10 @@ def _show(show: Reporter, robot: str, played: Mapping[str, Played], rankings: Ma
         [name, f"{apart[name]:.1f}", *(f"{similarity[name]:.3f}" for similarity in seen.values())]
         for name in sorted(apart, key=apart.__getitem__)
     ]
-    show.table(f"Likeness to a walk of {robot}", ["behaviour", "apart cm", *seen], likeness)
+    show.table(f"Likeness to a walk of {robot}", ["behavior", "apart cm", *seen], likeness)
     eyes = [
-        [name, "yes" if r.in_order else "no", f"{r.behaviours:.3f}", f"{r.clips:.3f}", f"{1000 * r.seconds:.2f}"]
+        [name, "yes" if r.in_order else "no", f"{r.behaviors:.3f}", f"{r.clips:.3f}", f"{1000 * r.seconds:.2f}"]
         for name, r in rankings.items()
     ]
-    show.table("Eyes", ["encoder", "in order", "rank, behaviours", "rank, clips", "ms per clip"], eyes)
+    show.table("Eyes", ["encoder", "in order", "rank, behaviors", "rank, clips", "ms per clip"], eyes)
     show.say(f"in order: {' > '.join(ORDER)}; rank: Spearman's correlation of likeness with nearness")

@@ -36,8 +36,8 @@ def evaluate(
 
     Return and speed come with their standard deviation and the 95 % interval of their mean.
     """
-    from nil_core import pipeline
-    from nil_core.runs.reporting import Silent
+    from nil_core.experiment import pipeline
+    from nil_core.reporting import Silent
 
     if json:
         from json import dumps
@@ -57,7 +57,7 @@ def play(
     viewer: Annotated[bool, typer.Option(help="Open MuJoCo's viewer where there is a display.")] = True,
 ) -> None:
     """Play a run's policy: writes an mp4 with floor and shadows, and opens a viewer where there is a display."""
-    from nil_core import playing
+    from nil_core.experiment.play import play as play_policy
 
     with reporter() as show:
-        playing.play(folder, out, seed, size, which, viewer, show)
+        play_policy(folder, out, seed, size, which, viewer, show)

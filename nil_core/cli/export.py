@@ -33,7 +33,7 @@ def export(
     With the order of joints, control rate, scales and the layout of the observation in its metadata. What was written
     is checked against the agent.
     """
-    from nil_core import exporting
+    from nil_core.experiment.export import export as export_policy
 
     with reporter() as show:
-        exporting.export(folder, form, out, which, show)
+        export_policy(folder, form, out, which, show)

@@ -10,11 +10,11 @@ import typer
 
 from nil_core import registry, weights
 from nil_core.card import Kind, Weights
+from nil_core.entry_points import canonical
 from nil_core.errors import ConfigError, NilError
-from nil_core.installed import canonical
 
 app = typer.Typer(
-    help="The pretrained weights that plugins use: which, under which licence, and where.", no_args_is_help=True
+    help="The pretrained weights that plugins use: which, under which license, and where.", no_args_is_help=True
 )
 
 
@@ -44,15 +44,15 @@ Names = Annotated[list[str], _NAME]
 
 @app.command("list")
 def list_() -> None:
-    """List every model that the installed plugins can use: licence, size, and whether it is here."""
+    """List every model that the installed plugins can use: license, size, and whether it is here."""
     models = list(_models())
     width = max((len(model.name) for model in models), default=0)
     for model in models:
         each = model.weights
         here = "here" if _is_here(each) else "not here"
         typer.echo(f"{model.name:{width}}  {model.kind:9}  {each.megabytes:>6} MB  {here}")
-        typer.echo(f"    {each.repository}, {each.licence}{f': {each.summary}' if each.summary else ''}")
-    if any("-NC" in model.weights.licence for model in models):
+        typer.echo(f"    {each.repository}, {each.license}{f': {each.summary}' if each.summary else ''}")
+    if any("-NC" in model.weights.license for model in models):
         typer.echo("\nNC: these weights may not be used commercially.")
     typer.echo(
         "\nThe option `weights` takes the name after the dot, any other model of the hub as owner/model,\n"
@@ -64,8 +64,8 @@ def list_() -> None:
 def fetch(names: Names) -> None:
     """Download models into the hub's cache. Interrupted, it goes on where it was at the next call."""
     for each in [_named(name) for name in names]:
-        if each.licence:
-            typer.echo(f"{each.repository}: {each.licence}, {each.megabytes} MB")
+        if each.license:
+            typer.echo(f"{each.repository}: {each.license}, {each.megabytes} MB")
         typer.echo(weights.fetch(each.repository, (each,)))
 
 
@@ -78,7 +78,7 @@ def where(name: Name) -> None:
 
 def _models() -> Iterator[Model]:
     """Of every sound component, in the order of ``nil plugins list``."""
-    for finding in registry.survey():
+    for finding in registry.check_all():
         for each in finding.card.weights if finding.card else ():
             yield Model(finding.kind, finding.entry.name, each)
 
@@ -93,7 +93,7 @@ def _named(name: str) -> Weights:
         ):
             return model.weights
     if name.count("/") == 1:
-        return Weights(name, name, licence="", megabytes=0)
+        return Weights(name, name, license="", megabytes=0)
     likely = registry.nearest(name, {canonical(model.name): model.name for model in models})
     question = f": did you mean {likely!r}?" if likely else ""
     raise ConfigError(f"no model is called {name!r}{question}", "nil models list shows them all; others as owner/model")

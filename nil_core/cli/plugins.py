@@ -12,8 +12,8 @@ from rich.table import Table
 
 from nil_core import registry
 from nil_core.card import KINDS, ComponentCard, Kind
+from nil_core.entry_points import canonical
 from nil_core.errors import PluginError
-from nil_core.installed import canonical
 
 app = typer.Typer(help="What is installed, what it offers, whether it works.", no_args_is_help=True)
 
@@ -45,7 +45,7 @@ def check() -> None:
     """Import everything installed and say what is broken; exit code 2 if anything is."""
     table = _table("kind", "name", "distribution", "version", "")
     broken = []
-    for finding in registry.survey(targets=True):
+    for finding in registry.check_all(targets=True):
         entry, state = finding.entry, "broken" if finding.error else "works"
         table.add_row(finding.kind, entry.name, entry.distribution, entry.version, state)
         if finding.error:
@@ -76,8 +76,8 @@ def _show(console: Console, kind: Kind, name: str, card: ComponentCard) -> None:
     console.print(card.summary)
     if card.capabilities:
         console.print(f"capabilities: {', '.join(sorted(card.capabilities))}")
-    if card.licence:
-        console.print(f"licence of weights and data: {card.licence}")
+    if card.license:
+        console.print(f"license of weights and data: {card.license}")
     if card.price:
         console.print(f"price: {card.price}", soft_wrap=True)
     if card.prompt_template:

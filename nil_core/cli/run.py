@@ -60,7 +60,7 @@ def run(
                 f"--resume goes on with the run as it was; {', '.join(extra)} cannot change it",
                 f"nil run --resume {resume} [--steps N], or start a new run",
             )
-        from nil_core import pipeline
+        from nil_core.experiment import pipeline
 
         with reporter() as show:
             result = pipeline.resume(resume, steps, show)
@@ -72,7 +72,7 @@ def run(
     with reporter() as show:
         goal = f"{chosen.config.steps} steps, " if chosen.config.steps else ""
         show.say(f"{_described(chosen.config)}; {goal}seed {chosen.config.seed}")
-        from nil_core import pipeline
+        from nil_core.experiment import pipeline
 
         result = pipeline.run(chosen.config, out, reference, show, consent=o.consent(yes, show.say))
     raise typer.Exit(0 if result.finished else INTERRUPTED)
@@ -112,7 +112,7 @@ def generate(
     chosen = o.resolved(preset, config, set_, generator=generator, **given)
     with reporter() as show:
         show.say(_described(chosen.config))
-        from nil_core import pipeline
+        from nil_core.experiment import pipeline
 
         folder = pipeline.generate(chosen.config, out, show, o.consent(yes, show.say))
         show.say(f"watch {folder / 'video.mp4'}; learn it with: nil run --reference {folder}")
@@ -120,7 +120,7 @@ def generate(
 
 def _generate_several(configs: dict[str, RunConfig], out: Path | None, yes: bool) -> None:
     with reporter() as show:
-        from nil_core import pipeline
+        from nil_core.experiment import pipeline
 
         several = pipeline.generate_several(configs, out, show, o.consent(yes, show.say))
         for name, error in several.failures.items():

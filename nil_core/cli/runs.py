@@ -16,7 +16,7 @@ Root = Annotated[Path, typer.Option(help="Where runs lie.")]
 @app.command("list")
 def list_(root: Root = Path("runs")) -> None:
     """List the runs under a folder."""
-    from nil_core.runs.directory import list_runs
+    from nil_core.storage.run_folder import list_runs
 
     table = Table("run", "state", "step", "return", "over zero", "speed m/s")
     for folder in list_runs(root):
@@ -40,8 +40,9 @@ def list_(root: Root = Path("runs")) -> None:
 @app.command()
 def show(folder: Annotated[Path, typer.Argument(help="A run's folder.")]) -> None:
     """Show how a run was made, how far it is, and how it went."""
-    from nil_core.runs import breakdown, log
-    from nil_core.runs.directory import open_run
+    from nil_core import time_shares
+    from nil_core.storage import log
+    from nil_core.storage.run_folder import open_run
 
     opened, config = open_run(folder)
     manifest, status, summary = (opened.read(f) for f in (opened.manifest, opened.status, opened.summary))
@@ -53,8 +54,8 @@ def show(folder: Annotated[Path, typer.Argument(help="A run's folder.")]) -> Non
         "versions": ", ".join(f"{k} {v}" for k, v in manifest.get("versions", {}).items()),
         "hardware": ", ".join(f"{k} {v}" for k, v in manifest.get("hardware", {}).items()),
     }
-    if parts := breakdown.shares(log.read(opened.timing)):
-        facts["time"] = breakdown.in_words(parts)
+    if parts := time_shares.shares(log.read(opened.timing)):
+        facts["time"] = time_shares.in_words(parts)
     for name, value in facts.items():
         console.print(f"{name:10} {value}", highlight=False, markup=False)
     evaluations = [row for row in log.read(opened.metrics) if row["kind"] == "eval"]

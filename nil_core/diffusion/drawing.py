@@ -14,8 +14,8 @@ from PIL import Image
 
 from nil_core.diffusion.loading import Loaded
 from nil_core.errors import DataError
-from nil_core.reference.framing import letterbox
 from nil_core.types import Frames, GenerationRequest, Progress
+from nil_core.video.crop import letterbox
 
 _log = logging.getLogger(__name__)
 

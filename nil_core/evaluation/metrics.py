@@ -20,12 +20,12 @@ COLUMNS = {
     "falls": "episodes that ended in a fall",
     "episodes": "episodes",
 }
-"""What :func:`summarise` gives, and what it means."""
+"""What :func:`summarize` gives, and what it means."""
 
 CONFIDENCE = 0.95
 
 
-def summarise(episodes: Sequence[Episode], ticks: int, horizon: int, has_target: bool) -> dict[str, float]:
+def summarize(episodes: Sequence[Episode], ticks: int, horizon: int, has_target: bool) -> dict[str, float]:
     """Means over episodes, see :data:`COLUMNS`; a part that was not computed is left out.
 
     Args:

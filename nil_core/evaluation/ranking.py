@@ -12,16 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from nil_core.errors import DataError
-from nil_core.evaluation.behaviours import ORDER, REFERENCE
-from nil_core.reward.similarity import cosine, iou
-from nil_core.reward.windows import ClipEmbedder, window
+from nil_core.evaluation.behaviors import ORDER, REFERENCE
+from nil_core.reward.similarity import cosine
 from nil_core.sim.scene import RobotScene
 from nil_core.types import Doubles, Frames, Masks, Progress
+from nil_core.video.clips import ClipEmbedder, clip_indices
+from nil_core.video.masks import iou
 
 
 @dataclass(frozen=True)
 class Played:
-    """A behaviour of T ticks as it looks.
+    """A behavior of T ticks as it looks.
 
     Attributes:
         frames: uint8 (T, S, S, 3).
@@ -37,72 +38,72 @@ class Played:
 
 @dataclass(frozen=True)
 class Ranking:
-    """How an encoder sees behaviours.
+    """How an encoder sees behaviors.
 
     Attributes:
-        similarity: behaviour to its mean cosine similarity to the walk, over the clips.
-        in_order: the walk a moment later looks likest, a noisy one less, a fall least (``behaviours.ORDER``).
-        behaviours, clips: Spearman's rank correlation of similarity with nearness of the bodies, over behaviours and
+        similarity: behavior to its mean cosine similarity to the walk, over the clips.
+        in_order: the walk a moment later looks likest, a noisy one less, a fall least (``behaviors.ORDER``).
+        behaviors, clips: Spearman's rank correlation of similarity with nearness of the bodies, over behaviors and
             over single clips.
         seconds: per clip, as a reward asks for it (a frame-wise encoder sees each frame once), loading aside.
     """
 
     similarity: Mapping[str, float]
     in_order: bool
-    behaviours: float
+    behaviors: float
     clips: float
     seconds: float
 
 
 def play(scene: RobotScene, motions: Mapping[str, Doubles], progress: Progress) -> dict[str, Played]:
-    """Draw behaviours, from :func:`nil_core.evaluation.behaviours.behaviours`, and measure them against the walk."""
+    """Draw behaviors, from :func:`nil_core.evaluation.behaviors.behaviors`, and measure them against the walk."""
     walk = _bodies(scene, motions[REFERENCE])
     played = {}
     for number, (name, poses) in enumerate(motions.items(), start=1):
         frames, masks = scene.render(poses)
         apart = np.linalg.norm(_bodies(scene, poses) - walk, axis=-1)
         played[name] = Played(frames, masks, apart.mean(axis=1))
-        progress(number, len(motions), "behaviours drawn")
+        progress(number, len(motions), "behaviors drawn")
     return played
 
 
 def overlap(played: Mapping[str, Played]) -> dict[str, float]:
-    """Behaviour to the mean IoU of its masks with the walk's: what can be seen without any eyes."""
+    """Behavior to the mean IoU of its masks with the walk's: what can be seen without any eyes."""
     return {name: float(iou(each.masks, played[REFERENCE].masks).mean()) for name, each in played.items()}
 
 
 def rank(played: Mapping[str, Played], embedder: ClipEmbedder, progress: Progress, name: str) -> Ranking:
-    """Have an encoder compare behaviours with the walk, clip by clip; clips that are not yet whole are left out.
+    """Have an encoder compare behaviors with the walk, clip by clip; clips that are not yet whole are left out.
 
     Args:
         played: from :func:`play`.
         embedder: the encoder's.
-        progress: told after every behaviour.
+        progress: told after every behavior.
         name: of the encoder, for whoever watches.
 
     Raises:
-        DataError: a clip is longer than the behaviours.
+        DataError: a clip is longer than the behaviors.
     """
     ticks = len(played[REFERENCE].frames)
     if embedder.length > ticks:
         raise DataError(
-            f"the encoder {name} looks at {embedder.length} ticks at once, and the behaviours last {ticks}",
+            f"the encoder {name} looks at {embedder.length} ticks at once, and the behaviors last {ticks}",
             "a smaller encoder.stride",
         )
     whole = slice(embedder.length - 1, None)
     began = time.perf_counter()
     walk = embedder.embed_video(played[REFERENCE].frames)[0][whole]
     alike = {REFERENCE: cosine(walk, walk)}
-    others = [behaviour for behaviour in played if behaviour != REFERENCE]
-    for number, behaviour in enumerate(others, start=1):
-        alike[behaviour] = cosine(embedder.embed_video(played[behaviour].frames)[0][whole], walk)
-        progress(number, len(others), f"behaviours seen by {name}")
+    others = [behavior for behavior in played if behavior != REFERENCE]
+    for number, behavior in enumerate(others, start=1):
+        alike[behavior] = cosine(embedder.embed_video(played[behavior].frames)[0][whole], walk)
+        progress(number, len(others), f"behaviors seen by {name}")
     seconds = (time.perf_counter() - began) / sum(len(each.frames) for each in played.values())
-    similarity = {behaviour: float(clips.mean()) for behaviour, clips in alike.items()}
+    similarity = {behavior: float(clips.mean()) for behavior, clips in alike.items()}
     return Ranking(
         similarity=similarity,
         in_order=all(likelier > other for likelier, other in pairwise(similarity[each] for each in ORDER)),
-        behaviours=spearman([similarity[each] for each in others], [-played[each].errors.mean() for each in others]),
+        behaviors=spearman([similarity[each] for each in others], [-played[each].errors.mean() for each in others]),
         clips=spearman(
             np.concatenate([alike[each] for each in others]),
             np.concatenate([-_clip_errors(played[each].errors, embedder.length) for each in others]),
@@ -127,7 +128,7 @@ def _ranks(values: npt.NDArray[np.float64]) -> Doubles:
 
 
 def _clip_errors(errors: Doubles, length: int) -> Doubles:
-    clips = [errors[window(t, length)].mean() for t in range(length - 1, len(errors))]
+    clips = [errors[clip_indices(t, length)].mean() for t in range(length - 1, len(errors))]
     return np.array(clips)
 
 

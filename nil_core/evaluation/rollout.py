@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nil_core.reward.imitation import RewardSource
-from nil_core.sim.workers import Simulation, State
+from nil_core.sim.vector_env import State, VectorEnv
 from nil_core.types import Doubles, Floats, Frames, Masks
 
 Policy = Callable[[Floats], Floats]
@@ -53,7 +53,7 @@ class _Recording:
 
 
 def rollout(
-    simulation: Simulation, start: State, source: RewardSource, policy: Policy, horizon: int, record: bool = False
+    simulation: VectorEnv, start: State, source: RewardSource, policy: Policy, horizon: int, record: bool = False
 ) -> list[Episode]:
     """One episode in every environment of a simulation.
 
@@ -69,29 +69,29 @@ def rollout(
         an episode per environment.
     """
     simulation.restore(start)
-    slots = simulation.reset()
-    source.reset(slots)
-    records = [_Recording(qpos=[qpos.copy()]) for qpos in slots.qpos]
+    buffers = simulation.reset()
+    source.reset(buffers)
+    records = [_Recording(qpos=[qpos.copy()]) for qpos in buffers.qpos]
     waiting: list[int] = []
     if record:
-        records[0].frames.append(slots.start_frames[0].copy())
-        records[0].masks.append(slots.start_masks[0].copy())
+        records[0].frames.append(buffers.start_frames[0].copy())
+        records[0].masks.append(buffers.start_masks[0].copy())
     for _ in range(horizon):
-        slots = simulation.step(policy(slots.observations.copy()))
-        source.observe(slots)
+        buffers = simulation.step(policy(buffers.observations.copy()))
+        source.observe(buffers)
         for i, episode in enumerate(records):
-            if slots.ticked[i]:
+            if buffers.ticked[i]:
                 waiting.append(-1 if episode.over else i)
             if episode.over:
                 continue
-            episode.speed.append(float(slots.speed[i]))
-            episode.environment_reward.append(float(slots.environment_reward[i]))
-            if slots.ticked[i]:
-                episode.qpos.append(slots.qpos[i].copy())
+            episode.speed.append(float(buffers.speed[i]))
+            episode.environment_reward.append(float(buffers.environment_reward[i]))
+            if buffers.ticked[i]:
+                episode.qpos.append(buffers.qpos[i].copy())
                 if record and i == 0:
-                    episode.frames.append(slots.frames[0].copy())
-                    episode.masks.append(slots.masks[0].copy())
-            episode.fell, episode.over = bool(slots.terminated[i]), bool(slots.ended[i])
+                    episode.frames.append(buffers.frames[0].copy())
+                    episode.masks.append(buffers.masks[0].copy())
+            episode.fell, episode.over = bool(buffers.terminated[i]), bool(buffers.ended[i])
         if source.waiting >= FLUSH:
             _score(source, records, waiting)
         if all(episode.over for episode in records):

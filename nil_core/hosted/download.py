@@ -11,10 +11,10 @@ import httpx2
 from nil_core.errors import DataError
 from nil_core.hosted.connection import Connection, brief
 from nil_core.hosted.troubles import VendorError
-from nil_core.runs.atomic import clear_of_disk_trouble
-from nil_core.runs.cache import cache_root
-from nil_core.runs.media import read_video
+from nil_core.storage.atomic import explain_os_errors
+from nil_core.storage.cache import cache_root
 from nil_core.types import Progress, Video
+from nil_core.video.files import read_video
 
 TRIES = 6
 GONE = (401, 403, 404, 410)  # what stores answer to an expired URL
@@ -75,7 +75,7 @@ def download(
 
 def _fetch(connection: Connection, url: str, part: Path, what: str, progress: Progress) -> None:
     """Append what is missing to the part."""
-    with clear_of_disk_trouble(part):
+    with explain_os_errors(part):
         part.parent.mkdir(parents=True, exist_ok=True)
         have = part.stat().st_size if part.exists() else 0
         with connection.stream(url, {"Range": f"bytes={have}-"} if have else {}) as response:
@@ -108,7 +108,7 @@ def _keep(part: Path) -> str:
     with part.open("rb") as file:
         sha256 = file_digest(file, "sha256").hexdigest()
     path = stored(sha256)
-    with clear_of_disk_trouble(path):
+    with explain_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         part.replace(path)
     return sha256

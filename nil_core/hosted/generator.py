@@ -19,10 +19,10 @@ from nil_core.hosted.options import HostedOptions
 from nil_core.hosted.tasks import WAITING, Order, State, Status, Ticket
 from nil_core.hosted.troubles import NoAnswer, Refusal, Trouble, VendorError, Verdict
 from nil_core.payment import Estimate
-from nil_core.reference.framing import central_square
-from nil_core.runs.cache import cache_root, fingerprint
-from nil_core.runs.media import read_video
+from nil_core.storage.cache import cache_root, fingerprint
 from nil_core.types import GenerationRequest, Progress, Video
+from nil_core.video.crop import central_square
+from nil_core.video.files import read_video
 
 _log = logging.getLogger(__name__)
 ENDS = frozenset({Trouble.MODERATED, Trouble.INVALID, Trouble.MISSING})
@@ -265,4 +265,4 @@ class HostedGenerator(ABC):
         if abs(width / height * order.frame.shape[0] / order.frame.shape[1] - 1) > 0.02:
             _log.warning("%s made %d x %d, which is not the aspect of the first frame", self.name, width, height)
         kept = min(len(video.frames), math.ceil(request.seconds * video.fps - 1e-6) + 1)
-        return replace(video, frames=video.frames[:kept], window=central_square(width, height), facts=facts)
+        return replace(video, frames=video.frames[:kept], crop_box=central_square(width, height), facts=facts)

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from nil_core.errors import ConfigError, DataError
 from nil_core.hosted.tasks import Ticket
-from nil_core.runs.atomic import clear_of_disk_trouble, writing
+from nil_core.storage.atomic import explain_os_errors, writing
 
 
 class Stage(StrEnum):
@@ -118,7 +118,7 @@ class Ledger:
             ConfigError: another one is.
         """
         path = self.path(fingerprint).with_suffix(".lock")
-        with clear_of_disk_trouble(path):
+        with explain_os_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(path, timeout=0):

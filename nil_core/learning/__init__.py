@@ -1,6 +1,6 @@
 """What torch agents share: replay, policies, ensembles, losses, exact saving. Needs ``nil-core[learning]``."""
 
-# torch imports its compiler lazily, with the first optimiser of torch.optim for one. Loaded after an OpenGL context of
+# torch imports its compiler lazily, with the first optimizer of torch.optim for one. Loaded after an OpenGL context of
 # Mesa's llvmpipe exists, it crashes the process (two copies of LLVM); so it is loaded here, before any context.
 import torch._dynamo  # noqa: F401
 

@@ -13,7 +13,7 @@ from nil_core.learning.products import affine
 class EnsembleLinear(nn.Module):
     """E linear layers at once.
 
-    Initialised as ``torch.nn.Linear``: uniform in ±1 / sqrt(inputs).
+    Initialized as ``torch.nn.Linear``: uniform in ±1 / sqrt(inputs).
 
     Args:
         members: E.
@@ -39,7 +39,7 @@ class EnsembleLinear(nn.Module):
 
 
 class EnsembleLayerNorm(nn.Module):
-    """E layer normalisations at once (Ba et al. 2016), each with its own scale and shift of size ``size``."""
+    """E layer normalizations at once (Ba et al. 2016), each with its own scale and shift of size ``size``."""
 
     one: Tensor
     zero: Tensor
@@ -48,7 +48,7 @@ class EnsembleLayerNorm(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.ones(members, 1, size))
         self.bias = nn.Parameter(torch.zeros(members, 1, size))
-        # On a CPU torch normalises faster with a scale and a shift than without.
+        # On a CPU torch normalizes faster with a scale and a shift than without.
         self.register_buffer("one", torch.ones(size), persistent=False)
         self.register_buffer("zero", torch.zeros(size), persistent=False)
         self.eps = eps

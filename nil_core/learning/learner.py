@@ -17,7 +17,7 @@ from nil_core.learning.graphed import Capture, Graphed, Outputs, cuda_graph
 from nil_core.learning.replay import Batch, ReplayBuffer
 from nil_core.learning.state import Part, load_state, save_state
 from nil_core.learning.threads import cpu_threads
-from nil_core.types import AgentSetting, Floats, Transitions
+from nil_core.types import AgentSpec, Floats, Transitions
 
 # Gradient steps whose transitions are gathered at once: more saves nothing, and a long update would fill the memory.
 CHUNK = 32
@@ -62,7 +62,7 @@ class ReplayLearner(ABC):
 
     Args:
         options: of the child, who sets up its networks after this constructor.
-        setting: the world.
+        setting: the experiment.
 
     Attributes:
         name: what errors call it.
@@ -77,7 +77,7 @@ class ReplayLearner(ABC):
     draws: ClassVar[int]
     options: LearnerOptions
 
-    def __init__(self, options: LearnerOptions, setting: AgentSetting) -> None:
+    def __init__(self, options: LearnerOptions, setting: AgentSpec) -> None:
         self.options, self.setting = options, setting
         self.device = torch.device(setting.device)
         self.generator = torch.Generator(self.device).manual_seed(setting.seed)
@@ -187,7 +187,7 @@ class ReplayLearner(ABC):
         return torch.randn(shape, generator=self.generator, device=self.device)
 
     def save(self, folder: Path) -> None:
-        """Write networks, optimisers, random state, counters and the replay buffer."""
+        """Write networks, optimizers, random state, counters and the replay buffer."""
         save_state(folder, self._stateful(), {"acted": self.acted, "owed": str(self.owed), **self.counters()})
         self.replay.save(folder / REPLAY)
 

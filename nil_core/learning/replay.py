@@ -47,7 +47,7 @@ class Batch:
 class ReplayBuffer:
     """The last ``capacity`` transitions, oldest overwritten first.
 
-    Memory is claimed from the system as rows are first written, so a large capacity costs nothing until it is used.
+    SharedBuffers is claimed from the system as rows are first written, so a large capacity costs nothing until it is used.
     How much it may become is logged.
 
     Args:
@@ -89,8 +89,8 @@ class ReplayBuffer:
         )
         capacity = self._sizes[0]
         rows = torch.from_numpy(np.concatenate(columns, axis=1, dtype=np.float32)[-capacity:])
-        slots = (self._position + torch.arange(len(rows))) % capacity
-        self._rows[slots.to(self._rows.device)] = rows.to(self._rows.device)
+        buffers = (self._position + torch.arange(len(rows))) % capacity
+        self._rows[buffers.to(self._rows.device)] = rows.to(self._rows.device)
         self._position = (self._position + len(rows)) % capacity
         self._size = min(self._size + len(rows), capacity)
 

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from nil_core.errors import NilError
-from nil_core.reference.agreement import Agreement
+from nil_core.reference.first_frame_match import FirstFrameMatch
 from nil_core.reference.folder import PROVENANCE
 from nil_core.reference.mask_quality import MaskQuality
 
@@ -98,7 +98,7 @@ def _reference(folder: Path, name: str) -> str:
 
 def _remarks(provenance: Mapping[str, Any]) -> list[str]:
     """What the log said of length, masks and first frame; what a person should look at in red."""
-    quality, agreed = MaskQuality(**provenance["masks"]), Agreement(**provenance["first_frame"])
+    quality, agreed = MaskQuality(**provenance["masks"]), FirstFrameMatch(**provenance["first_frame"])
     said = [(remark, True) for remark in provenance["video"]["remarks"]]
     said += [(str(quality), quality.doubtful), (str(agreed), not agreed.close)]
     return [f'<span class="warning">{escape(text)}</span>' if doubtful else escape(text) for text, doubtful in said]

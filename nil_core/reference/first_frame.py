@@ -8,38 +8,38 @@ import numpy as np
 
 from nil_core.config import VideoSettings
 from nil_core.sim.scene import RobotScene
-from nil_core.types import BLACK, Colour, Frames, Masks
+from nil_core.types import BLACK, Color, Frames, Masks
 
-PLAIN: dict[str, Colour] = {"black": BLACK, "white": (255, 255, 255), "green": (0, 177, 64)}
+PLAIN: dict[str, Color] = {"black": BLACK, "white": (255, 255, 255), "green": (0, 177, 64)}
 """Backgrounds by name; the green is that of studios."""
 
 NEAREST = 5.0
-"""Per cent of the robot's pixels that may be nearer to a colour than its distance: highlights, edges, small parts."""
+"""Per cent of the robot's pixels that may be nearer to a color than its distance: highlights, edges, small parts."""
 
 
-def draw_first_frame(scene: RobotScene, video: VideoSettings) -> tuple[Frames, Masks, Colour]:
+def draw_first_frame(scene: RobotScene, video: VideoSettings) -> tuple[Frames, Masks, Color]:
     """The robot's stand at ``video.first_frame_size``, on ``video.background``.
 
     Returns:
-        uint8 (S, S, 3), the exact mask bool (S, S), and the colour around the robot.
+        uint8 (S, S, 3), the exact mask bool (S, S), and the color around the robot.
     """
     frames, masks = replace(scene, render_size=video.first_frame_size).render(scene.standing_qpos[None])
     frame, mask = frames[0], masks[0]
-    background = _colour(video.background, frame[mask])
+    background = _color(video.background, frame[mask])
     return np.where(mask[..., None], frame, np.array(background, np.uint8)), mask, background
 
 
-def _colour(wanted: str, robot: Frames) -> Colour:
+def _color(wanted: str, robot: Frames) -> Color:
     if wanted == "auto":
-        return max(PLAIN.values(), key=lambda colour: distance(colour, robot))
+        return max(PLAIN.values(), key=lambda color: distance(color, robot))
     if wanted in PLAIN:
         return PLAIN[wanted]
     red, green, blue = bytes.fromhex(wanted.removeprefix("#"))
     return red, green, blue
 
 
-def distance(colour: Colour, robot: Frames) -> float:
-    """How far a colour is from a robot's pixels uint8 (P, 3), in units of 8-bit RGB."""
+def distance(color: Color, robot: Frames) -> float:
+    """How far a color is from a robot's pixels uint8 (P, 3), in units of 8-bit RGB."""
     if not len(robot):
         return 0.0
-    return float(np.percentile(np.linalg.norm(robot - np.array(colour, np.float64), axis=1), NEAREST))
+    return float(np.percentile(np.linalg.norm(robot - np.array(color, np.float64), axis=1), NEAREST))

@@ -9,29 +9,29 @@ from pathlib import Path
 import numpy as np
 
 from nil_core.errors import RunError
-from nil_core.reference.imagined import Imagined, pack, unpack
-from nil_core.runs.atomic import read_arrays, write_arrays, write_json, write_text
-from nil_core.runs.media import write_png, write_video
+from nil_core.reference.generated import GeneratedReference, pack, unpack
+from nil_core.storage.atomic import read_arrays, write_arrays, write_json, write_text
 from nil_core.types import Doubles, Frames, Masks, Motion, Reference
+from nil_core.video.files import write_png, write_video
 
 SOURCE, ALIGNED, PROVENANCE, MOTION = "source.npz", "aligned.npz", "provenance.json", "motion.json"
 
 
-def save_imagined(folder: Path, imagined: Imagined) -> None:
+def save_generated(folder: Path, generated: GeneratedReference) -> None:
     """Video and masks to watch (mp4) and exactly (npz), first frame, prompt, provenance."""
-    video = imagined.video
-    write_png(folder / "first_frame.png", imagined.first_frame)
-    write_png(folder / "first_mask.png", imagined.first_mask)
-    write_text(folder / "prompt.txt", f"{imagined.provenance['prompt']}\n")
+    video = generated.video
+    write_png(folder / "first_frame.png", generated.first_frame)
+    write_png(folder / "first_mask.png", generated.first_mask)
+    write_text(folder / "prompt.txt", f"{generated.provenance['prompt']}\n")
     write_video(folder / "video.mp4", video.frames, video.fps)
-    write_video(folder / "masks.mp4", _grey(imagined.masks), video.fps)
-    first = {"first_frame": imagined.first_frame, "first_mask": imagined.first_mask}
-    write_arrays(folder / SOURCE, {**pack(video), "robot": imagined.masks, **first})
-    write_json(folder / PROVENANCE, imagined.provenance)
+    write_video(folder / "masks.mp4", _gray(generated.masks), video.fps)
+    first = {"first_frame": generated.first_frame, "first_mask": generated.first_mask}
+    write_arrays(folder / SOURCE, {**pack(video), "robot": generated.masks, **first})
+    write_json(folder / PROVENANCE, generated.provenance)
 
 
-def load_imagined(folder: Path) -> Imagined:
-    """Back from :func:`save_imagined`; takes a run folder too.
+def load_generated(folder: Path) -> GeneratedReference:
+    """Back from :func:`save_generated`; takes a run folder too.
 
     Raises:
         RunError: the folder holds no reference.
@@ -47,7 +47,7 @@ def load_imagined(folder: Path) -> Imagined:
         what = getattr(error, "strerror", None) or error
         reason = f"{SOURCE}: {what}" if folder.exists() else "it does not exist"
         raise RunError(f"{folder} is no reference folder ({reason})", "`nil generate` makes one") from None
-    return Imagined(video, masks, first_frame, first_mask, provenance)
+    return GeneratedReference(video, masks, first_frame, first_mask, provenance)
 
 
 def save_reference(folder: Path, reference: Reference) -> None:
@@ -108,5 +108,5 @@ def _motion(qpos: Doubles, path: Path) -> Motion:
     return Motion(qpos, source, trusted, report)
 
 
-def _grey(masks: Masks) -> Frames:
+def _gray(masks: Masks) -> Frames:
     return np.repeat(masks[..., None].astype(np.uint8) * 255, 3, axis=-1)

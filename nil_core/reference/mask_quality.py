@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nil_core.errors import DataError
-from nil_core.reward.similarity import iou
 from nil_core.types import Masks
+from nil_core.video.masks import iou
 
 FLOODED = 0.9
 """Share of the frame above which a mask shows no robot but everything."""

@@ -10,8 +10,8 @@ from nil_core.reference.recovery.pose_space import PoseSpace
 from nil_core.reference.recovery.quality import truth_errors
 from nil_core.reference.recovery.recover import recover
 from nil_core.reference.recovery.workers import available_cores
-from nil_core.runs.cache import Arrays, array_text, fingerprint, remember, text_array
 from nil_core.sim.scene import RobotScene, scene_fingerprint
+from nil_core.storage.cache import Arrays, array_text, cached, fingerprint, text_array
 from nil_core.types import Doubles, Frames, Masks, Motion, Progress
 
 RECIPE = "motion recovery 1"
@@ -72,7 +72,7 @@ def _recovered(
         return {"qpos": found.qpos, "report": text_array(found.report)}
 
     key = fingerprint(RECIPE, frames, masks, scene_fingerprint(scene), hz)
-    stored, _ = remember("motions", key, make, ("qpos", "report"))
+    stored, _ = cached("motions", key, make, ("qpos", "report"))
     qpos, report = stored["qpos"], array_text(stored["report"])
     if trajectory is not None and trajectory.shape == qpos.shape:
         report |= truth_errors(qpos, trajectory, PoseSpace(scene), hz)

@@ -8,9 +8,9 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import binary_dilation
 
-from nil_core.runs.media import side_by_side, write_video
 from nil_core.sim.scene import RobotScene
 from nil_core.types import Frames, Masks, Motion
+from nil_core.video.files import side_by_side, write_video
 
 NAME = "motion.mp4"
 SIDE = 384  # pixels of each of the three pictures

@@ -9,17 +9,17 @@ import numpy as np
 from nil_core.components import Chosen
 from nil_core.config import RunConfig
 from nil_core.errors import DataError
-from nil_core.reference.agreement import Agreement, agreement
-from nil_core.reference.alignment import Between, Moments, at_ticks, method, moments, trajectory_at_ticks
-from nil_core.reference.framing import enclosing_square, to_square
-from nil_core.reference.imagined import Imagined
+from nil_core.reference.first_frame_match import FirstFrameMatch, first_frame_match
+from nil_core.reference.generated import GeneratedReference
 from nil_core.reference.mask_quality import check_masks
 from nil_core.reference.motion_source import find_motion
-from nil_core.reward.framing import box_framed, box_lags, crop
-from nil_core.reward.windows import ClipEmbedder
-from nil_core.runs.cache import Arrays, fingerprint, remember
 from nil_core.sim.scene import RobotScene
-from nil_core.types import Doubles, Frames, Masks, Progress, Reference, Window, no_progress
+from nil_core.storage.cache import Arrays, cached, fingerprint
+from nil_core.types import CropBox, Doubles, Frames, Masks, Progress, Reference, no_progress
+from nil_core.video.box_framing import box_framed, box_lags, crop
+from nil_core.video.clips import ClipEmbedder
+from nil_core.video.crop import enclosing_square, to_square
+from nil_core.video.interpolation import FrameTimes, Interpolate, at_ticks, frame_times, method, trajectory_at_ticks
 
 PIECE = 32
 """Ticks that are drawn and kept at once: what an interruption costs."""
@@ -38,26 +38,26 @@ class Aligned:
     frames: Frames
     masks: Masks
     trajectory: Doubles | None
-    first_frame: Agreement
+    first_frame: FirstFrameMatch
 
 
 def align(
-    imagined: Imagined, config: RunConfig, stand: Masks | None = None, progress: Progress = no_progress
+    generated: GeneratedReference, config: RunConfig, stand: Masks | None = None, progress: Progress = no_progress
 ) -> Aligned:
     """What each tick shows. Args and raises as :func:`prepare`."""
-    video, settings = imagined.video, config.video
-    agreed = agreement(imagined.masks[0], video.window, imagined.first_mask if stand is None else stand)
-    window = agreed.window if settings.align_first_frame else video.window
-    seconds = settings.seconds or imagined.provenance.get("seconds", video.seconds)  # unset: as long as it was made
-    at = moments(len(video.frames), video.fps, config.environment.tick_hz, seconds, settings.alignment)
-    frames, masks = _squares(imagined, at, window, config, progress)
+    video, settings = generated.video, config.video
+    agreed = first_frame_match(generated.masks[0], video.crop_box, generated.first_mask if stand is None else stand)
+    crop_box = agreed.crop_box if settings.align_first_frame else video.crop_box
+    seconds = settings.seconds or generated.provenance.get("seconds", video.seconds)  # unset: as long as it was made
+    at = frame_times(len(video.frames), video.fps, config.environment.tick_hz, seconds, settings.alignment)
+    frames, masks = _squares(generated, at, crop_box, config, progress)
     check_masks(masks)
     trajectory = None if video.trajectory is None else trajectory_at_ticks(video.trajectory, at)
     return Aligned(frames, masks, trajectory, agreed)
 
 
 def prepare(
-    imagined: Imagined,
+    generated: GeneratedReference,
     config: RunConfig,
     encoder: Chosen,
     embedder: ClipEmbedder | None,
@@ -68,7 +68,7 @@ def prepare(
     """Align, frame and encode, and find the robot's motion.
 
     Args:
-        imagined: from :func:`nil_core.reference.builder.imagine`, or from an earlier run's folder.
+        generated: from :func:`nil_core.reference.generation.generate_reference`, or from an earlier run's folder.
         config: tick rate, render size, length, alignment and framing.
         encoder: whose embeddings they are, for the cache.
         embedder: None where the video weight is zero: embeddings and features are then empty.
@@ -80,8 +80,8 @@ def prepare(
         DataError: too short, no robot, or an encoder that gives NaN.
         ConfigError: the alignment, or the motion, lacks what it needs.
     """
-    video, settings, environment = imagined.video, config.video, config.environment
-    aligned = align(imagined, config, stand, progress)
+    video, settings, environment = generated.video, config.video, config.environment
+    aligned = align(generated, config, stand, progress)
     frames, masks, trajectory = aligned.frames, aligned.masks, aligned.trajectory
     motion = None if scene is None else find_motion(config, scene, frames, masks, trajectory, progress)
     lags = box_lags(masks, environment.tick_hz) if settings.framing == "box" else None
@@ -91,7 +91,7 @@ def prepare(
         seen: Arrays = {name: np.empty((len(frames), 0), np.float32) for name in ("embeddings", "features")}
     else:
         key = fingerprint(frames, encoder.identity())
-        seen, _ = remember("embeddings", key, lambda: _embed(embedder, frames, progress), ("embeddings", "features"))
+        seen, _ = cached("embeddings", key, lambda: _embed(embedder, frames, progress), ("embeddings", "features"))
     speed = video.facts.get("speed")
     provenance = {
         "tick_hz": environment.tick_hz,
@@ -110,41 +110,43 @@ def prepare(
         trajectory=trajectory,
         motion=motion,
         box_lags=lags,
-        provenance={**imagined.provenance, "aligned": provenance},
+        provenance={**generated.provenance, "aligned": provenance},
     )
 
 
 def _squares(
-    imagined: Imagined, at: Moments, window: Window | None, config: RunConfig, progress: Progress
+    generated: GeneratedReference, at: FrameTimes, crop_box: CropBox | None, config: RunConfig, progress: Progress
 ) -> tuple[Frames, Masks]:
     """What each tick shows, at the render size."""
-    video, size = imagined.video, config.environment.render_size
-    if not at.shares.any():
-        return to_square(video.frames[at.rows], imagined.masks[at.rows], size, window)
-    between = method(config.video, config.device)
-    window = window or enclosing_square(video.frames.shape[2], video.frames.shape[1])
+    video, size = generated.video, config.environment.render_size
+    if not at.fraction.any():
+        return to_square(video.frames[at.index], generated.masks[at.index], size, crop_box)
+    interpolate = method(config.video, config.device)
+    crop_box = crop_box or enclosing_square(video.frames.shape[2], video.frames.shape[1])
     weights = config.video.rife_weights
     key = fingerprint(
-        video.frames[: at.rows[-1] + 2],
-        imagined.masks[: at.rows[-1] + 2],
-        [window, size, config.video.alignment],
+        video.frames[: at.index[-1] + 2],
+        generated.masks[: at.index[-1] + 2],
+        [crop_box, size, config.video.alignment],
         weights.expanduser().read_bytes() if config.video.alignment == "rife" and weights else "",
     )
     parts: list[Arrays] = []
-    for start in range(0, len(at.rows), PIECE):
-        piece = Moments(at.rows[start : start + PIECE], at.shares[start : start + PIECE])
-        parts.append(_drawn(key, imagined, piece, between, window, size))
-        progress(min(start + PIECE, len(at.rows)), len(at.rows), "ticks drawn between frames")
+    for start in range(0, len(at.index), PIECE):
+        piece = FrameTimes(at.index[start : start + PIECE], at.fraction[start : start + PIECE])
+        parts.append(_drawn(key, generated, piece, interpolate, crop_box, size))
+        progress(min(start + PIECE, len(at.index)), len(at.index), "ticks drawn between frames")
     return np.concatenate([part["frames"] for part in parts]), np.concatenate([part["masks"] for part in parts])
 
 
-def _drawn(key: str, imagined: Imagined, at: Moments, between: Between, window: Window, size: int) -> Arrays:
+def _drawn(
+    key: str, generated: GeneratedReference, at: FrameTimes, interpolate: Interpolate, crop_box: CropBox, size: int
+) -> Arrays:
     def draw() -> Arrays:
-        pictures = at_ticks(imagined.video.frames, imagined.masks, at, between)
-        squares = [crop(frame, mask, window, size) for frame, mask in pictures]
+        pictures = at_ticks(generated.video.frames, generated.masks, at, interpolate)
+        squares = [crop(frame, mask, crop_box, size) for frame, mask in pictures]
         return {"frames": np.stack([frame for frame, _ in squares]), "masks": np.stack([mask for _, mask in squares])}
 
-    return remember("aligned", fingerprint(key, at.rows, at.shares), draw, ("frames", "masks"))[0]
+    return cached("aligned", fingerprint(key, at.index, at.fraction), draw, ("frames", "masks"))[0]
 
 
 def _embed(embedder: ClipEmbedder, frames: Frames, progress: Progress) -> Arrays:

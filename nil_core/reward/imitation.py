@@ -13,13 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from nil_core.config import Framing, RewardSettings
-from nil_core.reward.framing import BoxFraming
 from nil_core.reward.regularization import weighted_terms, weights
-from nil_core.reward.similarity import SIMILARITIES, Scale, iou
-from nil_core.reward.windows import ClipEmbedder, RollingWindows
+from nil_core.reward.similarity import SIMILARITIES, Scale
 from nil_core.sim.environment import Measurements
-from nil_core.sim.workers import Slots
+from nil_core.sim.vector_env import StepBuffers
 from nil_core.types import Floats, Frames, Masks, Reference
+from nil_core.video.box_framing import BoxFraming
+from nil_core.video.clips import ClipEmbedder, RollingClips
+from nil_core.video.masks import iou
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -30,7 +31,7 @@ class TickRewards:
 
     Attributes:
         total: float32 (B,).
-        parts: name to float32 (B,): ``similarity`` and ``iou`` unscaled, the regularisers weighted.
+        parts: name to float32 (B,): ``similarity`` and ``iou`` unscaled, the regularizers weighted.
     """
 
     total: Floats
@@ -40,12 +41,12 @@ class TickRewards:
 class RewardSource(Protocol):
     """What the training loop asks of a reward. Video imitation is one; adversarial rewards can be others."""
 
-    def reset(self, slots: Slots) -> None:
+    def reset(self, buffers: StepBuffers) -> None:
         """All episodes begin: look at the start frames."""
         ...
 
-    def observe(self, slots: Slots) -> None:
-        """A control step is over: remember what is needed (slots are valid only now)."""
+    def observe(self, buffers: StepBuffers) -> None:
+        """A control step is over: remember what is needed (buffers are valid only now)."""
         ...
 
     @property
@@ -92,13 +93,13 @@ class ImitationReward:
         self._reference = reference
         self._sizes = actions, feet
         self._weights = weights(settings)
-        self._windows: RollingWindows | None = None
+        self._windows: RollingClips | None = None
         self._framing: BoxFraming | None = None
         if framing == "box" and (settings.video > 0 or settings.iou > 0):
             self._framing = BoxFraming(environments, reference.tick_hz)
         if settings.video > 0:
             assert embedder is not None
-            self._windows = RollingWindows(embedder, environments, reference)
+            self._windows = RollingClips(embedder, environments, reference)
             self._similarity, best = SIMILARITIES[settings.similarity]
             # the window of t = 0 is the first frame L times: a robot that stands
             still = np.broadcast_to(reference.embeddings[0], reference.embeddings.shape)
@@ -118,40 +119,40 @@ class ImitationReward:
         self._masks: list[npt.NDArray[np.bool_]] = []
         self._penalties: list[npt.NDArray[np.float64]] = []
 
-    def reset(self, slots: Slots) -> None:
+    def reset(self, buffers: StepBuffers) -> None:
         """All episodes begin."""
         self._clear()
         self._penalty[:] = 0.0
         self._steps[:] = 0
-        everywhere = np.ones(len(slots.tick), np.bool_)
-        starts = self._framed_starts(everywhere, slots)
-        for i in range(len(slots.tick)):
-            self._begin(i, int(slots.start_tick[i]), starts)
+        everywhere = np.ones(len(buffers.tick), np.bool_)
+        starts = self._framed_starts(everywhere, buffers)
+        for i in range(len(buffers.tick)):
+            self._begin(i, int(buffers.start_tick[i]), starts)
 
-    def observe(self, slots: Slots) -> None:
-        """Add up the regularisers; where a tick ended, keep its frame and mask."""
+    def observe(self, buffers: StepBuffers) -> None:
+        """Add up the regularizers; where a tick ended, keep its frame and mask."""
         if self._weights:
-            m = Measurements.unpack(slots.measurements, *self._sizes)
+            m = Measurements.unpack(buffers.measurements, *self._sizes)
             self._penalty += weighted_terms(m, self._weights)
         self._steps += 1
-        frames, masks = self._framed(slots.ticked, slots.frames, slots.masks)
-        starts = self._framed_starts(slots.ended, slots)
-        for i in np.flatnonzero(slots.ticked):
+        frames, masks = self._framed(buffers.ticked, buffers.frames, buffers.masks)
+        starts = self._framed_starts(buffers.ended, buffers)
+        for i in np.flatnonzero(buffers.ticked):
             self._environments.append(int(i))
-            self._ticks.append(int(slots.tick[i]))
+            self._ticks.append(int(buffers.tick[i]))
             if self._windows is not None:
                 self._frames.append(frames[i].copy())
             if self._settings.iou > 0:
                 self._masks.append(masks[i].copy())
             self._penalties.append(self._penalty[i] / self._steps[i])
             self._penalty[i], self._steps[i] = 0.0, 0
-            if slots.ended[i]:
-                self._begin(int(i), int(slots.start_tick[i]), starts)
+            if buffers.ended[i]:
+                self._begin(int(i), int(buffers.start_tick[i]), starts)
 
     def _begin(self, i: int, tick: int, starts: Frames) -> None:
         if self._windows is not None:
             self._environments.append(i)
-            self._ticks.append(-tick)  # see RollingWindows.embed
+            self._ticks.append(-tick)  # see RollingClips.embed
             self._frames.append(starts[i].copy())
 
     def _framed(self, new: Masks, frames: Frames, masks: Masks) -> tuple[Frames, Masks]:
@@ -163,15 +164,15 @@ class ImitationReward:
             frames[i], masks[i] = self._framing.take(int(i), frames[i], masks[i], first=False)
         return frames, masks
 
-    def _framed_starts(self, new: Masks, slots: Slots) -> Frames:
+    def _framed_starts(self, new: Masks, buffers: StepBuffers) -> Frames:
         """The same of the first pictures of new episodes."""
         if self._framing is None:
-            return slots.start_frames
-        frames, lags = slots.start_frames.copy(), self._reference.box_lags
+            return buffers.start_frames
+        frames, lags = buffers.start_frames.copy(), self._reference.box_lags
         for i in np.flatnonzero(new):
-            tick = int(slots.start_tick[i])
+            tick = int(buffers.start_tick[i])
             lag = lags[tick] if lags is not None and tick > 0 else None
-            frames[i] = self._framing.take(int(i), frames[i], slots.start_masks[i], first=True, lag=lag)[0]
+            frames[i] = self._framing.take(int(i), frames[i], buffers.start_masks[i], first=True, lag=lag)[0]
         return frames
 
     @property

@@ -46,7 +46,7 @@ def stability(m: Measurements) -> Floats:
 
 @dataclass(frozen=True)
 class Term:
-    """A regulariser: its name (also of its weight in ``reward``), function, symbol and unit."""
+    """A regularizer: its name (also of its weight in ``reward``), function, symbol and unit."""
 
     name: str
     of: Callable[[Measurements], Floats]

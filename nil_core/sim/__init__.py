@@ -1,4 +1,4 @@
-"""Simulation and rendering. Importing this package chooses the OpenGL backend, which MuJoCo reads when imported."""
+"""VectorEnv and rendering. Importing this package chooses the OpenGL backend, which MuJoCo reads when imported."""
 
 from nil_core.sim.gl import choose_backend, import_libraries
 

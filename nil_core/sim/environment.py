@@ -37,7 +37,7 @@ _PHYSICS = mujoco.mjtState.mjSTATE_INTEGRATION  # the solver's warm start includ
 
 
 @dataclass(frozen=True)
-class EnvironmentPlan:
+class EnvSpec:
     """Everything that determines an environment but its random state; plain data, so that it can cross to a worker.
 
     Attributes:
@@ -69,7 +69,7 @@ class EnvironmentPlan:
 
 @dataclass(frozen=True)
 class Measurements:
-    """What the regularisers of the reward are functions of, after one control step. Leading axes are free.
+    """What the regularizers of the reward are functions of, after one control step. Leading axes are free.
 
     Attributes:
         torque: (..., nu) share of the torque limit, in [-1, 1].
@@ -120,7 +120,7 @@ class Measurements:
 class ImitationTask(control.Task):
     """Start, actions, observations and endings of an episode (the ``dm_control`` task)."""
 
-    def __init__(self, plan: EnvironmentPlan, random: np.random.Generator) -> None:
+    def __init__(self, plan: EnvSpec, random: np.random.Generator) -> None:
         scene = plan.scene
         self.plan = plan
         self.random = random
@@ -197,7 +197,7 @@ class ImitationTask(control.Task):
         return 0.0 if failed else 1.0
 
     def measure(self, data: mujoco.MjData) -> Measurements:
-        """What the regularisers need, after a step. Feet are watched over time: call it once per control step."""
+        """What the regularizers need, after a step. Feet are watched over time: call it once per control step."""
         scene = self.plan.scene
         limits = np.array([a.torque_limit for a in scene.spec.actuators])
         speed, air = self.feet.watch(data, 1.0 / self.plan.settings.control_hz)
@@ -222,7 +222,7 @@ class Feet:
         bodies = list(dict.fromkeys(int(model.geom_bodyid[g]) for g in geoms))
         self.count = len(bodies)
         self._geoms = [next(g for g in geoms if model.geom_bodyid[g] == body) for body in bodies]
-        self._floor = model.geom(FLOOR).id
+        self._baseline = model.geom(FLOOR).id
         self._foot_of_geom = np.full(model.ngeom, -1)
         for geom in geoms:
             self._foot_of_geom[geom] = bodies.index(int(model.geom_bodyid[geom]))
@@ -238,7 +238,7 @@ class Feet:
         """bool (F,): which feet touch the floor."""
         loaded = np.zeros(self.count, np.bool_)
         pairs = data.contact.geom[data.contact.dist < 0.0] if data.ncon else np.empty((0, 2), np.int32)
-        touching = self._foot_of_geom[pairs[(pairs == self._floor).any(axis=1)]].ravel()
+        touching = self._foot_of_geom[pairs[(pairs == self._baseline).any(axis=1)]].ravel()
         loaded[touching[touching >= 0]] = True
         return loaded
 
@@ -266,7 +266,7 @@ class ImitationEnvironment(control.Environment):
         state_type: the record that :meth:`state` gives, 1 to 3 kB of numbers.
     """
 
-    def __init__(self, plan: EnvironmentPlan, seed: int | np.random.SeedSequence) -> None:
+    def __init__(self, plan: EnvSpec, seed: int | np.random.SeedSequence) -> None:
         self.task_: ImitationTask = ImitationTask(plan, np.random.default_rng(seed))
         physics = dm_mujoco.Physics.from_model(wrapper.MjModel(plan.scene.model))
         super().__init__(physics, self.task_, n_sub_steps=plan.settings.substeps)

@@ -139,7 +139,7 @@ def _backend() -> str:
 def _import_compiler_of_torch() -> None:
     """Import torch's compiler before Mesa's.
 
-    torch imports it lazily, with the first optimiser, and that has crashed the process where Mesa's software renderer,
+    torch imports it lazily, with the first optimizer, and that has crashed the process where Mesa's software renderer,
     which brings an LLVM of its own, had a context already.
     """
     may_use_torch = "torch" in sys.modules or not _is_worker

@@ -15,8 +15,8 @@ import mujoco
 import numpy as np
 
 from nil_core.errors import DataError
-from nil_core.runs.cache import Arrays, fingerprint, remember
 from nil_core.sim.surface import Triangles, simplify
+from nil_core.storage.cache import Arrays, cached, fingerprint
 from nil_core.types import Doubles, Floats
 
 VISUAL_GROUP = 2
@@ -177,5 +177,5 @@ def _cached_decimation(
     if len(geoms) > 1:
         compiler = spec.compiler
         key += [_place(geom) for geom in geoms] + [bool(compiler.degree), str(compiler.eulerseq)]
-    found, _ = remember("meshes", fingerprint(_RECIPE, pixel, *key), make, ("vertices", "triangles"))
+    found, _ = cached("meshes", fingerprint(_RECIPE, pixel, *key), make, ("vertices", "triangles"))
     return found["vertices"], found["triangles"]

@@ -10,7 +10,7 @@ from nil_core.sim.scene import RobotScene
 from nil_core.types import Doubles, Floats
 
 VELOCITY_SCALE = 0.1  # rad/s of walking robots come to about 1
-HEIGHT_SCALE = 10.0  # and so do centimetres
+HEIGHT_SCALE = 10.0  # and so do centimeters
 TURN_SCALE = 0.25  # of the root, which turns slower than joints do
 
 MEANINGS = {

@@ -117,7 +117,7 @@ class Renderer:
         mujoco.mjv_updateScene(self._model, data, self._option, None, self._camera, everything, self._scene)
         for light in self._scene.lights[: self._scene.nlight]:
             if light.type == mujoco.mjtLightType.mjLIGHT_DIRECTIONAL:
-                light.pos[:2] += position  # it shines alike from everywhere, but its shadows end a few metres away
+                light.pos[:2] += position  # it shines alike from everywhere, but its shadows end a few meters away
         self._scene.flags[mujoco.mjtRndFlag.mjRND_SEGMENT] = segmented
         self._scene.flags[mujoco.mjtRndFlag.mjRND_IDCOLOR] = segmented
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)

@@ -9,9 +9,9 @@ import numpy as np
 
 from nil_core.errors import DataError
 from nil_core.interfaces import Robot
-from nil_core.runs.cache import fingerprint
 from nil_core.sim.meshes import compiled, decimate_visuals
 from nil_core.sim.renderer import FLOOR_GROUP, Renderer
+from nil_core.storage.cache import fingerprint
 from nil_core.types import ControlMode, Doubles, Frames, Masks, Progress, RobotSpec, no_progress
 
 FLOOR = "floor"

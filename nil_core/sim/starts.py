@@ -115,7 +115,7 @@ class FootClearance:
     def __init__(self, scene: RobotScene) -> None:
         self._model = scene.model
         self._data = mujoco.MjData(scene.model)
-        self._floor = scene.model.geom(FLOOR).id
+        self._baseline = scene.model.geom(FLOOR).id
         self._feet = [scene.model.geom(name).id for name in scene.spec.feet]
 
     def of(self, pose: Doubles) -> float:
@@ -123,7 +123,9 @@ class FootClearance:
         self._data.qpos[:] = pose
         self._data.qpos[2] += 1.0  # distances to a plane are exact above it
         mujoco.mj_kinematics(self._model, self._data)
-        distances = [mujoco.mj_geomDistance(self._model, self._data, g, self._floor, 100.0, None) for g in self._feet]
+        distances = [
+            mujoco.mj_geomDistance(self._model, self._data, g, self._baseline, 100.0, None) for g in self._feet
+        ]
         return float(min(distances, default=1.0)) - 1.0
 
 

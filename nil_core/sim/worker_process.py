@@ -14,9 +14,9 @@ from multiprocessing.connection import Connection, wait
 
 from nil_core.errors import NilError
 from nil_core.sim import gl
-from nil_core.sim.batch import Batch
-from nil_core.sim.environment import EnvironmentPlan, State
-from nil_core.sim.slots import Memory
+from nil_core.sim.buffers import SharedBuffers
+from nil_core.sim.environment import EnvSpec, State
+from nil_core.sim.local_envs import LocalEnvs
 
 HANG_SECONDS = 120.0  # for one step of its environments, which takes a small part of one
 START_SECONDS = 120.0  # for the first answer, before which Python and its libraries start
@@ -25,18 +25,18 @@ CLOSE = ("close", 0)
 
 
 @dataclass(frozen=True)
-class Job:
+class WorkerSpec:
     """What a worker process is told at its start.
 
     Attributes:
         plan: what its environments are.
         memory: of all environments.
         which: its own ones.
-        render, measure: as in :class:`nil_core.sim.batch.Batch`.
+        render, measure: as in :class:`nil_core.sim.local_envs.LocalEnvs`.
     """
 
-    plan: EnvironmentPlan
-    memory: Memory
+    plan: EnvSpec
+    memory: SharedBuffers
     which: slice
     render: bool
     measure: bool
@@ -51,17 +51,17 @@ class Worker:
 
     Args:
         name: what to call it.
-        job: what it does.
-        bank: where the states are that its environments begin from.
+        spec: what it does.
+        buffer_index: where the states are that its environments begin from.
     """
 
-    def __init__(self, name: str, job: Job, bank: int) -> None:
+    def __init__(self, name: str, spec: WorkerSpec, buffer_index: int) -> None:
         context = multiprocessing.get_context("spawn")
         self.name = name
         self._patience = START_SECONDS
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, job, bank), name=name, daemon=True)
-        with ctrl_c_held_back():
+        self._process = context.Process(target=_serve, args=(theirs, spec, buffer_index), name=name, daemon=True)
+        with interrupts_blocked():
             self._process.start()
         theirs.close()
 
@@ -70,10 +70,10 @@ class Worker:
         """The process's id."""
         return self._process.pid
 
-    def send(self, command: str, bank: int) -> None:
-        """Hand over a command of :meth:`nil_core.sim.batch.Batch.obey`. That a worker is gone shows in the answer."""
+    def send(self, command: str, buffer_index: int) -> None:
+        """Hand over a command of :meth:`nil_core.sim.local_envs.LocalEnvs.execute`. That a worker is gone shows in the answer."""
         with contextlib.suppress(OSError):
-            self._pipe.send((command, bank))
+            self._pipe.send((command, buffer_index))
 
     def receive(self) -> None:
         """Wait until the command is done.
@@ -114,7 +114,7 @@ class Worker:
 
 
 @contextmanager
-def ctrl_c_held_back() -> Iterator[None]:
+def interrupts_blocked() -> Iterator[None]:
     """Processes started meanwhile never hear Ctrl-C, this one hears it afterwards.
 
     Ignoring it is the first thing a worker does, and too late: its interpreter and its imports take a second before.
@@ -130,27 +130,27 @@ def ctrl_c_held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _serve(pipe: Connection, job: Job, bank: int) -> None:
+def _serve(pipe: Connection, spec: WorkerSpec, buffer_index: int) -> None:
     """The life of a worker process: answers every command with None, or with what went wrong."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that people talk to
     gl.mark_worker()
     with contextlib.suppress(EOFError, OSError):  # that process is gone, and nobody is left to be told
-        states = job.memory.states()[:, job.which]
+        states = spec.memory.states()[:, spec.which]
         try:
-            batch = Batch(job.plan, job.memory.slots().part(job.which), job.render, job.measure)
-            batch.restore(states[bank])
+            envs = LocalEnvs(spec.plan, spec.memory.step_buffers().part(spec.which), spec.render, spec.measure)
+            envs.restore(states[buffer_index])
         except Exception as error:
             pipe.send(_portable(error))
             return
         while (order := pipe.recv()) != CLOSE:
-            pipe.send(_attempt(batch, order, states))
-        batch.close()
+            pipe.send(_attempt(envs, order, states))
+        envs.close()
 
 
-def _attempt(batch: Batch, order: tuple[str, int], states: State) -> Exception | None:
-    command, bank = order
+def _attempt(envs: LocalEnvs, order: tuple[str, int], states: State) -> Exception | None:
+    command, buffer_index = order
     try:
-        batch.obey(command, states, bank)
+        envs.execute(command, states, buffer_index)
     except Exception as error:
         return _portable(error)
     return None

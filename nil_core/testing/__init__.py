@@ -4,12 +4,12 @@ A plugin's contract test is one call::
 
     from nil_core.testing import check_card, check_encoder, check_light
     from my_plugin import CARD
-    from my_plugin.encoder import MeanColour
+    from my_plugin.encoder import MeanColor
 
     def test_contract():
         check_card(CARD)
         check_light("my_plugin")
-        check_encoder(MeanColour(CARD.config()), CARD)
+        check_encoder(MeanColor(CARD.config()), CARD)
 
 Every check raises ``AssertionError`` with a message that says which promise of :mod:`nil_core.interfaces` is broken.
 """

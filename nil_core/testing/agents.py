@@ -12,7 +12,7 @@ import numpy as np
 
 from nil_core.errors import RunError
 from nil_core.interfaces import Agent, ExportingAgent
-from nil_core.types import AgentSetting, Floats, Transitions
+from nil_core.types import AgentSpec, Floats, Transitions
 
 if TYPE_CHECKING:
     from nil_core.learning import ReplayLearner
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 PICKLES = {".pkl", ".pickle", ".pt", ".pth", ".bin", ".joblib"}
 
 
-def check_agent(make: Callable[[AgentSetting], Agent], rounds: int = 20) -> None:
+def check_agent(make: Callable[[AgentSpec], Agent], rounds: int = 20) -> None:
     """Whether an agent acts within bounds, repeats itself from its seed, and goes on exactly from what it saved.
 
     Args:
         make: constructs the agent; choose its options so that it learns within half of ``rounds``.
         rounds: control steps of 4 environments.
     """
-    setting = AgentSetting(observation_size=7, action_size=3, environments=4, horizon=10, total_steps=400, seed=3)
+    setting = AgentSpec(observation_size=7, action_size=3, num_envs=4, horizon=10, total_steps=400, seed=3)
     agent = make(setting)
     assert isinstance(agent, Agent), "an agent has act, observe, update, save and load"
     _check_actions(agent)
@@ -50,11 +50,11 @@ def check_agent(make: Callable[[AgentSetting], Agent], rounds: int = 20) -> None
         _check_the_policy_alone(make(setting), make(setting), folder)
 
 
-def check_network(make: Callable[[AgentSetting], ExportingAgent]) -> None:
+def check_network(make: Callable[[AgentSpec], ExportingAgent]) -> None:
     """Whether an agent with the capability ``exports`` gives the network of its mode, as it is after learning."""
     import torch
 
-    agent = make(AgentSetting(observation_size=7, action_size=3, environments=4, horizon=10, total_steps=400, seed=3))
+    agent = make(AgentSpec(observation_size=7, action_size=3, num_envs=4, horizon=10, total_steps=400, seed=3))
     assert isinstance(agent, ExportingAgent), "an agent that exports has network()"
     _live(agent, range(20))
     observations = np.random.default_rng(1).normal(size=(50, 7)).astype(np.float32)
@@ -83,7 +83,7 @@ def live(learner: ReplayLearner, steps: int) -> list[Floats]:
     """Act, observe and update as the training loop does, in a world of noise that rewards the first action entry.
 
     Args:
-        learner: with ``setting.environments`` E.
+        learner: with ``spec.num_envs`` E.
         steps: control steps.
 
     Returns:
@@ -91,10 +91,10 @@ def live(learner: ReplayLearner, steps: int) -> list[Floats]:
     """
     setting, acted = learner.setting, []
     for _ in range(steps):
-        count = setting.environments
-        world = random_transitions(count, setting.observation_size, setting.action_size, seed=learner.acted)
-        actions = learner.act(world.observations, explore=True)
-        learner.observe(replace(world, actions=actions, rewards=world.rewards + actions[:, 0]))
+        count = setting.num_envs
+        experiment = random_transitions(count, setting.observation_size, setting.action_size, seed=learner.acted)
+        actions = learner.act(experiment.observations, explore=True)
+        learner.observe(replace(experiment, actions=actions, rewards=experiment.rewards + actions[:, 0]))
         learner.update(count)
         acted.append(actions)
     return acted

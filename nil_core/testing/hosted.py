@@ -27,7 +27,7 @@ from nil_core.errors import NilError
 from nil_core.hosted.clock import Clock
 from nil_core.hosted.generator import HostedGenerator
 from nil_core.hosted.troubles import NoAnswer, Refusal, Trouble, VendorError
-from nil_core.runs.cache import cache_root
+from nil_core.storage.cache import cache_root
 from nil_core.testing.vendor import Answer, Protocol, Vendor, after_taking, hangup, lost_answer
 from nil_core.types import GenerationRequest, Video, no_progress
 
@@ -43,7 +43,7 @@ registry.build("generator", name, options).generate(hosted_request(), no_progres
 
 
 def hosted_request(**changes: Any) -> GenerationRequest:
-    """A grey robot of two legs on blue, 64 x 64."""
+    """A gray robot of two legs on blue, 64 x 64."""
     mask = np.zeros((64, 64), np.bool_)
     mask[16:40, 24:40] = mask[40:56, 24:28] = mask[40:56, 36:40] = True
     frame = np.where(mask[..., None], np.array([150, 140, 130], np.uint8), np.array([20, 30, 200], np.uint8))
@@ -150,7 +150,7 @@ def check_all_well(bench: Bench) -> None:
     video = generator.generate(hosted_request(), lambda done, total, what: told.append(what))
     assert bench.paid == 1 and told
     assert abs(video.seconds - 2.5) <= 1.5 / video.fps, video.seconds
-    left, top, side = video.window or (0, 0, 0)
+    left, top, side = video.crop_box or (0, 0, 0)
     corner = video.frames[0, int(top) + 2, int(left) + 2].astype(int)
     assert np.abs(corner - (20, 30, 200)).max() < 40, f"the first frame's background, not {corner}"
     legs = video.frames[0, int(top + 0.4 * side), int(left + 0.5 * side)].astype(int)

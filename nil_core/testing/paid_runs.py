@@ -11,7 +11,7 @@ from io import StringIO
 from unittest.mock import patch
 
 from nil_core.cli.main import main
-from nil_core.runs.cache import cache_root
+from nil_core.storage.cache import cache_root
 from nil_core.testing.hosted import Bench
 
 SMALL = {

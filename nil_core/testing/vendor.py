@@ -22,8 +22,8 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from nil_core.runs.media import write_video
 from nil_core.types import Frames
+from nil_core.video.files import write_video
 
 FPS = 8
 SMALL = 8  # how much smaller than the first frame the made video is, so that tests are fast

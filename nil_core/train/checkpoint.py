@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from nil_core.errors import RunError
 from nil_core.interfaces import Agent
-from nil_core.runs.atomic import clear_of_disk_trouble, read_arrays, write_arrays, write_json, writing
+from nil_core.storage.atomic import explain_os_errors, read_arrays, write_arrays, write_json, writing
 
 FORMAT = 2
 BEST = "best"
@@ -48,7 +48,7 @@ def save(root: Path, agent: Agent, state: LoopState, keep: int) -> Path:
         MachineError: the disk is full or not writable; earlier checkpoints are untouched.
     """
     path = root / f"step-{state.step:09d}"
-    with clear_of_disk_trouble(path):
+    with explain_os_errors(path):
         write(path, agent, state)
         _flush(root)
         for old in steps(root)[:-keep]:

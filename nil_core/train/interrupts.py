@@ -10,7 +10,7 @@ from typing import Any
 
 
 @contextmanager
-def noticing_interrupts(stop: Callable[[], None]) -> Iterator[None]:
+def catch_interrupts(stop: Callable[[], None]) -> Iterator[None]:
     """The first Ctrl-C (or SIGTERM) calls ``stop``, to end between two steps; the second is Python's own."""
 
     def notice(number: int, frame: FrameType | None) -> None:

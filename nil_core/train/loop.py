@@ -13,21 +13,22 @@ from pathlib import Path
 
 import numpy as np
 
+from nil_core import time_shares
 from nil_core.config import RunConfig
 from nil_core.errors import NumericalError, RunError
 from nil_core.hooks import Hooks
 from nil_core.interfaces import Agent
+from nil_core.reporting import Reporter
 from nil_core.reward.imitation import RewardSource
-from nil_core.runs import breakdown, log
-from nil_core.runs.directory import RunFolder
-from nil_core.runs.reporting import Reporter
-from nil_core.sim.workers import Simulation, Slots, State
+from nil_core.sim.vector_env import State, StepBuffers, VectorEnv
+from nil_core.storage import log
+from nil_core.storage.run_folder import RunFolder
 from nil_core.train import checkpoint
 from nil_core.train.checkpoint import LoopState, prefixed, under
-from nil_core.train.interrupts import noticing_interrupts
+from nil_core.train.interrupts import catch_interrupts
+from nil_core.train.metric_accumulator import MetricAccumulator
 from nil_core.train.pending import PendingTransitions
 from nil_core.train.stopwatch import Stopwatch
-from nil_core.train.tally import Tally
 from nil_core.types import Floats
 
 REPORT_SECONDS = 1.0
@@ -43,7 +44,7 @@ class Parts:
     """
 
     agent: Agent
-    simulation: Simulation
+    simulation: VectorEnv
     source: RewardSource
     evaluate: Callable[[], Mapping[str, float]]
     hooks: Hooks
@@ -65,7 +66,7 @@ class TrainingLoop:
         self.step = 0
         self._parts = parts
         self._pending = PendingTransitions()
-        self._tally = Tally(parts.simulation.environments)
+        self._tally = MetricAccumulator(parts.simulation.num_envs)
         self._best = -np.inf
         self._watch = Stopwatch()
         self._observations: Floats = np.empty((0, 0), np.float32)
@@ -77,9 +78,9 @@ class TrainingLoop:
 
     def start(self) -> None:
         """Begin the first episodes."""
-        slots = self._parts.simulation.reset()
-        self._parts.source.reset(slots)
-        self._observations = slots.observations.copy()
+        buffers = self._parts.simulation.reset()
+        self._parts.source.reset(buffers)
+        self._observations = buffers.observations.copy()
 
     def resume(self) -> None:
         """Go on from the newest checkpoint; from the beginning, if the run ended before its first.
@@ -112,7 +113,7 @@ class TrainingLoop:
             raise RunError(
                 f"{path} is of {len(saved)} environments of {saved.itemsize} bytes, "
                 f"the config's are {len(ours)} of {ours.itemsize}",
-                "resume with the robot and simulation.environments that the run began with",
+                "resume with the robot and simulation.num_envs that the run began with",
             )
         return saved
 
@@ -126,7 +127,7 @@ class TrainingLoop:
             NumericalError: NaN in a reward or loss; the state that led to it is saved.
         """
         self._last_report = (time.perf_counter(), self.step)
-        with noticing_interrupts(self._stop):
+        with catch_interrupts(self._stop):
             try:
                 while self.step < self.config.total_steps and not self._stopping:
                     self._one_step()
@@ -155,13 +156,13 @@ class TrainingLoop:
             self._learn()
         finally:  # whatever learning met, the simulation's answer must not be taken for that to a later question
             with watch.timing("wait"):
-                slots = parts.simulation.receive()
-        self._take_in(actions, slots)
+                buffers = parts.simulation.receive()
+        self._take_in(actions, buffers)
 
     def _learn(self) -> None:
         """Score what waits, and learn from it: in the shadow of the running simulation."""
         parts, config = self._parts, self.config
-        enough = config.training.encode_ticks * parts.simulation.environments
+        enough = config.training.encode_ticks * parts.simulation.num_envs
         if parts.source.waiting < enough:
             return
         with self._watch.timing("encode"):
@@ -180,13 +181,13 @@ class TrainingLoop:
             losses = parts.agent.update(len(transitions))
         self._tally.add_losses(losses)
 
-    def _take_in(self, actions: Floats, slots: Slots) -> None:
-        self._pending.add(self._observations, np.asarray(actions, np.float32).copy(), slots)
-        self._parts.source.observe(slots)
-        self._tally.add_step(slots)
-        self._observations = slots.observations.copy()
+    def _take_in(self, actions: Floats, buffers: StepBuffers) -> None:
+        self._pending.add(self._observations, np.asarray(actions, np.float32).copy(), buffers)
+        self._parts.source.observe(buffers)
+        self._tally.add_step(buffers)
+        self._observations = buffers.observations.copy()
         self.step += len(actions)
-        physics, render = slots.busy.sum(axis=0)
+        physics, render = buffers.busy.sum(axis=0)
         self._watch.add("physics", physics)
         self._watch.add("render", render)
 
@@ -209,7 +210,7 @@ class TrainingLoop:
         return self._due(self.config.training.checkpoint_every) or overdue
 
     def _due(self, every: int) -> bool:
-        before = self.step - self._parts.simulation.environments
+        before = self.step - self._parts.simulation.num_envs
         return every > 0 and self.step // every > before // every
 
     def _log(self) -> None:
@@ -222,7 +223,7 @@ class TrainingLoop:
         seconds, parts = self._watch.look()
         row = {"step": self.step, "seconds": seconds, **parts}
         log.append(self.folder.timing, row)
-        self._shares = breakdown.shares([row])
+        self._shares = time_shares.shares([row])
 
     def _evaluate(self) -> None:
         began = time.perf_counter()

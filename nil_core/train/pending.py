@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nil_core.sim.workers import Slots
+from nil_core.sim.vector_env import StepBuffers
 from nil_core.types import Floats, Transitions
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -23,7 +23,7 @@ class PendingTransitions:
         self._open: dict[int, list[int]] = {}  # environment to its rows of the running tick
         self._closed: list[list[int]] = []  # rows of finished ticks, in the order their rewards will come
 
-    def add(self, observations: Floats, actions: Floats, slots: Slots) -> None:
+    def add(self, observations: Floats, actions: Floats, buffers: StepBuffers) -> None:
         """Take in a step of all environments."""
         for i in range(len(actions)):
             self._open.setdefault(i, []).append(len(self._rows))
@@ -32,12 +32,12 @@ class PendingTransitions:
                 (
                     observations[i],
                     actions[i],
-                    slots.final_observations[i].copy(),
-                    bool(slots.terminated[i]),
-                    bool(slots.truncated[i]),
+                    buffers.final_observations[i].copy(),
+                    bool(buffers.terminated[i]),
+                    bool(buffers.truncated[i]),
                 )
             )
-            if slots.ticked[i]:
+            if buffers.ticked[i]:
                 self._closed.append(self._open.pop(i))
 
     def settle(self, rewards: Floats, terminal_value: float) -> Transitions | None:

@@ -28,15 +28,15 @@ import numpy as np
 
 from nil_core.errors import DataError, NumericalError, RunError
 from nil_core.interfaces import Agent
-from nil_core.runs import log
-from nil_core.runs.atomic import write_json
-from nil_core.runs.lock import alone
-from nil_core.runs.reporting import Lines, Reporter
+from nil_core.reporting import Lines, Reporter
+from nil_core.storage import log
+from nil_core.storage.atomic import write_json
+from nil_core.storage.lock import run_lock
 from nil_core.train import checkpoint
 from nil_core.train.checkpoint import LoopState
-from nil_core.train.interrupts import noticing_interrupts
+from nil_core.train.interrupts import catch_interrupts
 from nil_core.train.stopwatch import Stopwatch
-from nil_core.types import AgentSetting, Floats, Transitions
+from nil_core.types import AgentSpec, Floats, Transitions
 
 REPORT_SECONDS = 1.0
 TRAINING, EVALUATION = 0, 1  # streams of seeds
@@ -44,7 +44,7 @@ TRAINING, EVALUATION = 0, 1  # streams of seeds
 MakeEnvironment = Callable[[int], dm_env.Environment]
 """A seed to an environment whose every episode that seed alone determines."""
 
-MakeAgent = Callable[[AgentSetting], Agent]
+MakeAgent = Callable[[AgentSpec], Agent]
 
 
 @dataclass(frozen=True)
@@ -143,9 +143,9 @@ def learn(
         DataError: an environment that no agent can act in, or that is not the same again.
         NumericalError: a reward or a loss that is not finite; the state that led to it is in ``checkpoints/failed``.
     """
-    with alone(folder):
+    with run_lock(folder):
         loop = _Loop(make_agent, make_environment, folder, plan, reporter or Lines())
-        with noticing_interrupts(loop.stop):
+        with catch_interrupts(loop.stop):
             loop.run()
     return [row for row in log.read(loop.metrics) if row["kind"] == "eval"]
 
@@ -170,7 +170,7 @@ class _Loop:
         self._environment = self._fresh(TRAINING, 0)
         self._observation = self._environment.reset()
         sizes = self._environment.observation_size, self._environment.action_size
-        self._agent = make_agent(AgentSetting(*sizes, 1, plan.horizon, plan.steps, plan.seed, plan.device))
+        self._agent = make_agent(AgentSpec(*sizes, 1, plan.horizon, plan.steps, plan.seed, plan.device))
         if checkpoint.steps(self._checkpoints):
             self._resume()
         for file in (self.metrics, self.timing):

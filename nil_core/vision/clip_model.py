@@ -18,7 +18,7 @@ from nil_core.vision.options import ClipEncoderOptions
 _log = logging.getLogger(__name__)
 
 Embed = Callable[[Tensor], Tensor]
-"""Normalised frames, float (B, L, 3, S, S), to embeddings (B, D)."""
+"""Normalized frames, float (B, L, 3, S, S), to embeddings (B, D)."""
 
 
 class ClipModel:

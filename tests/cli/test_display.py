@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from nil_core.cli.display import Screen, reporter
-from nil_core.runs.reporting import Lines
+from nil_core.reporting import Lines
 
 VALUES = {
     "reward": 0.4321,
@@ -99,9 +99,9 @@ def test_the_widest_table_fits_80_columns(console: Console) -> None:
 
 def test_words_are_shown_as_they_are(console: Console) -> None:
     screen = Screen(console)
-    screen.say("[red]not a colour[/] " + "x" * 100)
+    screen.say("[red]not a color[/] " + "x" * 100)
     screen.warn("[/]")
-    assert shown(console)[0].startswith("[red]not a colour[/]")
+    assert shown(console)[0].startswith("[red]not a color[/]")
     assert shown(console)[-1] == "[/]"
 
 

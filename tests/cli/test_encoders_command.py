@@ -28,7 +28,7 @@ def test_the_table_says_how_good_eyes_are(monkeypatch: pytest.MonkeyPatch) -> No
     lines = rank("--robot", "a1", "--set", "environment.render_size=64").splitlines()
     assert any(line.startswith("warning: lost is left out: no encoder is called 'lost'") for line in lines)
     likeness = lines[lines.index("Likeness to a walk of a1") + 1 :]
-    assert likeness[0].split() == ["behaviour", "apart", "cm", "IoU", "hog"]
+    assert likeness[0].split() == ["behavior", "apart", "cm", "IoU", "hog"]
     assert likeness[1].split() == ["the", "walk", "itself", "0.0", "1.000", "1.000"]
     apart = [float(line.split()[-3]) for line in likeness[1:17]]
     assert apart == sorted(apart)

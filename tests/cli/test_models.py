@@ -1,4 +1,4 @@
-"""``nil models``: what there is, under which licence, what is here, and how to get the rest."""
+"""``nil models``: what there is, under which license, what is here, and how to get the rest."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def nil_models(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["models", *arguments], env={"COLUMNS": "200"})
 
 
-def test_list_shows_licence_size_and_what_is_here() -> None:
+def test_list_shows_license_size_and_what_is_here() -> None:
     result = nil_models("list")
     rows = [" ".join(line.split()) for line in result.output.splitlines()]
     assert rows[rows.index("weighty.base encoder 486 MB not here") + 1] == (
@@ -73,7 +73,7 @@ def test_where_of_what_is_not_here_says_how_to_get_it() -> None:
 
 
 @pytest.mark.parametrize("command", ["where", "fetch"])
-def test_a_misspelt_name_is_answered(command: str) -> None:
+def test_a_misspelled_name_is_answered(command: str) -> None:
     error = nil_models(command, "weighty.lage").exception
     assert isinstance(error, ConfigError) and "did you mean 'weighty.large'" in error.message
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from nil_core.api import (
-    AgentSetting,
+    AgentSpec,
     Capability,
     ComponentCard,
     Floats,
@@ -50,7 +50,7 @@ from nil_core.testing import (
 )
 
 CARD = ComponentCard(
-    kind="encoder", summary="Mean colour.", target="a.b:C", capabilities=frozenset({Capability.OFFLINE})
+    kind="encoder", summary="Mean color.", target="a.b:C", capabilities=frozenset({Capability.OFFLINE})
 )
 FRAME_WISE = replace(CARD, capabilities=frozenset({Capability.FRAME_WISE}))
 
@@ -86,7 +86,7 @@ def test_check_light() -> None:
         check_light("no_such_module")
 
 
-class MeanColour:
+class MeanColor:
     clip_length, frame_size = 4, 32
 
     def encode(self, clips: Frames) -> Floats:
@@ -97,36 +97,36 @@ class MeanColour:
         return frames[:, :, :16].mean(axis=(1, 2), dtype=np.float32)
 
 
-class Doubles(MeanColour):
+class Doubles(MeanColor):
     def encode(self, clips: Frames) -> Any:
         return super().encode(clips).astype(np.float64)
 
 
-class BatchDependent(MeanColour):
+class BatchDependent(MeanColor):
     def encode(self, clips: Frames) -> Floats:
         return super().encode(clips) + len(clips)
 
 
-class Constant(MeanColour):
+class Constant(MeanColor):
     def encode(self, clips: Frames) -> Floats:
         return np.ones((len(clips), 5), np.float32)
 
 
-class Writing(MeanColour):
+class Writing(MeanColor):
     def encode(self, clips: Frames) -> Floats:
         embeddings = super().encode(clips)
         clips //= 2
         return embeddings
 
 
-class NotFinite(MeanColour):
+class NotFinite(MeanColor):
     def encode(self, clips: Frames) -> Floats:
         means = super().encode(clips)
         with np.errstate(divide="ignore", invalid="ignore"):
             return means / means.max(axis=1, keepdims=True)
 
 
-class OtherFrames(MeanColour):
+class OtherFrames(MeanColor):
     def encode_frames(self, frames: Frames) -> Floats:
         return (
             super().encode_frames(frames) if len(frames) == self.clip_length else np.zeros((len(frames), 3), np.float32)
@@ -146,7 +146,7 @@ class OtherFrames(MeanColour):
     ],
 )
 def test_check_encoder(encoder: Any, says: str) -> None:
-    check_encoder(MeanColour(), FRAME_WISE)
+    check_encoder(MeanColor(), FRAME_WISE)
     with pytest.raises(AssertionError, match=says):
         check_encoder(encoder, FRAME_WISE)
 
@@ -270,7 +270,7 @@ def test_check_robot(robot: Robot, says: str) -> None:
 class Wanderer:
     """Random, and it remembers how often it learned."""
 
-    def __init__(self, setting: AgentSetting) -> None:
+    def __init__(self, setting: AgentSpec) -> None:
         self.setting = setting
         self.rng = np.random.default_rng(setting.seed)
         self.updates = 0
@@ -306,7 +306,7 @@ class Loud(Wanderer):
 
 
 class Unseeded(Wanderer):
-    def __init__(self, setting: AgentSetting) -> None:
+    def __init__(self, setting: AgentSpec) -> None:
         super().__init__(setting)
         self.rng = np.random.default_rng()
 
@@ -346,7 +346,7 @@ class Diverging(Wanderer):
         (Diverging, "finite"),
     ],
 )
-def test_check_agent(agent: Callable[[AgentSetting], Any], says: str) -> None:
+def test_check_agent(agent: Callable[[AgentSpec], Any], says: str) -> None:
     check_agent(Wanderer)
     with pytest.raises(AssertionError, match=says):
         check_agent(agent)

@@ -12,7 +12,7 @@ from dm_control import suite
 from pydantic import ValidationError
 
 from nil_core import registry
-from nil_core.api import AgentSetting, Capability, ComponentCard, Robot, write_video
+from nil_core.api import AgentSpec, Capability, ComponentCard, Robot, write_video
 from nil_core.registry import Finding
 from nil_core.testing import (
     ToyQuadruped,
@@ -29,7 +29,7 @@ from nil_core.testing import (
     toy_scene,
 )
 
-FOUND = list(registry.survey())
+FOUND = list(registry.check_all())
 SOUND = [finding for finding in FOUND if finding.card is not None]
 
 
@@ -139,7 +139,7 @@ def test_robot(finding: Finding, tmp_path: Path) -> None:
 
 @offline("agent")
 def test_agent(finding: Finding, tmp_path: Path) -> None:
-    def make(setting: AgentSetting) -> Any:
+    def make(setting: AgentSpec) -> Any:
         return made(finding, tmp_path, setting)
 
     check_agent(make)

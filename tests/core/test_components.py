@@ -12,9 +12,9 @@ from nil_core.card import KINDS, Capability
 from nil_core.components import choose
 from nil_core.config import RunConfig
 from nil_core.errors import ConfigError, PluginError
-from nil_core.types import AgentSetting
+from nil_core.types import AgentSpec
 
-SETTING = AgentSetting(observation_size=3, action_size=2, environments=1, horizon=5, total_steps=10, seed=0)
+SETTING = AgentSpec(observation_size=3, action_size=2, num_envs=1, horizon=5, total_steps=10, seed=0)
 
 
 def test_the_default_run_finds_its_five_components() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nil_core.devices import at_hand, find_device
+from nil_core.devices import available_device, find_device
 from nil_core.errors import ConfigError, MachineError
 
 
@@ -30,7 +30,7 @@ def test_a_word_that_torch_does_not_know_is_refused() -> None:
 
 
 def test_what_named_a_gpu_that_is_not_here_makes_do(caplog: pytest.LogCaptureFixture) -> None:
-    assert at_hand("cuda:63", "encoder.device") == "auto"
+    assert available_device("cuda:63", "encoder.device") == "auto"
     assert f"there is no GPU cuda:63: torch {torch.__version__} finds " in caplog.text
     assert f"; encoder.device is {find_device('auto')} instead" in caplog.text
 
@@ -38,5 +38,5 @@ def test_what_named_a_gpu_that_is_not_here_makes_do(caplog: pytest.LogCaptureFix
 def test_a_device_that_is_here_is_taken(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert [at_hand(word) for word in ("cuda:1", "cuda", "cpu", "auto")] == ["cuda:1", "cuda", "cpu", "auto"]
+    assert [available_device(word) for word in ("cuda:1", "cuda", "cpu", "auto")] == ["cuda:1", "cuda", "cpu", "auto"]
     assert not caplog.text

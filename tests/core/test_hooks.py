@@ -39,7 +39,7 @@ class Steps:
         return list(self.seen)
 
 class Unbuildable:
-    def __init__(self): raise SystemExit("no licence")
+    def __init__(self): raise SystemExit("no license")
 
 @hookimpl
 def commands(): return "from the module"
@@ -180,4 +180,4 @@ def test_installed_hooks_are_loaded_and_broken_ones_are_not(
     assert len(warnings) == 3
     for warning, name in zip(warnings, ("gone", "missing", "unbuildable"), strict=True):
         assert warning.startswith(f"hook '{name}' (nil-hook-mixed 3.1) is switched off: ")
-    assert "SystemExit: no licence" in warnings[2]
+    assert "SystemExit: no license" in warnings[2]

@@ -23,7 +23,7 @@ def table(path: Path) -> dict:
 
 
 @pytest.mark.parametrize(
-    "module", ["nil_core", "nil_core.api", "nil_core.registry", "nil_core.hooks", "nil_core.floors"]
+    "module", ["nil_core", "nil_core.api", "nil_core.registry", "nil_core.hooks", "nil_core.baselines"]
 )
 def test_the_face_of_the_core_is_light(module: str) -> None:
     check_light(module)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from nil_core import registry
 from nil_core.card import KINDS, ComponentCard
 from nil_core.errors import ConfigError, PluginError
-from nil_core.types import AgentSetting
+from nil_core.types import AgentSpec
 
 PLUGIN = """
 from pydantic import BaseModel, Field, field_validator, model_validator
@@ -83,11 +83,11 @@ def test_hyphen_underscore_and_case_are_one_name(name: str) -> None:
 
 
 def test_an_agent_is_constructed_with_its_setting() -> None:
-    setting = AgentSetting(3, 2, 1, 10, 10, seed=1)
+    setting = AgentSpec(3, 2, 1, 10, 10, seed=1)
     assert registry.build("agent", "zero", {}, setting).action_size == 2
 
 
-def test_a_misspelt_name_offers_the_nearest_and_names_the_installed() -> None:
+def test_a_misspelled_name_offers_the_nearest_and_names_the_installed() -> None:
     with pytest.raises(PluginError, match=r"called 'zeroo': did you mean 'zero'\? installed: .*random") as caught:
         registry.card("agent", "zeroo")
     assert caught.value.hint == "--agent zero"
@@ -171,7 +171,7 @@ def test_any_options_are_valid_or_a_config_error(values: dict[str, Any]) -> None
 
 
 def test_the_survey_has_a_card_for_what_is_sound() -> None:
-    found = {(finding.kind, finding.entry.name): finding for finding in registry.survey(targets=True)}
+    found = {(finding.kind, finding.entry.name): finding for finding in registry.check_all(targets=True)}
     assert isinstance(found["encoder", "fine_eye"].card, ComponentCard)
     assert {kind for kind, _ in found} <= set(KINDS)
     entry = found["generator", "needy"].entry

@@ -29,7 +29,7 @@ class EyeOptions(SenseOptions):
 CARD = ComponentCard(
     kind="encoder", summary="Sees [red]everything.", target="seeing:EyeOptions", config=EyeOptions,
     requires=(Requirement("seeing", "pip install seeing[all]"),), capabilities=frozenset({Capability.OFFLINE}),
-    licence="CC-BY-NC-4.0", prompt_template="Film [slowly] a {robot}.",
+    license="CC-BY-NC-4.0", prompt_template="Film [slowly] a {robot}.",
 )
 """
 

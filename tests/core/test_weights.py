@@ -16,7 +16,7 @@ from nil_core.card import Weights
 from nil_core.components import choose
 from nil_core.config import RunConfig
 from nil_core.errors import DataError, RunError
-from nil_core.runs.manifest import check_versions, manifest, versions
+from nil_core.experiment.manifest import check_versions, manifest, versions
 
 BASE = Weights("base", "owner/model-base", "CC-BY-NC-4.0", 486)
 PARTED = Weights("parted", "owner/parted", "MIT", 7, files=("*.json", "unet/*.safetensors"))

@@ -15,10 +15,10 @@ import pytest
 import typer
 
 import nil_core
-from nil_core import pipeline
 from nil_core.cli.main import app
 from nil_core.cli.options import resolved, shared_out
 from nil_core.components import choose
+from nil_core.experiment import pipeline
 
 OF_RUN = ("generator", "encoder", "segmenter", "robot", "agent", "skill", "prompt", "seed", "steps")
 OF_THE_TUTORIAL = ("mosaic", "mosaik", "squat")

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nil_core.runs.media import write_png, write_video
 from nil_core.testing import moving_blob
+from nil_core.video.files import write_png, write_video
 
 LEGLESS = """
 from dataclasses import replace

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from nil_core import pipeline
 from nil_core.config import resolve
+from nil_core.experiment import pipeline
 from nil_core.hooks import Hooks
-from nil_core.runs.directory import open_run
-from nil_core.runs.reporting import Silent
+from nil_core.reporting import Silent
+from nil_core.storage.run_folder import open_run
 
 STEPS, STOP = 160, 80
 LEARNING = [
-    *("simulation.environments=4", "simulation.workers=2", "training.log_every=16", "training.eval_every=0"),
+    *("simulation.num_envs=4", "simulation.workers=2", "training.log_every=16", "training.eval_every=0"),
     *("training.checkpoint_every=80", "agent.warmup=40", "agent.batch=16"),
 ]
 NARROW_BRO = [
@@ -53,7 +53,7 @@ def assert_it_could_differ(unbroken: Path, resets: list[int]) -> None:
     saved = [path / "agent" for path in sorted((unbroken / "checkpoints").iterdir())]
     one, other = (load_file(folder / "state.safetensors") for folder in saved)
     moved = [name for name in one if name.endswith("/mean") and not (one[name] == other[name]).all()]
-    assert len(moved) >= 2, "the optimisers went on"
+    assert len(moved) >= 2, "the optimizers went on"
     assert [json.loads((folder / "state.json").read_text()).get("resets") for folder in saved][: len(resets)] == resets
 
 

@@ -15,12 +15,12 @@ import pytest
 import torch
 
 from nil_agent_sac.soft_actor_critic import SoftActorCritic
-from nil_core import exporting, pipeline
 from nil_core.config import Component, resolve
-from nil_core.exporting import environment_of
-from nil_core.runs.directory import open_run
-from nil_core.runs.reporting import Silent
-from nil_core.sim.workers import Simulation
+from nil_core.experiment import export, pipeline
+from nil_core.experiment.export import environment_of
+from nil_core.reporting import Silent
+from nil_core.sim.vector_env import VectorEnv
+from nil_core.storage.run_folder import open_run
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +42,9 @@ def run(learned: Path, tmp_path: Path) -> Path:
 def acted(folder: Path, which: str, observations: Any) -> Any:
     """What the agent itself does."""
     opened, config = open_run(folder)
-    world = pipeline.open_world(opened, config, eyes=False)
-    with Simulation(world.plan, 1, 0, 0, render=False) as simulation:
-        return pipeline.load_policy(opened, world, simulation, which).act(observations, explore=False)
+    experiment = pipeline.open_experiment(opened, config, encoder=False)
+    with VectorEnv(experiment.plan, 1, 0, 0, render=False) as simulation:
+        return pipeline.load_policy(opened, experiment, simulation, which).act(observations, explore=False)
 
 
 def some_observations(folder: Path) -> Any:

@@ -11,10 +11,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from nil_core import pipeline
 from nil_core.config import Component, resolve
-from nil_core.runs.directory import open_run
-from nil_core.runs.reporting import Silent
+from nil_core.experiment import pipeline
+from nil_core.reporting import Silent
+from nil_core.storage.run_folder import open_run
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from nil_core import pipeline
+from nil_core.experiment import pipeline
 
 
 @pytest.fixture

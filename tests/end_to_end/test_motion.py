@@ -12,20 +12,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nil_core import exporting, pipeline
 from nil_core.config import resolve
 from nil_core.errors import ConfigError
+from nil_core.experiment import export, pipeline
+from nil_core.experiment.experiment import Experiment
 from nil_core.hooks import Hooks
-from nil_core.runs.atomic import read_arrays
-from nil_core.runs.directory import open_run
-from nil_core.runs.media import write_video
-from nil_core.runs.reporting import Silent
+from nil_core.reporting import Silent
+from nil_core.storage.atomic import read_arrays
+from nil_core.storage.run_folder import open_run
 from nil_core.types import Motion
-from nil_core.world import World
+from nil_core.video.files import write_video
 
 STEPS, STOP = 160, 80
 LEARNING = [
-    *("simulation.environments=4", "simulation.workers=2", "training.log_every=16", "training.eval_every=0"),
+    *("simulation.num_envs=4", "simulation.workers=2", "training.log_every=16", "training.eval_every=0"),
     *(
         "training.checkpoint_every=80",
         "agent.warmup=40",
@@ -46,8 +46,8 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def world(learned: Path) -> World:
-    return pipeline.open_world(*open_run(learned), eyes=False)
+def experiment(learned: Path) -> Experiment:
+    return pipeline.open_experiment(*open_run(learned), encoder=False)
 
 
 def summary(folder: Path) -> dict[str, Any]:
@@ -55,9 +55,9 @@ def summary(folder: Path) -> dict[str, Any]:
     return read
 
 
-def with_motion(world: World, **settings: Any) -> World:
-    motion = world.config.motion.model_copy(update=settings)
-    return replace(world, config=world.config.model_copy(update={"motion": motion}))
+def with_motion(experiment: Experiment, **settings: Any) -> Experiment:
+    motion = experiment.config.motion.model_copy(update=settings)
+    return replace(experiment, config=experiment.config.model_copy(update={"motion": motion}))
 
 
 def test_resumed_at_a_checkpoint_it_is_the_same_to_the_bit(learned: Path, tmp_path: Path) -> None:
@@ -100,46 +100,48 @@ def test_standing_still_is_what_it_is_without_a_motion(learned: Path, tmp_path: 
     assert without["motion"] is None and without["reference_speed"] == found["reference_speed"] > 0
 
 
-def test_policies_are_tried_from_rest(world: World) -> None:
-    assert world.training_plan.starts is not None and world.training_plan.deviation is not None
-    assert world.plan.starts is None and world.plan.deviation is None
-    assert world.plan.base is not None and (world.plan.base == world.training_plan.base).all()
-    with world.simulation(2, 0, training=True) as training, world.simulation(2, 0) as trying:
+def test_policies_are_tried_from_rest(experiment: Experiment) -> None:
+    assert experiment.training_plan.starts is not None and experiment.training_plan.deviation is not None
+    assert experiment.plan.starts is None and experiment.plan.deviation is None
+    assert experiment.plan.base is not None and (experiment.plan.base == experiment.training_plan.base).all()
+    with experiment.simulation(2, 0, training=True) as training, experiment.simulation(2, 0) as trying:
         assert "failures" in training.state().dtype.names and "failures" not in trying.state().dtype.names
         started = {tick for _ in range(8) for tick in training.reset().start_tick.tolist()}
         assert len(started) > 3
         for _ in range(8):
             assert not trying.reset().start_tick.any()
-            rest = trying.slots.qpos - world.scene.standing_qpos
-            assert np.abs(rest).max() <= world.config.environment.reset_noise
+            rest = trying.buffers.qpos - experiment.scene.standing_qpos
+            assert np.abs(rest).max() <= experiment.config.environment.reset_noise
 
 
-def test_each_part_is_a_switch(world: World) -> None:
-    assert with_motion(world, base=False).plan.base is None
-    assert with_motion(world, start_share=0.0).training_plan.starts is None
-    assert with_motion(world, max_deviation=None).training_plan.deviation is None
-    uniform = with_motion(world, start_adaptive=False).training_plan.starts
+def test_each_part_is_a_switch(experiment: Experiment) -> None:
+    assert with_motion(experiment, base=False).plan.base is None
+    assert with_motion(experiment, start_share=0.0).training_plan.starts is None
+    assert with_motion(experiment, max_deviation=None).training_plan.deviation is None
+    uniform = with_motion(experiment, start_adaptive=False).training_plan.starts
     assert uniform is not None and not uniform.adaptive
-    off = with_motion(world, source="none")
+    off = with_motion(experiment, source="none")
     for plan in (off.plan, off.training_plan):
         assert (plan.base, plan.starts, plan.deviation) == (None, None, None)
-    torque = world.config.environment.model_copy(update={"control": "torque"})
-    assert replace(world, config=world.config.model_copy(update={"environment": torque})).plan.base is None
+    torque = experiment.config.environment.model_copy(update={"control": "torque"})
+    assert replace(experiment, config=experiment.config.model_copy(update={"environment": torque})).plan.base is None
 
 
 @pytest.mark.parametrize("preset", ["paper", "paper-v1"])
-def test_the_papers_presets_build_nothing_on_a_motion(world: World, preset: str) -> None:
+def test_the_papers_presets_build_nothing_on_a_motion(experiment: Experiment, preset: str) -> None:
     assert resolve(preset).config.motion.source == "none"
-    off = replace(world, config=world.config.model_copy(update={"motion": resolve(preset).config.motion}))
+    off = replace(experiment, config=experiment.config.model_copy(update={"motion": resolve(preset).config.motion}))
     assert off.motion is None and not off.has_base
     for plan in (off.plan, off.training_plan):
         assert (plan.base, plan.starts, plan.deviation) == (None, None, None)
 
 
-def test_a_motion_that_is_not_trusted_is_ignored_unless_asked_for(world: World) -> None:
-    assert world.reference.motion is not None
-    doubtful = Motion(world.reference.motion.qpos, "video", trusted=False)
-    ignoring = replace(world, reference=replace(world.reference, motion=doubtful, trajectory=None, target_speed=None))
+def test_a_motion_that_is_not_trusted_is_ignored_unless_asked_for(experiment: Experiment) -> None:
+    assert experiment.reference.motion is not None
+    doubtful = Motion(experiment.reference.motion.qpos, "video", trusted=False)
+    ignoring = replace(
+        experiment, reference=replace(experiment.reference, motion=doubtful, trajectory=None, target_speed=None)
+    )
     assert ignoring.motion is None and ignoring.training_plan.starts is None and not ignoring.has_base
     assert ignoring.target_speed is None and ignoring.reference_speed is None
     using = with_motion(ignoring, untrusted="use")
@@ -149,22 +151,24 @@ def test_a_motion_that_is_not_trusted_is_ignored_unless_asked_for(world: World) 
     assert using.target_speed is not None and using.target_speed > using.reference_speed, "it starts from rest"
 
 
-def test_the_speed_that_somebody_knows_comes_first(world: World) -> None:
-    assert world.target_speed == world.reference.target_speed is not None
-    evaluation = world.config.evaluation.model_copy(update={"target_speed": 0.3})
-    assert replace(world, config=world.config.model_copy(update={"evaluation": evaluation})).target_speed == 0.3
+def test_the_speed_that_somebody_knows_comes_first(experiment: Experiment) -> None:
+    assert experiment.target_speed == experiment.reference.target_speed is not None
+    evaluation = experiment.config.evaluation.model_copy(update={"target_speed": 0.3})
+    assert (
+        replace(experiment, config=experiment.config.model_copy(update={"evaluation": evaluation})).target_speed == 0.3
+    )
 
 
-def test_an_exported_policy_says_what_it_acts_about(world: World, learned: Path) -> None:
-    facts = json.loads(json.dumps(exporting.facts(world)))
-    environment = exporting.environment_of(learned)
+def test_an_exported_policy_says_what_it_acts_about(experiment: Experiment, learned: Path) -> None:
+    facts = json.loads(json.dumps(export.facts(experiment)))
+    environment = export.environment_of(learned)
     assert len(facts["base"]) == facts["control_steps"] == environment.plan.control_steps
     environment.reset()
     scales = np.array([joint["scale"] for joint in facts["joints"]])
     for step, action in enumerate(np.random.default_rng(0).uniform(-0.1, 0.1, (3, 12)).astype(np.float32)):
         environment.step(action)
         assert environment.data.ctrl == pytest.approx(facts["base"][step] + scales * action, abs=1e-9)
-    assert exporting.facts(with_motion(world, base=False))["base"] is None
+    assert export.facts(with_motion(experiment, base=False))["base"] is None
 
 
 def test_played(learned: Path, nil: Callable[..., Any], tmp_path: Path) -> None:

@@ -13,17 +13,17 @@ from typing import Any
 import pluggy
 import pytest
 
-from nil_core import pipeline
 from nil_core.config import resolve
 from nil_core.errors import RunError
+from nil_core.experiment import pipeline
 from nil_core.hooks import Hooks
-from nil_core.runs.lock import alone
-from nil_core.runs.reporting import Silent
+from nil_core.reporting import Silent
+from nil_core.storage.lock import run_lock
 
 HOLDER = """
 import sys
 from pathlib import Path
-from nil_core.runs.lock import alone
+from nil_core.storage.lock import run_lock
 
 with alone(Path(sys.argv[1])):
     print("here", flush=True)
@@ -42,14 +42,18 @@ def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_the_lock_ends_with_its_process_however_that_ends(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
-    with pytest.raises(RunError) as caught, alone(tmp_path / "run"):
+    with pytest.raises(RunError) as caught, run_lock(tmp_path / "run"):
         raise AssertionError("two at once")
     assert caught.value.message == f"process {holder.pid} is learning in {tmp_path / 'run'}"
     holder.send_signal(signal.SIGKILL)
     holder.wait()
-    with alone(tmp_path / "run"), pytest.raises(RunError, match=f"process {os.getpid()} "), alone(tmp_path / "run"):
+    with (
+        run_lock(tmp_path / "run"),
+        pytest.raises(RunError, match=f"process {os.getpid()} "),
+        run_lock(tmp_path / "run"),
+    ):
         raise AssertionError("two at once")
-    with alone(tmp_path / "run"):
+    with run_lock(tmp_path / "run"):
         pass
 
 

@@ -15,7 +15,7 @@ from nil_core import RunConfig, evaluate, generate, resume, run
 from nil_core.config import resolve
 from nil_core.errors import RunError
 from nil_core.hooks import Hooks
-from nil_core.runs.reporting import Silent
+from nil_core.reporting import Silent
 
 hookimpl = pluggy.HookimplMarker("nil")
 
@@ -115,9 +115,7 @@ def test_a_script_needs_no_more_than_its_import(tmp_path: Path) -> None:
 
 
 def test_the_calls_are_imported_in_any_order() -> None:
-    code = (
-        "import nil_core.pipeline; from nil_core import RunConfig, run, generate, evaluate; assert callable(evaluate)"
-    )
+    code = "import nil_core.experiment.pipeline; from nil_core import RunConfig, run, generate, evaluate; assert callable(evaluate)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

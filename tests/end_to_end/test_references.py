@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nil_core.runs.media import read_video, write_video
+from nil_core.video.files import read_video, write_video
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +57,8 @@ def test_a_run_takes_it_and_aligns_it(
         assert (aligned["frames"].shape, aligned["masks"].shape) == ((25, 64, 64, 3), (25, 64, 64))
         assert aligned["tick_hz"] == 25.0
         shown = np.arange(25) // 2  # at twice the rate every frame is held for two ticks
-        centres = (np.arange(64) * 96 + 48) // 64
-        nearest = source["robot"][shown][:, centres[:, None], centres]
+        centers = (np.arange(64) * 96 + 48) // 64
+        nearest = source["robot"][shown][:, centers[:, None], centers]
         assert (aligned["masks"] == nearest).mean() > 0.97
         assert (aligned["frames"][0:24:2] == aligned["frames"][1:24:2]).all()
         assert (aligned["frames"].max(axis=-1)[~aligned["masks"]] == 0).all(), "robot on black"

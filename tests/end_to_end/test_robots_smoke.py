@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from dm_control import suite
 
-from nil_core.runs.media import read_video
+from nil_core.video.files import read_video
 
 ANT = f"robot.path={Path(suite.__file__).parent / 'quadruped.xml'}"
 BRIEF = ("--steps", "40", "--set", "training.log_every=20", "--set", "training.checkpoint_every=40")

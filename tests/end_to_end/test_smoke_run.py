@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from nil_core.config import RunConfig, resolve
-from nil_core.runs.media import read_video
+from nil_core.video.files import read_video
 
 CHECKPOINT = {
     "agent/replay.safetensors",

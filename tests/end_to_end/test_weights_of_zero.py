@@ -57,8 +57,8 @@ def test_no_mask_weight_no_masks_compared(
 def test_nothing_seen_nothing_rendered(
     nil: Callable[..., Any], fast: Sequence[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Stage 1 renders its reference; learning from the regularisers alone needs no picture."""
-    monkeypatch.setattr("nil_core.sim.batch.Renderer", _never)
+    """Stage 1 renders its reference; learning from the regularizers alone needs no picture."""
+    monkeypatch.setattr("nil_core.sim.local_envs.Renderer", _never)
     sets = ["--set", "reward.video=0", "--set", "reward.iou=0"]
     outcome = nil("run", *fast, "--agent", "random", *sets, "--out", "run")
     assert outcome.code == 0, outcome.err
@@ -77,7 +77,7 @@ def test_nothing_seen_nothing_rendered(
         (["reward.regularization=0"], {"torque", "action", "velocity", "feet", "stability"}),
     ],
 )
-def test_regularisers(
+def test_regularizers(
     nil: Callable[..., Any], fast: Sequence[str], tmp_path: Path, sets: Sequence[str], gone: set[str]
 ) -> None:
     options = ["--agent", "random", "--set", "reward.video=0"]

@@ -1,4 +1,4 @@
-"""Eyes put to the test: behaviours are what they are called, and what is said of an encoder is so."""
+"""Eyes put to the test: behaviors are what they are called, and what is said of an encoder is so."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ import nil_core.sim  # noqa: F401  chooses the OpenGL backend before anything im
 from nil_core.components import choose
 from nil_core.config import resolve
 from nil_core.errors import ConfigError, DataError
-from nil_core.evaluation import behaviours as doings
-from nil_core.evaluation.behaviours import FALLING, FINER, NOISY, REFERENCE, SHIFTED, behaviours, walk
+from nil_core.evaluation import behaviors as doings
+from nil_core.evaluation.behaviors import FALLING, FINER, NOISY, REFERENCE, SHIFTED, behaviors, walk
 from nil_core.evaluation.ranking import Played, overlap, play, rank, spearman
-from nil_core.reward.windows import ClipEmbedder
+from nil_core.experiment.experiment import build_scene
 from nil_core.sim.scene import RobotScene
 from nil_core.types import Doubles, Floats, Frames, no_progress
-from nil_core.world import build_scene
+from nil_core.video.clips import ClipEmbedder
 
 MOCAP = Path(__file__).parents[3] / "shared" / "mocap" / "02-constspeed_UnitreeH1.npz"
 TICK_HZ = 25.0
@@ -37,7 +37,7 @@ def shown(**options: str) -> Shown:
     choice = choose(config)
     scene = build_scene(config, choice)
     motion = walk(config, choice, scene, no_progress)
-    motions = behaviours(scene, motion, TICK_HZ)
+    motions = behaviors(scene, motion, TICK_HZ)
     return scene, motion, motions, play(scene, motions, no_progress)
 
 
@@ -64,7 +64,7 @@ def test_hog_sees_a_gait_in_order(gait: Shown) -> None:
     ranking = rank(gait[3], hog(), no_progress, "hog")
     assert ranking.in_order
     assert ranking.similarity[SHIFTED] > ranking.similarity[NOISY] > ranking.similarity[FALLING]
-    assert ranking.behaviours > 0.9 and ranking.clips > 0.9
+    assert ranking.behaviors > 0.9 and ranking.clips > 0.9
     assert ranking.similarity[REFERENCE] == pytest.approx(1) and 0 < ranking.seconds < 60
 
 
@@ -79,14 +79,14 @@ def test_hog_sees_a_recorded_walk_in_order() -> None:
 
 def test_blind_eyes_are_found_out(gait: Shown) -> None:
     blind = rank(gait[3], ClipEmbedder(Blind(), False), no_progress, "blind")
-    assert not blind.in_order and (blind.behaviours, blind.clips) == (0, 0)
+    assert not blind.in_order and (blind.behaviors, blind.clips) == (0, 0)
     assert set(blind.similarity.values()) == {1}
 
 
 def test_eyes_that_look_longer_than_there_is_to_see_are_refused(gait: Shown) -> None:
     eyes = Blind()
     eyes.clip_length = 64
-    with pytest.raises(DataError, match="looks at 64 ticks at once, and the behaviours last 63"):
+    with pytest.raises(DataError, match="looks at 64 ticks at once, and the behaviors last 63"):
         rank(gait[3], ClipEmbedder(eyes, False), no_progress, "blind")
 
 
@@ -103,7 +103,7 @@ def test_errors_are_distances_of_bodies(gait: Shown) -> None:
     assert 0.05 < errors[FALLING] < 1
 
 
-def test_behaviours_are_what_they_are_called(gait: Shown) -> None:
+def test_behaviors_are_what_they_are_called(gait: Shown) -> None:
     scene, motion, motions, _ = gait
     walked = motions[REFERENCE]
     ticks = len(walked)
@@ -122,7 +122,7 @@ def test_behaviours_are_what_they_are_called(gait: Shown) -> None:
     assert np.linalg.norm(motions["turned by 90 degrees"][:, 3:7], axis=1) == pytest.approx(1)
     height = motions[FALLING][:, 2]
     assert height[0] == walked[0, 2] and height[-1] < 0.6 * height[0]
-    again = behaviours(scene, motion, TICK_HZ)
+    again = behaviors(scene, motion, TICK_HZ)
     assert all((again[name] == poses).all() for name, poses in motions.items()), "and they are so every time"
 
 

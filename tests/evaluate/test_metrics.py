@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nil_core.evaluation.metrics import COLUMNS, spread, summarise
+from nil_core.evaluation.metrics import COLUMNS, spread, summarize
 from nil_core.evaluation.rollout import Episode
 
 TICKS, HORIZON = 4, 8
@@ -33,7 +33,7 @@ FALL = episode([2.0, 1.0], [0.0, 2.0], fell=True, iou=[0.2, 0.4], similarity=[0.
 
 
 def test_a_row_in_numbers() -> None:
-    row = summarise([WHOLE, FALL], TICKS, HORIZON, has_target=True)
+    row = summarize([WHOLE, FALL], TICKS, HORIZON, has_target=True)
     assert row == pytest.approx(
         {
             "return": (5 / 4 + 3 / 4) / 2,  # missed ticks count 0
@@ -52,19 +52,19 @@ def test_a_row_in_numbers() -> None:
 
 def test_what_was_not_computed_has_no_column() -> None:
     bare = episode([1.0] * 4, [0.5] * 8)
-    assert set(summarise([bare], TICKS, HORIZON, has_target=False)) == {
+    assert set(summarize([bare], TICKS, HORIZON, has_target=False)) == {
         "return",
         "speed",
         "length",
         "falls",
         "episodes",
     }
-    assert "iou" not in summarise([WHOLE, bare], TICKS, HORIZON, has_target=True)
+    assert "iou" not in summarize([WHOLE, bare], TICKS, HORIZON, has_target=True)
 
 
 def test_falling_early_never_beats_living_on_with_positive_rewards() -> None:
-    lived = summarise([episode([0.4] * 4, [0.0] * 8)], TICKS, HORIZON, False)
-    fell = summarise([episode([0.4] * 3, [0.0] * 6, fell=True)], TICKS, HORIZON, False)
+    lived = summarize([episode([0.4] * 4, [0.0] * 8)], TICKS, HORIZON, False)
+    fell = summarize([episode([0.4] * 3, [0.0] * 6, fell=True)], TICKS, HORIZON, False)
     assert lived["return"] > fell["return"]
 
 

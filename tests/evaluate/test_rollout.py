@@ -18,9 +18,9 @@ gl.choose_backend()
 from nil_core.config import EnvironmentSettings  # noqa: E402
 from nil_core.evaluation import rollout as rollout_module  # noqa: E402
 from nil_core.evaluation.rollout import Episode, rollout  # noqa: E402
-from nil_core.sim.environment import EnvironmentPlan  # noqa: E402
+from nil_core.sim.environment import EnvSpec  # noqa: E402
 from nil_core.sim.scene import RobotScene, compose  # noqa: E402
-from nil_core.sim.workers import Simulation, Slots  # noqa: E402
+from nil_core.sim.vector_env import StepBuffers, VectorEnv  # noqa: E402
 
 N, TICKS, K = 4, 20, 2
 
@@ -32,14 +32,14 @@ class Diary:
         self._rows: list[float] = []
         self.poses: list[list[np.ndarray]] = [[] for _ in range(N)]
 
-    def reset(self, slots: Slots) -> None:
+    def reset(self, buffers: StepBuffers) -> None:
         self._rows.clear()
-        self.poses = [[qpos.copy()] for qpos in slots.qpos]
+        self.poses = [[qpos.copy()] for qpos in buffers.qpos]
 
-    def observe(self, slots: Slots) -> None:
-        for i in np.flatnonzero(slots.ticked):
-            self._rows.append(i + 0.01 * slots.tick[i])
-            self.poses[i].append(slots.qpos[i].copy())
+    def observe(self, buffers: StepBuffers) -> None:
+        for i in np.flatnonzero(buffers.ticked):
+            self._rows.append(i + 0.01 * buffers.tick[i])
+            self.poses[i].append(buffers.qpos[i].copy())
 
     @property
     def waiting(self) -> int:
@@ -58,10 +58,10 @@ def scene() -> RobotScene:
 
 
 @pytest.fixture
-def simulation(scene: RobotScene) -> Iterator[Simulation]:
+def simulation(scene: RobotScene) -> Iterator[VectorEnv]:
     settings = EnvironmentSettings(render_size=64, control_hz=50, reset_noise=0.05)
-    plan = EnvironmentPlan(scene, settings, TICKS, np.zeros((TICKS + 1, 0), np.float32), 0.8)
-    with Simulation(plan, N, 0, seed=5, render=False, measure=False) as simulation:
+    plan = EnvSpec(scene, settings, TICKS, np.zeros((TICKS + 1, 0), np.float32), 0.8)
+    with VectorEnv(plan, N, 0, seed=5, render=False, measure=False) as simulation:
         yield simulation
 
 
@@ -84,7 +84,7 @@ def same(one: Episode, other: Episode) -> bool:
     )
 
 
-def test_a_policy_that_stands_lives_to_the_end(simulation: Simulation) -> None:
+def test_a_policy_that_stands_lives_to_the_end(simulation: VectorEnv) -> None:
     for i, episode in enumerate(rollout(simulation, simulation.state(), Diary(), stand, TICKS * K)):
         assert not episode.fell
         assert np.allclose(episode.rewards, i + 0.01 * np.arange(1, TICKS + 1))
@@ -96,7 +96,7 @@ def test_a_policy_that_stands_lives_to_the_end(simulation: Simulation) -> None:
         assert episode.frames.shape == (0, 0, 0, 3) and episode.masks.shape == (0, 0, 0)
 
 
-def test_poses_begin_with_the_start(simulation: Simulation) -> None:
+def test_poses_begin_with_the_start(simulation: VectorEnv) -> None:
     diary = Diary()
     episodes = rollout(simulation, simulation.state(), diary, stand, TICKS * K)
     for episode, poses in zip(episodes, diary.poses, strict=True):
@@ -106,7 +106,7 @@ def test_poses_begin_with_the_start(simulation: Simulation) -> None:
 
 @pytest.mark.parametrize("flush", [1, 3, 64])
 def test_an_episode_ends_with_its_first_fall(
-    simulation: Simulation, monkeypatch: pytest.MonkeyPatch, flush: int
+    simulation: VectorEnv, monkeypatch: pytest.MonkeyPatch, flush: int
 ) -> None:
     monkeypatch.setattr(rollout_module, "FLUSH", flush)
     episodes = rollout(simulation, simulation.state(), Diary(), stumble, TICKS * K)
@@ -119,7 +119,7 @@ def test_an_episode_ends_with_its_first_fall(
         assert len(episode.qpos) == ticks + 1
 
 
-def test_the_same_start_gives_the_same_episodes_whatever_happened_before(simulation: Simulation) -> None:
+def test_the_same_start_gives_the_same_episodes_whatever_happened_before(simulation: VectorEnv) -> None:
     start = simulation.state()
     first = rollout(simulation, start, Diary(), stumble, TICKS * K)
     rollout(simulation, start, Diary(), stand, 7)
@@ -130,8 +130,8 @@ def test_the_same_start_gives_the_same_episodes_whatever_happened_before(simulat
 
 def test_a_recording_holds_start_and_ticks_of_the_first_environment(scene: RobotScene) -> None:
     settings = EnvironmentSettings(render_size=64)
-    plan = EnvironmentPlan(scene, settings, 3, np.zeros((4, 0), np.float32), 0.8)
-    with Simulation(plan, 2, 0, seed=5, measure=False) as simulation:
+    plan = EnvSpec(scene, settings, 3, np.zeros((4, 0), np.float32), 0.8)
+    with VectorEnv(plan, 2, 0, seed=5, measure=False) as simulation:
         first, second = rollout(simulation, simulation.state(), Diary(), crouch, 3, record=True)
     frames, masks = scene.render(first.qpos)
     assert first.frames.shape == (4, 64, 64, 3) and first.masks.dtype == np.bool_

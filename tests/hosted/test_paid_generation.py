@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from nil_core import pipeline, registry
 from nil_core.cli import options
 from nil_core.cli.main import main
 from nil_core.config import RunConfig, resolve
 from nil_core.errors import ConfigError
+from nil_core.experiment import pipeline, registry
 from nil_core.hosted import Clock, Refusal
 from nil_core.payment import Estimate
 from nil_core.testing.fal import FalProtocol

@@ -50,6 +50,6 @@ def test_the_comparison_has_every_model() -> None:
 
 
 @pytest.mark.parametrize("name", HOSTED)
-def test_show_prints_price_licence_and_options(name: str) -> None:
+def test_show_prints_price_license_and_options(name: str) -> None:
     said = CliRunner().invoke(app, ["plugins", "show", f"generator.{name}"], env={"COLUMNS": "200"}).output
-    assert "price: " in said and "licence of weights and data: " in said and "generator.deadline" in said
+    assert "price: " in said and "license of weights and data: " in said and "generator.deadline" in said

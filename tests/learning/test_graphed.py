@@ -12,7 +12,7 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from nil_core import registry
-from nil_core.api import AgentSetting, Transitions
+from nil_core.api import AgentSpec, Transitions
 from nil_core.learning import ReplayLearner
 from nil_core.learning.graphed import WARM_UPS, Graphed, Outputs, Replay
 from nil_core.testing import random_transitions
@@ -26,7 +26,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 def learner(name: str) -> ReplayLearner:
     options = {**OPTIONS[name], "replay_ratio": 2.0, "batch": 16, "capacity": 500}
-    agent = registry.build("agent", name, options, AgentSetting(OBSERVATION, ACTION, 1, 9, 99, 0))
+    agent = registry.build("agent", name, options, AgentSpec(OBSERVATION, ACTION, 1, 9, 99, 0))
     assert isinstance(agent, ReplayLearner)
     return agent
 

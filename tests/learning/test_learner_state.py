@@ -1,4 +1,4 @@
-"""Saving and restoring networks, optimisers and random state."""
+"""Saving and restoring networks, optimizers and random state."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ class Learner:
 
     def __init__(self, width: int = 4) -> None:
         self.network = nn.Linear(3, width)
-        self.optimiser = FlatAdam(self.network.parameters(), 1e-2)
+        self.optimizer = FlatAdam(self.network.parameters(), 1e-2)
         self.generator = torch.Generator().manual_seed(1)
 
     def step(self) -> None:
         loss = self.network(torch.randn(5, 3, generator=self.generator)).square().mean()
-        self.optimiser.descend(loss)
+        self.optimizer.descend(loss)
 
     def parts(self) -> dict[str, Part]:
-        return {"network": self.network, "optimiser": self.optimiser, "generator": self.generator}
+        return {"network": self.network, "optimizer": self.optimizer, "generator": self.generator}
 
 
 @pytest.mark.parametrize("steps", [0, 7])
@@ -50,8 +50,8 @@ def test_other_sizes_are_refused_and_nothing_is_changed(tmp_path: Path) -> None:
     before = wider.network.weight.clone()
     with pytest.raises(RunError, match="network has other sizes"):
         load_state(tmp_path, wider.parts())
-    with pytest.raises(RunError, match="optimiser has other sizes"):
-        load_state(tmp_path, {"optimiser": wider.optimiser, "network": learner.network, "generator": learner.generator})
+    with pytest.raises(RunError, match="optimizer has other sizes"):
+        load_state(tmp_path, {"optimizer": wider.optimizer, "network": learner.network, "generator": learner.generator})
     assert torch.equal(wider.network.weight, before)
 
 
@@ -73,7 +73,7 @@ def test_other_parts_are_refused(tmp_path: Path) -> None:
     learner = Learner()
     save_state(tmp_path, learner.parts(), {})
     with pytest.raises(RunError, match="generator"):
-        load_state(tmp_path, {"network": learner.network, "optimiser": learner.optimiser})
+        load_state(tmp_path, {"network": learner.network, "optimizer": learner.optimizer})
     with pytest.raises(RunError, match="critic has other sizes"):
         load_state(tmp_path, {**learner.parts(), "critic": nn.Linear(1, 1)})
 

@@ -50,12 +50,12 @@ def test_rows_at_a_time_give_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_its_minimum_are_the_quantiles() -> None:
     predictions = torch.full((1, 1, 4), 50.0, requires_grad=True)
     targets = torch.linspace(0, 100, 1001)[None]
-    optimiser = torch.optim.Adam([predictions], 0.5)
+    optimizer = torch.optim.Adam([predictions], 0.5)
     for step in range(600):
-        optimiser.param_groups[0]["lr"] = 0.5 * (1 - step / 600)
-        optimiser.zero_grad()
+        optimizer.param_groups[0]["lr"] = 0.5 * (1 - step / 600)
+        optimizer.zero_grad()
         quantile_huber(predictions, targets).backward()
-        optimiser.step()
+        optimizer.step()
     torch.testing.assert_close(predictions.detach()[0, 0], torch.tensor([12.5, 37.5, 62.5, 87.5]), rtol=0, atol=0.5)
 
 

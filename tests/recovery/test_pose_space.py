@@ -32,18 +32,18 @@ def test_points_move_as_their_rates_say(space: PoseSpace, seed: int) -> None:
     bodies = np.arange(1, space.model.nbody)
     local = np.tile([0.03, -0.02, 0.01], (len(bodies), 1))
 
-    def world(at: Doubles) -> Doubles:
+    def experiment(at: Doubles) -> Doubles:
         placed = space.place(at)
         return np.stack([placed.xpos[b] + placed.xmat[b].reshape(3, 3) @ p for b, p in zip(bodies, local, strict=True)])
 
-    points = world(pose)
+    points = experiment(pose)
     directions = np.random.default_rng(seed).normal(size=points.shape)
     data = space.place(pose)
     assert data is space.data
     rates = space.rates(pose, points, directions, bodies)
     step = 1e-6
     for i, axis in enumerate(np.eye(space.size)):
-        moved = (world(pose + step * axis) - world(pose - step * axis)) / (2 * step)
+        moved = (experiment(pose + step * axis) - experiment(pose - step * axis)) / (2 * step)
         assert rates[:, i] == pytest.approx((moved * directions).sum(axis=1), abs=1e-5), i
 
 

@@ -102,7 +102,7 @@ def test_lost_robot_is_told(toy: RobotScene, drawn: tuple[Frames, Masks]) -> Non
 
 def test_mirrored_video_is_told() -> None:
     """The toy looks alike from both sides; a robot seen from an angle does not."""
-    from nil_core.world import build_scene
+    from nil_core.experiment.experiment import build_scene
 
     config = RunConfig()
     scene = build_scene(config, choose(config))

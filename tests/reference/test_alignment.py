@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nil_core.errors import DataError
-from nil_core.reference.alignment import hold
+from nil_core.video.interpolation import hold
 
 RATES = [Fraction(n) for n in (8, 10, 12, 24, 25, 30, 50, 60)] + [Fraction(24000, 1001), Fraction(30000, 1001)]
 

@@ -10,11 +10,11 @@ import pytest
 
 from nil_core.config import RunConfig, VideoSettings
 from nil_core.errors import ConfigError, DataError
-from nil_core.reference.alignment import at_ticks, check_method, method, moments, trajectory_at_ticks
-from nil_core.reference.imagined import Imagined
+from nil_core.reference.generated import GeneratedReference
 from nil_core.reference.preparation import prepare
 from nil_core.testing import moving_blob
 from nil_core.types import Frames, Masks
+from nil_core.video.interpolation import at_ticks, check_method, frame_times, method, trajectory_at_ticks
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("cv2")
@@ -37,7 +37,7 @@ def square(ticks: int) -> tuple[Frames, Masks]:
 
 def shown(frames: Frames, masks: Masks, name: str, **settings: Any) -> tuple[Frames, Masks]:
     video = VideoSettings(alignment=name, **settings)
-    at = moments(len(frames), FPS, TICK_HZ, 10.0, name)
+    at = frame_times(len(frames), FPS, TICK_HZ, 10.0, name)
     pictures = list(at_ticks(frames, masks, at, method(video, "cpu")))
     masks = np.stack([mask for _, mask in pictures])
     return on_black(np.stack([frame for frame, _ in pictures]), masks), masks
@@ -78,13 +78,13 @@ def test_between_two_equal_frames_there_is_nothing_new() -> None:
 
 @pytest.mark.parametrize(("frames", "fps", "tick_hz"), [(13, 24.0, 100.0), (31, 30.0, 25.0), (12, 23.976, 50.0)])
 def test_ticks_lie_where_their_time_does(frames: int, fps: float, tick_hz: float) -> None:
-    at = moments(frames, fps, tick_hz, 100.0, "blend")
-    times = np.arange(len(at.rows)) / tick_hz
-    assert np.allclose((at.rows + at.shares) / fps, times, atol=2e-6 / fps)
-    assert ((at.shares >= 0) & (at.shares < 1)).all() and (at.rows + (at.shares > 0) < frames).all()
-    held = moments(frames, fps, tick_hz, 100.0, "hold")
-    assert np.array_equal(held.rows, at.rows) and not held.shares.any()
-    assert len(moments(frames, fps, tick_hz, 0.2, "blend").rows) == round(0.2 * tick_hz) + 1
+    at = frame_times(frames, fps, tick_hz, 100.0, "blend")
+    times = np.arange(len(at.index)) / tick_hz
+    assert np.allclose((at.index + at.fraction) / fps, times, atol=2e-6 / fps)
+    assert ((at.fraction >= 0) & (at.fraction < 1)).all() and (at.index + (at.fraction > 0) < frames).all()
+    held = frame_times(frames, fps, tick_hz, 100.0, "hold")
+    assert np.array_equal(held.rows, at.index) and not held.shares.any()
+    assert len(frame_times(frames, fps, tick_hz, 0.2, "blend").rows) == round(0.2 * tick_hz) + 1
 
 
 def test_a_trajectory_is_drawn_straight_and_its_root_turns_the_short_way() -> None:
@@ -93,12 +93,12 @@ def test_a_trajectory_is_drawn_straight_and_its_root_turns_the_short_way() -> No
     poses[:, 3], poses[:, 6] = np.cos(turn / 2), np.sin(turn / 2)
     poses[1, 3:7] *= -1  # the same rotation
     poses[:, 8] = [0.0, 1.0, 3.0]
-    rows = trajectory_at_ticks(poses, moments(3, 25.0, 50.0, 1.0, "flow"))
+    rows = trajectory_at_ticks(poses, frame_times(3, 25.0, 50.0, 1.0, "flow"))
     assert rows[:, 8].tolist() == [0.0, 0.5, 1.0, 2.0, 3.0]
     assert np.allclose(np.linalg.norm(rows[:, 3:7], axis=1), 1.0)
     half = np.array([np.cos(np.pi / 16), 0, 0, np.sin(np.pi / 16)])
     assert np.allclose(np.abs(rows[1, 3:7] @ half), 1.0, atol=1e-3)
-    held = trajectory_at_ticks(poses, moments(3, 25.0, 50.0, 1.0, "hold"))
+    held = trajectory_at_ticks(poses, frame_times(3, 25.0, 50.0, 1.0, "hold"))
     assert np.array_equal(held, poses[[0, 0, 1, 1, 2]])
 
 
@@ -157,7 +157,7 @@ def test_what_a_method_needs_is_said_before_anything_is_generated(
     (tmp_path / "no.pt").write_text("weights")
     with pytest.raises(DataError, match=r"no\.pt is no TorchScript"):
         method(VideoSettings(alignment="rife", rife_weights=tmp_path / "no.pt"), "cpu")
-    monkeypatch.setattr("nil_core.reference.alignment.find_spec", lambda name: None)
+    monkeypatch.setattr("nil_core.video.interpolation.find_spec", lambda name: None)
     for name, module in (("flow", "cv2"), ("rife", "torch")):
         with pytest.raises(ConfigError, match=module) as caught:
             check_method(VideoSettings(alignment=name))
@@ -170,7 +170,7 @@ def test_what_was_drawn_is_kept_apart_by_method(monkeypatch: pytest.MonkeyPatch,
     """A second call draws nothing; another method, tick rate or weights file draws anew."""
     monkeypatch.setenv("NIL_CACHE", str(tmp_path / "cache"))
     video = moving_blob(11, 64, 64, 10.0)
-    imagined = Imagined(video, video.masks, video.frames[0], video.masks[0], {})
+    generated = GeneratedReference(video, video.masks, video.frames[0], video.masks[0], {})
     drawn: list[str] = []
 
     def counted(settings: VideoSettings, device: str) -> Any:
@@ -194,7 +194,7 @@ def test_what_was_drawn_is_kept_apart_by_method(monkeypatch: pytest.MonkeyPatch,
                 "environment": config.environment.model_copy(update={"tick_hz": tick_hz}),
             }
         )
-        return prepare(imagined, changed, None, None)  # type: ignore[arg-type]
+        return prepare(generated, changed, None, None)  # type: ignore[arg-type]
 
     blended = prepared("blend")
     assert drawn and len(blended.frames) == 26

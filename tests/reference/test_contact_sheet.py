@@ -12,13 +12,13 @@ import pytest
 
 from nil_core.config import RunConfig
 from nil_core.errors import NilError, PluginError
-from nil_core.pipeline import generate_several
-from nil_core.reference.agreement import agreement
+from nil_core.experiment.pipeline import generate_several
 from nil_core.reference.contact_sheet import MARK, contact_sheet
+from nil_core.reference.first_frame_match import first_frame_match
 from nil_core.reference.folder import PROVENANCE
 from nil_core.reference.mask_quality import measure
-from nil_core.runs.atomic import write_json
-from nil_core.runs.reporting import Silent
+from nil_core.reporting import Silent
+from nil_core.storage.atomic import write_json
 from nil_core.testing import moving_blob
 
 BLOB = moving_blob(9, 32, 32)
@@ -28,7 +28,7 @@ def left(folder: Path, name: str, **changes: Any) -> None:
     """The provenance that ``nil generate`` leaves."""
     facts = changes.pop("facts", {})
     video = {"frames": 9, "size": [32, 48], "fps": 8.0, "remarks": [], "facts": facts}
-    stand = agreement(BLOB.masks[0], None, BLOB.masks[0])
+    stand = first_frame_match(BLOB.masks[0], None, BLOB.masks[0])
     known = {"prompt": "p", "video": video, "masks": asdict(measure(BLOB.masks)), "first_frame": asdict(stand)}
     write_json(folder / name / PROVENANCE, known | changes)
 
@@ -65,7 +65,7 @@ def test_videos_stand_beside_each_other_with_what_is_known(tmp_path: Path) -> No
 def test_what_a_person_should_look_at_is_marked(tmp_path: Path) -> None:
     left(tmp_path, "good")
     assert 'class="warning"' not in contact_sheet(tmp_path, "t", ["good"], {})
-    shifted = agreement(BLOB.masks[0], (8.0, 0.0, 32.0), BLOB.masks[0])
+    shifted = first_frame_match(BLOB.masks[0], (8.0, 0.0, 32.0), BLOB.masks[0])
     left(tmp_path, "bad", first_frame=asdict(shifted))
     assert 'class="warning">first frame' in contact_sheet(tmp_path, "t", ["bad"], {})
 
@@ -81,7 +81,7 @@ def test_a_generator_that_breaks_does_not_stop_the_others(tmp_path: Path, monkey
         left(folder.parent, folder.name)
         return folder
 
-    monkeypatch.setattr("nil_core.pipeline.generate", generate)
+    monkeypatch.setattr("nil_core.experiment.pipeline.generate", generate)
     configs = {str(seed): RunConfig(seed=seed) for seed in range(3)}
     several = generate_several(configs, tmp_path / "sheet", Silent())
     assert list(several.folders) == ["0", "2"]

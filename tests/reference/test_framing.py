@@ -8,10 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nil_core.errors import DataError
-from nil_core.reference.framing import central_square, fit_mask, letterbox, to_square
-from nil_core.reward.framing import crop
-from nil_core.reward.similarity import iou
 from nil_core.testing import moving_blob
+from nil_core.video.crop import central_square, crop, fit_mask, letterbox, to_square
+from nil_core.video.masks import iou
 
 sides = st.integers(16, 90)
 
@@ -24,7 +23,7 @@ def test_a_square_of_the_right_size_is_only_masked() -> None:
 
 
 @pytest.mark.parametrize(("height", "width"), [(48, 96), (96, 48), (96, 96)])
-def test_a_video_is_padded_with_black_about_its_centre(height: int, width: int) -> None:
+def test_a_video_is_padded_with_black_about_its_center(height: int, width: int) -> None:
     frames = np.full((2, height, width, 3), 200, np.uint8)
     square, masks = to_square(frames, np.ones((2, height, width), bool), 96)
     bands = np.zeros((96, 96), bool)
@@ -51,9 +50,9 @@ def test_the_robot_keeps_its_share_and_its_place(height: int, width: int, size: 
     assert masks.mean() == pytest.approx(blob.masks.mean() * height * width / side**2, rel=0.25, abs=0.01)
     rows, columns = np.nonzero(masks[0])
     true_rows, true_columns = np.nonzero(blob.masks[0])
-    centre = np.array([true_rows.mean() + (side - height) / 2, true_columns.mean() + (side - width) / 2])
+    center = np.array([true_rows.mean() + (side - height) / 2, true_columns.mean() + (side - width) / 2])
     got = (np.array([rows.mean(), columns.mean()]) + 0.5) / size
-    assert np.abs(got - (centre + 0.5) / side).max() < 0.04
+    assert np.abs(got - (center + 0.5) / side).max() < 0.04
 
 
 def test_shrinking_by_a_whole_factor_is_a_majority_of_pixels() -> None:
@@ -101,7 +100,7 @@ def test_only_a_square_is_letterboxed() -> None:
 @settings(deadline=None)
 @given(st.floats(-60, 60), st.floats(-60, 60), st.floats(20, 150))
 def test_any_window_shows_what_lies_in_it(left: float, top: float, side: float) -> None:
-    """Against the same square taken pixel by pixel: the centre of each pixel, looked up in the picture."""
+    """Against the same square taken pixel by pixel: the center of each pixel, looked up in the picture."""
     height, width, size = 70, 90, 40
     mask = np.zeros((height, width), bool)
     mask[20:50, 30:75] = True

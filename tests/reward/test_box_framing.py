@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nil_core.reward.framing import MARGIN, SMOOTHING, BoxFraming, box_framed
 from nil_core.testing import moving_blob
 from nil_core.types import Frames, Masks
+from nil_core.video.box_framing import MARGIN, SMOOTHING, BoxFraming, box_framed
 
 SIZE = 64
 

@@ -10,14 +10,14 @@ import pytest
 
 from nil_core.config import RewardSettings
 from nil_core.errors import DataError
-from nil_core.reward.framing import box_framed, box_lags
 from nil_core.reward.imitation import ImitationReward, TickRewards
 from nil_core.reward.similarity import SIMILARITIES, iou
-from nil_core.reward.windows import ClipEmbedder
-from nil_core.runs.atomic import read_arrays, write_arrays
 from nil_core.sim.environment import Measurements
-from nil_core.sim.workers import Slots
+from nil_core.sim.vector_env import StepBuffers
+from nil_core.storage.atomic import read_arrays, write_arrays
 from nil_core.types import Reference
+from nil_core.video.box_framing import box_framed, box_lags
+from nil_core.video.clips import ClipEmbedder
 
 SIZE, TICKS, JOINTS, FEET = 8, 12, 2, 1
 QUIET = {"torque": 0.0, "action": 0.0, "velocity": 0.0, "feet": 0.0, "stability": 0.0}
@@ -54,12 +54,12 @@ def reference(frames: np.ndarray, masks: np.ndarray) -> Reference:
     return Reference(frames, masks, *EMBEDDER.embed_video(frames), tick_hz=25.0)
 
 
-def slots(environments: int = 1, **given: object) -> Slots:
+def buffers(environments: int = 1, **given: object) -> StepBuffers:
     """A step that ended no tick, but for what is given."""
-    blank = {field.name: np.zeros(environments) for field in fields(Slots)}
+    blank = {field.name: np.zeros(environments) for field in fields(StepBuffers)}
     blank |= {name: np.zeros(environments, bool) for name in ("terminated", "truncated", "ticked")}
     blank["measurements"] = np.zeros((environments, Measurements.size(JOINTS, FEET)), np.float32)
-    return Slots(**(blank | given))
+    return StepBuffers(**(blank | given))
 
 
 def torques(*values: float) -> np.ndarray:
@@ -77,12 +77,12 @@ def source(environments: int = 1, embedder: ClipEmbedder | None = EMBEDDER, **se
 
 def live(reward: ImitationReward, frames: np.ndarray, masks: np.ndarray, each: int = 1) -> TickRewards:
     """One environment shows a film from beginning to end; rewards are asked for after every ``each`` ticks."""
-    reward.reset(slots(start_frames=frames[:1], start_masks=masks[:1]))
+    reward.reset(buffers(start_frames=frames[:1], start_masks=masks[:1]))
     scored = []
     for t in range(1, len(frames)):
         last = t == len(frames) - 1
         reward.observe(
-            slots(
+            buffers(
                 ticked=np.array([True]), tick=np.array([t]), truncated=np.array([last]),
                 frames=frames[t : t + 1], masks=masks[t : t + 1],
                 start_frames=frames[:1], start_masks=masks[:1],
@@ -133,7 +133,7 @@ def test_rewards_may_be_asked_for_late(each: int) -> None:
 
 def test_a_tick_pays_the_mean_of_its_steps_and_a_fall_ends_it_early() -> None:
     reward = source(2, embedder=None, video=0, iou=0, torque=0.5, regularization=2)
-    reward.reset(slots(2))
+    reward.reset(buffers(2))
     steps = [  # torques of two environments, ticked, terminated: the second falls in the middle of a tick
         ((1.0, 0.5), (False, True), (False, True)),
         ((0.0, 0.3), (True, False), (False, False)),
@@ -141,7 +141,7 @@ def test_a_tick_pays_the_mean_of_its_steps_and_a_fall_ends_it_early() -> None:
     ]
     for torque, ticked, terminated in steps:
         reward.observe(
-            slots(
+            buffers(
                 2, measurements=torques(*torque), ticked=np.array(ticked), terminated=np.array(terminated),
                 tick=np.array([1, 1]),
             )
@@ -157,7 +157,7 @@ def test_the_next_episode_starts_from_its_own_start_frame() -> None:
     live(reward, *film(3))  # its last step shows the next episode's start: the first frame of this film again
     for t in range(1, TICKS + 1):
         reward.observe(
-            slots(ticked=np.array([True]), tick=np.array([t]), frames=frames[t : t + 1], masks=masks[t : t + 1])
+            buffers(ticked=np.array([True]), tick=np.array([t]), frames=frames[t : t + 1], masks=masks[t : t + 1])
         )
     seen = EMBEDDER.embed_video(np.concatenate([others[:1], frames[1:]]))[0]
     wanted = SIMILARITIES["cosine"][0](seen, reference(*film()).embeddings)[1:]
@@ -178,10 +178,10 @@ def test_parts_of_weight_zero_are_not_computed() -> None:
 
 def live_without(reward: ImitationReward, frames: np.ndarray, masks: np.ndarray) -> TickRewards:
     """Two ticks; whoever looks at an empty film gets an IndexError."""
-    reward.reset(slots(start_frames=frames[:1], start_masks=masks[:1]))
+    reward.reset(buffers(start_frames=frames[:1], start_masks=masks[:1]))
     for t in (1, 2):
         reward.observe(
-            slots(
+            buffers(
                 ticked=np.array([True]), tick=np.array([t]), frames=frames[t : t + 1], masks=masks[t : t + 1],
                 measurements=np.empty((1, 0)),
             )
@@ -205,7 +205,7 @@ def test_it_goes_on_exactly_after_a_checkpoint(tmp_path: Path, at: int) -> None:
         t = (n // 2) % TICKS + 1
         ended = n % 2 == 1 and t == TICKS
         reward.observe(
-            slots(
+            buffers(
                 ticked=np.array([n % 2 == 1]), tick=np.array([t]), truncated=np.array([ended]),
                 frames=frames[t : t + 1], masks=masks[t : t + 1],
                 start_frames=frames[:1], start_masks=masks[:1], measurements=torques(np.sin(n)),
@@ -214,7 +214,7 @@ def test_it_goes_on_exactly_after_a_checkpoint(tmp_path: Path, at: int) -> None:
         return [reward.rewards().total] if n % 7 == 6 else []
 
     unbroken, resumed = source(torque=1.0), source(torque=1.0)
-    unbroken.reset(slots(start_frames=frames[:1], start_masks=masks[:1]))
+    unbroken.reset(buffers(start_frames=frames[:1], start_masks=masks[:1]))
     for n in range(at):
         step(unbroken, n)
     write_arrays(tmp_path / "state.npz", unbroken.state())
@@ -256,11 +256,11 @@ def test_with_the_box_too_a_perfect_imitation_scores_the_weights(weights: dict[s
 def test_the_squares_are_part_of_what_is_saved(tmp_path: Path) -> None:
     frames, masks = small_robot(1)
     one, other = box_source(), box_source()
-    one.reset(slots(start_frames=frames[:1], start_masks=masks[:1]))
+    one.reset(buffers(start_frames=frames[:1], start_masks=masks[:1]))
 
     def step(reward: ImitationReward, t: int) -> np.ndarray:
         reward.observe(
-            slots(
+            buffers(
                 ticked=np.array([True]), tick=np.array([t]), frames=frames[t : t + 1], masks=masks[t : t + 1],
                 start_frames=frames[:1], start_masks=masks[:1],
             )
@@ -281,13 +281,13 @@ def test_a_perfect_imitation_that_starts_later_scores_the_weights(tmp_path: Path
     frames, masks = film()
     at = np.array([start])
     reward = source(video=2.0, iou=0.5)
-    reward.reset(slots(start_frames=frames[start : start + 1], start_masks=masks[start : start + 1], start_tick=at))
+    reward.reset(buffers(start_frames=frames[start : start + 1], start_masks=masks[start : start + 1], start_tick=at))
     for _ in range(2):
         other = source(video=2.0, iou=0.5)
         write_arrays(tmp_path / "state.npz", reward.state())
         other.restore(read_arrays(tmp_path / "state.npz"))
         for t in range(start + 1, TICKS + 1):
-            step = slots(
+            step = buffers(
                 ticked=np.array([True]), tick=np.array([t]), truncated=np.array([t == TICKS]),
                 frames=frames[t : t + 1], masks=masks[t : t + 1],
                 start_frames=frames[start : start + 1], start_masks=masks[start : start + 1], start_tick=at,
@@ -312,10 +312,10 @@ def test_with_the_box_too_a_perfect_imitation_may_start_later(start: int) -> Non
     for shown in (replace(framed, box_lags=lags), framed):
         reward = ImitationReward(shown, RewardSettings(**QUIET), EMBEDDER, 1, JOINTS, FEET, "box")
         at = {"start_frames": frames[start : start + 1], "start_masks": masks[start : start + 1]}
-        reward.reset(slots(start_tick=np.array([start]), **at))
+        reward.reset(buffers(start_tick=np.array([start]), **at))
         for t in range(start + 1, TICKS + 1):
             reward.observe(
-                slots(ticked=np.array([True]), tick=np.array([t]), frames=frames[t : t + 1], masks=masks[t : t + 1])
+                buffers(ticked=np.array([True]), tick=np.array([t]), frames=frames[t : t + 1], masks=masks[t : t + 1])
             )
         scores.append(reward.rewards().total.mean())
     assert scores[0] == pytest.approx(2.0, abs=1e-5) and scores[1] < 2.0 - 1e-3

@@ -1,4 +1,4 @@
-"""Each regulariser against numbers worked out by hand."""
+"""Each regularizer against numbers worked out by hand."""
 
 from __future__ import annotations
 

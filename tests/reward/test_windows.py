@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nil_core.reward.windows import ClipEmbedder, RollingWindows, resize, window
 from nil_core.types import Reference
+from nil_core.video.clips import ClipEmbedder, RollingClips, clip_indices, resize
 
 SIZE = 4
 
@@ -55,18 +55,18 @@ both = pytest.mark.parametrize("kind", [Flat, Motion])
 
 
 def test_the_rule_of_the_paper() -> None:
-    assert window(0, 8).tolist() == [0] * 8
-    assert window(1, 8).tolist() == [0, 0, 0, 0, 0, 0, 0, 1]
-    assert window(6, 8).tolist() == [0, 0, 0, 0, 0, 0, 0, 6]
-    assert window(7, 8).tolist() == [0, 1, 2, 3, 4, 5, 6, 7]
-    assert window(8, 8).tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
-    assert window(61, 8).tolist() == list(range(54, 62))
+    assert clip_indices(0, 8).tolist() == [0] * 8
+    assert clip_indices(1, 8).tolist() == [0, 0, 0, 0, 0, 0, 0, 1]
+    assert clip_indices(6, 8).tolist() == [0, 0, 0, 0, 0, 0, 0, 6]
+    assert clip_indices(7, 8).tolist() == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert clip_indices(8, 8).tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert clip_indices(61, 8).tolist() == list(range(54, 62))
 
 
 @settings(deadline=None)
 @given(st.integers(0, 100), st.integers(1, 20))
 def test_a_window_ends_at_its_time_and_shows_nothing_outside(t: int, length: int) -> None:
-    indices = window(t, length)
+    indices = clip_indices(t, length)
     assert len(indices) == length and indices[-1] == t
     assert (np.diff(indices) >= 0).all() and indices[0] >= 0
 
@@ -77,14 +77,14 @@ def test_a_video_is_embedded_window_by_window(kind: type[Flat | Motion]) -> None
     told: list[tuple[int, int, str]] = []
     embeddings, features = embedder(encoder).embed_video(frames, lambda *progress: told.append(progress))
     assert [done for done, _, _ in told] == ([8, 16, 24, 32, 40, 45] if kind is Motion else [])
-    wanted = np.concatenate([encoder.encode(frames[window(t, 8)][None]) for t in range(45)])
+    wanted = np.concatenate([encoder.encode(frames[clip_indices(t, 8)][None]) for t in range(45)])
     assert np.array_equal(embeddings, wanted) and embeddings.dtype == np.float32
     assert np.array_equal(features, encoder.encode_frames(frames) if isinstance(encoder, Flat) else embeddings)
 
 
 def test_a_frame_wise_encoder_sees_every_frame_once() -> None:
     encoder = Flat()
-    rolling = RollingWindows(embedder(encoder), 1)
+    rolling = RollingClips(embedder(encoder), 1)
     frames = film(30)
     for t in range(30):
         rolling.embed([0], [t], frames[t : t + 1])
@@ -102,7 +102,7 @@ def test_rolling_windows_equal_the_whole_video(kind: type[Flat | Motion], data: 
     films = {(i, e): film(ticks + 1, seed=97 * i + e) for i, plan in enumerate(plans) for e, ticks in enumerate(plan)}
     wanted = {key: embed.embed_video(frames)[0] for key, frames in films.items()}
     events = [(i, *moment) for step in range(60) for i, life in enumerate(lives) for moment in life[step : step + 1]]
-    rolling, cursor = RollingWindows(embed, 3), 0
+    rolling, cursor = RollingClips(embed, 3), 0
     while cursor < len(events):
         batch = events[cursor : cursor + data.draw(st.integers(1, 9))]
         cursor += len(batch)
@@ -118,10 +118,10 @@ def test_rolling_windows_equal_the_whole_video(kind: type[Flat | Motion], data: 
 @pytest.mark.parametrize("at", [0, 3, 7, 8, 20])
 def test_windows_go_on_exactly_after_a_restore(kind: type[Flat | Motion], at: int) -> None:
     frames, embed = film(30), embedder(kind())
-    rolling = RollingWindows(embed, 2)  # the second environment has not begun
+    rolling = RollingClips(embed, 2)  # the second environment has not begun
     for t in range(at + 1):
         rolling.embed([0], [t], frames[t : t + 1])
-    resumed = RollingWindows(embed, 2)
+    resumed = RollingClips(embed, 2)
     resumed.restore(rolling.state())
     ticks = list(range(at + 1, 30))
     first, second = (r.embed([0] * len(ticks), ticks, frames[at + 1 :]) for r in (rolling, resumed))
@@ -151,12 +151,12 @@ def test_a_plain_frame_stays_plain_at_any_size(side: int, size: int, level: int)
 
 
 @pytest.mark.parametrize(("side", "size"), [(7, 5), (5, 7), (64, 48), (20, 31)])
-def test_other_factors_are_bilinear_between_pixel_centres(side: int, size: int) -> None:
+def test_other_factors_are_bilinear_between_pixel_centers(side: int, size: int) -> None:
     ramp = np.broadcast_to(np.linspace(20, 220, side)[:, None, None], (side, side, 3))
     for frame, axis in ((ramp, 0), (ramp.swapaxes(0, 1), 1)):
         resized = resize(np.rint(frame).astype(np.uint8)[None], size)[0]
-        centres = (np.arange(size) + 0.5) / size * side - 0.5
-        wanted = np.interp(centres, np.arange(side), np.linspace(20, 220, side))
+        centers = (np.arange(size) + 0.5) / size * side - 0.5
+        wanted = np.interp(centers, np.arange(side), np.linspace(20, 220, side))
         assert np.abs(resized.take(0, axis=1 - axis)[:, 0] - wanted).max() <= 1.01
 
 
@@ -171,7 +171,7 @@ def test_windows_of_a_later_start_are_filled_from_the_reference(
     embed = embedder(encoder)
     wanted, features = embed.embed_video(frames)
     reference = Reference(frames, frames[..., 0] > 0, wanted, features, 25.0)
-    rolling = RollingWindows(embed, 1, reference)
+    rolling = RollingClips(embed, 1, reference)
     ticks = [-start, *range(start + 1, 31)]
     cut = data.draw(st.integers(0, len(ticks)))
     got = [rolling.embed([0] * len(part), part, frames[np.abs(part)]) for part in (ticks[:cut], ticks[cut:]) if part]
@@ -188,9 +188,9 @@ def test_a_later_start_that_differs_is_the_reference_up_to_it(
     frames, others, embed = film(31), film(31, seed=1), embedder(kind(clip_length=length))
     reference = Reference(frames, frames[..., 0] > 0, *embed.embed_video(frames), tick_hz=25.0)
     mixed = np.concatenate([frames[:start], others[start:]])
-    rolling = RollingWindows(embed, 1, reference)
+    rolling = RollingClips(embed, 1, reference)
     rolling.embed([0], [-start], others[start : start + 1])
-    resumed = RollingWindows(embed, 1, reference)
+    resumed = RollingClips(embed, 1, reference)
     resumed.restore(rolling.state())
     ticks = list(range(start + 1, 31))
     for windows in (rolling, resumed):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from nil_core.errors import MachineError
-from nil_core.runs.atomic import read_arrays, write_arrays, write_json, write_text, writing
+from nil_core.storage.atomic import read_arrays, write_arrays, write_json, write_text, writing
 
 REASONS = {
     errno.ENOSPC: "the disk is full",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nil_core.runs.breakdown import PARTS, briefly, in_words, shares
+from nil_core.time_shares import PARTS, briefly, in_words, shares
 
 OVERLAPPED = {"seconds": 10.0, "act": 0.2, "encode": 1.0, "update": 6.0, "wait": 2.0, "render": 6.0, "physics": 2.0}
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from nil_core.runs import cache
-from nil_core.runs.cache import array_text, fingerprint, remember, text_array
+from nil_core.storage import cache
+from nil_core.storage.cache import array_text, cached, fingerprint, text_array
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -39,8 +39,8 @@ def root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 def test_a_thing_is_made_once(root: Path) -> None:
     make = Maker()
-    made, found = remember("videos", "k", make)
-    again, found_again = remember("videos", "k", make)
+    made, found = cached("videos", "k", make)
+    again, found_again = cached("videos", "k", make)
     assert (found, found_again, make.calls) == (False, True, 1)
     assert np.array_equal(made["frames"], again["frames"])
     assert [path.name for path in root.rglob("*.npz")] == ["k.npz"]
@@ -49,22 +49,22 @@ def test_a_thing_is_made_once(root: Path) -> None:
 def test_other_keys_and_other_sorts_are_other_things() -> None:
     make = Maker()
     for what, key in (("videos", "a"), ("videos", "b"), ("masks", "a")):
-        assert not remember(what, key, make)[1]
+        assert not cached(what, key, make)[1]
     assert make.calls == 3
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04", b"no zip at all", "cut", "flipped"])
 def test_a_damaged_entry_is_made_anew(root: Path, damage: bytes | str) -> None:
     make = Maker()
-    remember("videos", "k", make)
+    cached("videos", "k", make)
     path = root / "videos" / "k.npz"
     whole = path.read_bytes()
     middle = len(whole) // 2
     flipped = whole[:middle] + bytes(255 - b for b in whole[middle : middle + 9]) + whole[middle + 9 :]
     path.write_bytes({"cut": whole[:middle], "flipped": flipped}.get(damage, damage))
-    made, found = remember("videos", "k", make)
+    made, found = cached("videos", "k", make)
     assert not found and np.array_equal(made["frames"], 2 * np.arange(1000))
-    assert remember("videos", "k", make)[1]
+    assert cached("videos", "k", make)[1]
 
 
 def test_what_fails_to_be_made_is_not_remembered(root: Path) -> None:
@@ -72,7 +72,7 @@ def test_what_fails_to_be_made_is_not_remembered(root: Path) -> None:
         raise RuntimeError("no video")
 
     with pytest.raises(RuntimeError):
-        remember("videos", "k", fail)
+        cached("videos", "k", fail)
     assert not [path for path in root.rglob("*") if path.is_file()]
 
 

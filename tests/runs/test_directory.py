@@ -9,15 +9,15 @@ import pytest
 
 from nil_core.config import RunConfig
 from nil_core.errors import ConfigError, RunError
-from nil_core.runs import directory
-from nil_core.runs.directory import RunFolder
+from nil_core.storage import run_folder
+from nil_core.storage.run_folder import RunFolder
 
 CONFIG = RunConfig(skill="walking", seed=7, agent={"name": "sac", "discount": 0.95})
 
 
 def test_a_run_is_opened_as_it_was_made(tmp_path: Path) -> None:
-    made = directory.create(tmp_path / "runs" / "a", CONFIG, {"versions": {"nil-core": "0.1"}})
-    opened, config = directory.open_run(made.path)
+    made = run_folder.create(tmp_path / "runs" / "a", CONFIG, {"versions": {"nil-core": "0.1"}})
+    opened, config = run_folder.open_run(made.path)
     assert config == CONFIG and opened == made
     manifest = opened.read(opened.manifest)
     assert (manifest["nil"], manifest["format"], manifest["versions"]) == ("run", 1, {"nil-core": "0.1"})
@@ -26,7 +26,7 @@ def test_a_run_is_opened_as_it_was_made(tmp_path: Path) -> None:
 
 
 def test_the_status_follows(tmp_path: Path) -> None:
-    folder = directory.create(tmp_path / "a", CONFIG, {})
+    folder = run_folder.create(tmp_path / "a", CONFIG, {})
     folder.write_status("interrupted", 120)
     status = folder.read(folder.status)
     assert (status["state"], status["step"]) == ("interrupted", 120)
@@ -49,14 +49,14 @@ def test_what_is_there_is_never_written_over(tmp_path: Path, occupant: str) -> N
         path.mkdir()
         (path / "precious").write_text("precious")
     with pytest.raises(RunError, match="exists already") as caught:
-        directory.create(path, CONFIG, {})
+        run_folder.create(path, CONFIG, {})
     assert "--resume" in caught.value.hint
     assert (path if occupant == "file" else path / "precious").read_text() == "precious"
 
 
 def test_an_empty_folder_will_do(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
-    assert directory.create(tmp_path / "a", CONFIG, {}).config.exists()
+    assert run_folder.create(tmp_path / "a", CONFIG, {}).config.exists()
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_what_is_no_run_of_ours_is_refused(tmp_path: Path, manifest: str | None)
     if manifest is not None:
         (tmp_path / "manifest.json").write_bytes(manifest.encode("latin-1"))
     with pytest.raises(RunError) as caught:
-        directory.open_run(tmp_path)
+        run_folder.open_run(tmp_path)
     assert str(tmp_path) in caught.value.message and caught.value.hint
 
 
@@ -74,32 +74,32 @@ def test_a_path_that_is_not_there_or_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "nowhere", tmp_path / "file"):
         with pytest.raises(RunError):
-            directory.open_run(path)
+            run_folder.open_run(path)
 
 
 def test_another_format_names_the_version_that_reads_it(tmp_path: Path) -> None:
-    folder = directory.create(tmp_path / "a", CONFIG, {"versions": {"nil-core": "9.9"}})
+    folder = run_folder.create(tmp_path / "a", CONFIG, {"versions": {"nil-core": "9.9"}})
     folder.manifest.write_text(json.dumps(folder.read(folder.manifest) | {"format": 99}))
     with pytest.raises(RunError, match="format 99") as caught:
-        directory.open_run(folder.path)
+        run_folder.open_run(folder.path)
     assert "nil-core 9.9" in caught.value.hint
 
 
 @pytest.mark.parametrize(("text", "error"), [(None, RunError), ("= 1", RunError), ("stepz = 3", ConfigError)])
 def test_a_damaged_config_is_refused(tmp_path: Path, text: str | None, error: type[Exception]) -> None:
-    folder = directory.create(tmp_path / "a", CONFIG, {})
+    folder = run_folder.create(tmp_path / "a", CONFIG, {})
     folder.config.unlink()
     if text is not None:
         folder.config.write_text(text)
     with pytest.raises(error):
-        directory.open_run(folder.path)
+        run_folder.open_run(folder.path)
 
 
 def test_a_fresh_path_tells_runs_apart_and_is_a_plain_name(tmp_path: Path) -> None:
     config = RunConfig(skill="walking back/wards: *fast*", robot="a1", seed=3)
     paths = []
     for _ in range(3):
-        path = directory.fresh_path(tmp_path, config)
+        path = run_folder.fresh_path(tmp_path, config)
         path.mkdir()
         paths.append(path)
     assert len(set(paths)) == 3
@@ -111,7 +111,7 @@ def test_a_fresh_path_tells_runs_apart_and_is_a_plain_name(tmp_path: Path) -> No
 
 def test_runs_are_listed_oldest_first_and_nothing_else(tmp_path: Path) -> None:
     for name in ("2026-01-02_a", "2026-01-01_b"):
-        directory.create(tmp_path / name, CONFIG, {})
+        run_folder.create(tmp_path / name, CONFIG, {})
     (tmp_path / "notes").mkdir()
-    assert [folder.path.name for folder in directory.list_runs(tmp_path)] == ["2026-01-01_b", "2026-01-02_a"]
-    assert directory.list_runs(tmp_path / "nowhere") == []
+    assert [folder.path.name for folder in run_folder.list_runs(tmp_path)] == ["2026-01-01_b", "2026-01-02_a"]
+    assert run_folder.list_runs(tmp_path / "nowhere") == []

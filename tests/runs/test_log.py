@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nil_core.errors import MachineError
-from nil_core.runs import log
+from nil_core.storage import log
 
 numbers = st.floats() | st.integers(-(10**12), 10**12)
 rows = st.lists(st.dictionaries(st.text(min_size=1, max_size=5), numbers, max_size=4), max_size=8)

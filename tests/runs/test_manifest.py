@@ -9,7 +9,7 @@ import pytest
 from nil_core.components import choose
 from nil_core.config import RunConfig
 from nil_core.errors import RunError
-from nil_core.runs.manifest import check_versions, manifest, versions
+from nil_core.experiment.manifest import check_versions, manifest, versions
 
 CONFIG = RunConfig(seed=11, encoder={"name": "hog", "cells": 4})
 DISTRIBUTIONS = {

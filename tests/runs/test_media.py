@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from nil_core.errors import DataError, MachineError
-from nil_core.runs import media
-from nil_core.runs.media import read_image, read_video, side_by_side, write_lossless, write_png, write_video
+from nil_core.video import files
+from nil_core.video.files import read_image, read_video, side_by_side, write_lossless, write_png, write_video
 
 
 def moving_square(length: int = 12, height: int = 48, width: int = 64) -> np.ndarray:
-    """A coloured square that goes to the right by 3 px a frame."""
+    """A colored square that goes to the right by 3 px a frame."""
     frames = np.zeros((length, height, width, 3), np.uint8)
     for number, frame in enumerate(frames):
         frame[16:32, 3 * number : 3 * number + 16] = (220, 120, 40)

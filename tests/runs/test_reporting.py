@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from nil_core.runs.reporting import Lines, Silent
+from nil_core.reporting import Lines, Silent
 
 
 def said(stream: io.StringIO) -> list[str]:

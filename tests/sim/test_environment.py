@@ -19,7 +19,7 @@ import mujoco  # noqa: E402
 from dm_control.rl.control import PhysicsError  # noqa: E402
 
 from nil_core.config import EnvironmentSettings  # noqa: E402
-from nil_core.sim.environment import EnvironmentPlan, ImitationEnvironment, fallen  # noqa: E402
+from nil_core.sim.environment import EnvSpec, ImitationEnvironment, fallen  # noqa: E402
 from nil_core.sim.scene import RobotScene, compose  # noqa: E402
 
 NU = 12
@@ -30,9 +30,9 @@ def toy() -> RobotScene:
     return compose(ToyQuadruped(), "pd", 0.004, 64, simplify=False)
 
 
-def plan(scene: RobotScene, ticks: int = 10, target: float | None = 0.8, **settings: Any) -> EnvironmentPlan:
+def plan(scene: RobotScene, ticks: int = 10, target: float | None = 0.8, **settings: Any) -> EnvSpec:
     nothing = np.zeros((ticks + 1, 0), np.float32)
-    return EnvironmentPlan(scene, EnvironmentSettings(**settings), ticks, nothing, target)
+    return EnvSpec(scene, EnvironmentSettings(**settings), ticks, nothing, target)
 
 
 def never_fallen(scene: RobotScene) -> RobotScene:
@@ -242,7 +242,7 @@ def test_feet_report_air_time_at_touch_down_and_slip_under_load(toy: RobotScene)
     assert not feet.airborne.any()
 
 
-def test_slip_is_horizontal_speed_in_metres_a_second(toy: RobotScene) -> None:
+def test_slip_is_horizontal_speed_in_meters_a_second(toy: RobotScene) -> None:
     environment = ImitationEnvironment(plan(toy, reset_noise=0.0), seed=0)
     environment.reset()
     data = environment.data

@@ -30,7 +30,7 @@ PIXEL = 0.02  # m, about what a humanoid's frames of 128 pixels show
 
 
 def potato(collider: bool = True) -> mujoco.MjSpec:
-    """A lumpy mesh of 5120 triangles, in mm and off centre, on a free body, as visual and as collider."""
+    """A lumpy mesh of 5120 triangles, in mm and off center, on a free body, as visual and as collider."""
     mesh = trimesh.creation.icosphere(subdivisions=4, radius=80)
     mesh.apply_transform(trimesh.transformations.scale_and_translate([1, 1.5, 2], [30, 20, 400]))
     spec = mujoco.MjSpec()

@@ -18,7 +18,7 @@ import mujoco  # noqa: E402
 
 from nil_core.config import EnvironmentSettings  # noqa: E402
 from nil_core.sim.base import action_base  # noqa: E402
-from nil_core.sim.environment import EnvironmentPlan, ImitationEnvironment  # noqa: E402
+from nil_core.sim.environment import EnvSpec, ImitationEnvironment  # noqa: E402
 from nil_core.sim.motion import at_control_steps, uprights, velocities  # noqa: E402
 from nil_core.sim.scene import RobotScene, compose  # noqa: E402
 
@@ -87,7 +87,7 @@ def test_actions_are_added_to_the_base_of_their_step(toy: RobotScene, control_hz
     settings = EnvironmentSettings(control_hz=control_hz)
     motion = swaying(toy, 6)
     base = action_base(toy, motion, settings.control_steps_per_tick)
-    plan = EnvironmentPlan(toy, settings, 6, np.zeros((7, 0), np.float32), None, base=base)
+    plan = EnvSpec(toy, settings, 6, np.zeros((7, 0), np.float32), None, base=base)
     environment = ImitationEnvironment(plan, 0)
     environment.reset()
     assert (environment.data.ctrl == base[0]).all()
@@ -102,7 +102,7 @@ def test_action_zero_about_a_motion_tracks_it(toy: RobotScene) -> None:
     motion[:, joints(toy)[2::3]] -= 0.2 * np.sin(0.2 * np.arange(21))[:, None]  # it crouches and rises
     errors = []
     for base in (action_base(toy, motion, 1), None):
-        plan = EnvironmentPlan(toy, settings, 20, np.zeros((21, 0), np.float32), None, base=base)
+        plan = EnvSpec(toy, settings, 20, np.zeros((21, 0), np.float32), None, base=base)
         environment = ImitationEnvironment(plan, 0)
         environment.reset()
         lived = []

@@ -20,7 +20,7 @@ import mujoco  # noqa: E402
 
 from nil_core.config import EnvironmentSettings, MotionSettings  # noqa: E402
 from nil_core.sim.deviation import Deviation  # noqa: E402
-from nil_core.sim.environment import EnvironmentPlan, ImitationEnvironment, upright_poses  # noqa: E402
+from nil_core.sim.environment import EnvSpec, ImitationEnvironment, upright_poses  # noqa: E402
 from nil_core.sim.motion import velocities  # noqa: E402
 from nil_core.sim.scene import RobotScene, compose  # noqa: E402
 from nil_core.sim.starts import (  # noqa: E402
@@ -33,7 +33,7 @@ from nil_core.sim.starts import (  # noqa: E402
     Starts,
     StartSampler,
 )
-from nil_core.sim.workers import Simulation  # noqa: E402
+from nil_core.sim.vector_env import VectorEnv  # noqa: E402
 
 NU, TICKS, HZ = 12, 40, 25.0
 
@@ -67,9 +67,9 @@ def starts(scene: RobotScene, qpos: np.ndarray | None = None, **settings: Any) -
     return found
 
 
-def plan(scene: RobotScene, found: Starts | None, **settings: Any) -> EnvironmentPlan:
+def plan(scene: RobotScene, found: Starts | None, **settings: Any) -> EnvSpec:
     nothing = np.zeros((TICKS + 1, 0), np.float32)
-    return EnvironmentPlan(scene, EnvironmentSettings(**settings), TICKS, nothing, None, starts=found)
+    return EnvSpec(scene, EnvironmentSettings(**settings), TICKS, nothing, None, starts=found)
 
 
 def test_without_noise_an_episode_starts_in_the_motion(toy: RobotScene) -> None:
@@ -113,18 +113,18 @@ def test_noise_stays_within_its_bounds_and_the_feet_on_the_floor(toy: RobotScene
 @pytest.mark.parametrize("per_tick", [1, 5])
 def test_time_in_the_reference_stays_absolute(toy: RobotScene, per_tick: int) -> None:
     settings = {"control_hz": HZ * per_tick, "tick_hz": HZ}
-    with Simulation(plan(toy, starts(toy), **settings), 2, 0, seed=4, render=False) as simulation:
-        slots = simulation.reset()
+    with VectorEnv(plan(toy, starts(toy), **settings), 2, 0, seed=4, render=False) as simulation:
+        buffers = simulation.reset()
         phase = ImitationEnvironment(plan(toy, None, **settings), 0).task_.observer.layout["phase"]
-        at = slots.start_tick * per_tick
+        at = buffers.start_tick * per_tick
         assert at.any()
-        np.testing.assert_allclose(slots.observations[:, phase.start], at / (TICKS * per_tick), atol=1e-6)
+        np.testing.assert_allclose(buffers.observations[:, phase.start], at / (TICKS * per_tick), atol=1e-6)
         for _ in range(3 * TICKS * per_tick):
-            slots = simulation.step(np.zeros((2, NU), np.float32))
+            buffers = simulation.step(np.zeros((2, NU), np.float32))
             at += 1
-            assert (slots.tick == -(-at // per_tick)).all()
-            assert (slots.truncated == ((at == TICKS * per_tick) & ~slots.terminated)).all()
-            at = np.where(slots.ended, slots.start_tick * per_tick, at)
+            assert (buffers.tick == -(-at // per_tick)).all()
+            assert (buffers.truncated == ((at == TICKS * per_tick) & ~buffers.terminated)).all()
+            at = np.where(buffers.ended, buffers.start_tick * per_tick, at)
 
 
 def test_the_share_of_starts_in_the_motion(toy: RobotScene) -> None:
@@ -223,9 +223,7 @@ def test_an_episode_ends_far_from_the_motion(toy: RobotScene) -> None:
     def length(motion: np.ndarray, limit: float) -> tuple[int, float]:
         deviation = Deviation.from_motion(motion, 1, limit)
         settings = EnvironmentSettings(reset_noise=0.0)
-        environment = ImitationEnvironment(
-            EnvironmentPlan(free, settings, TICKS, nothing, None, deviation=deviation), 0
-        )
+        environment = ImitationEnvironment(EnvSpec(free, settings, TICKS, nothing, None, deviation=deviation), 0)
         step, lived = environment.reset(), 0
         while not step.last():
             step, lived = environment.step(np.zeros(NU, np.float32)), lived + 1

@@ -15,17 +15,17 @@ import pytest
 
 from nil_core import registry
 from nil_core.errors import NumericalError
-from nil_core.runs.atomic import read_arrays, write_arrays
 from nil_core.sim import gl
+from nil_core.storage.atomic import read_arrays, write_arrays
 from nil_core.testing import ToyQuadruped
 from nil_core.types import FallLimits
 
 gl.choose_backend()
 
 from nil_core.config import EnvironmentSettings  # noqa: E402
-from nil_core.sim.environment import EnvironmentPlan, Measurements  # noqa: E402
+from nil_core.sim.environment import EnvSpec, Measurements  # noqa: E402
 from nil_core.sim.scene import RobotScene, compose  # noqa: E402
-from nil_core.sim.workers import Simulation, Slots  # noqa: E402
+from nil_core.sim.vector_env import StepBuffers, VectorEnv  # noqa: E402
 
 SIZE, N, TICKS, NU, FEET = 64, 3, 6, 12, 4
 OUTPUTS = [
@@ -39,9 +39,9 @@ def toy() -> RobotScene:
     return compose(ToyQuadruped(), "pd", 0.004, SIZE, simplify=False)
 
 
-def plan(scene: RobotScene, ticks: int = TICKS, **settings: Any) -> EnvironmentPlan:
+def plan(scene: RobotScene, ticks: int = TICKS, **settings: Any) -> EnvSpec:
     settings = {"render_size": SIZE, "reset_noise": 0.05} | settings
-    return EnvironmentPlan(scene, EnvironmentSettings(**settings), ticks, np.zeros((ticks + 1, 0), np.float32), 0.8)
+    return EnvSpec(scene, EnvironmentSettings(**settings), ticks, np.zeros((ticks + 1, 0), np.float32), 0.8)
 
 
 def tumbling(scene: RobotScene) -> RobotScene:
@@ -53,8 +53,8 @@ def actions(step: int, environments: int = N) -> np.ndarray:
     return np.random.default_rng(step).uniform(-1, 1, (environments, NU)).astype(np.float32)
 
 
-def seen(slots: Slots) -> dict[str, np.ndarray]:
-    return {name: getattr(slots, name).copy() for name in OUTPUTS}
+def seen(buffers: StepBuffers) -> dict[str, np.ndarray]:
+    return {name: getattr(buffers, name).copy() for name in OUTPUTS}
 
 
 def new(moment: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -64,7 +64,7 @@ def new(moment: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return moment | pictures | {name: moment[name][ended] for name in ("start_frames", "start_masks")}
 
 
-def life(simulation: Simulation, steps: range, environments: int = N) -> list[dict[str, np.ndarray]]:
+def life(simulation: VectorEnv, steps: range, environments: int = N) -> list[dict[str, np.ndarray]]:
     return [seen(simulation.step(actions(step, environments))) for step in steps]
 
 
@@ -75,12 +75,12 @@ def assert_same(one: list[dict[str, np.ndarray]], other: list[dict[str, np.ndarr
 
 
 @pytest.fixture
-def local(toy: RobotScene) -> Iterator[Simulation]:
-    with Simulation(plan(tumbling(toy), control_hz=50), N, workers=0, seed=3) as simulation:
+def local(toy: RobotScene) -> Iterator[VectorEnv]:
+    with VectorEnv(plan(tumbling(toy), control_hz=50), N, workers=0, seed=3) as simulation:
         yield simulation
 
 
-def test_ticks_ends_and_observations_fit_together(local: Simulation) -> None:
+def test_ticks_ends_and_observations_fit_together(local: VectorEnv) -> None:
     """Two control steps a tick: every output of 40 steps against what it must be by the rules."""
     before = seen(local.reset())
     steps_lived, falls, early, ends = np.zeros(N, int), 0, 0, 0
@@ -106,7 +106,7 @@ def test_ticks_ends_and_observations_fit_together(local: Simulation) -> None:
 
 def test_the_mask_of_the_walking_a1_moves_and_shows_the_robot() -> None:
     a1 = compose(registry.build("robot", "a1", {}), "pd", 0.004, SIZE, simplify=False)
-    with Simulation(plan(a1, ticks=8), 1, workers=0, seed=0) as simulation:
+    with VectorEnv(plan(a1, ticks=8), 1, workers=0, seed=0) as simulation:
         start = seen(simulation.reset())
         shown = [{"frames": start["start_frames"], "masks": start["start_masks"]}, *life(simulation, range(7), 1)]
     for moment in shown:
@@ -121,7 +121,7 @@ def test_the_mask_of_the_walking_a1_moves_and_shows_the_robot() -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_give_the_numbers_of_this_process(toy: RobotScene, workers: int) -> None:
     setting = plan(tumbling(toy), control_hz=50)
-    with Simulation(setting, N, 0, seed=3) as local, Simulation(setting, N, workers, seed=3) as apart:
+    with VectorEnv(setting, N, 0, seed=3) as local, VectorEnv(setting, N, workers, seed=3) as apart:
         assert (apart.observation_size, apart.feet) == (local.observation_size, local.feet) == (52, FEET)
         start, other = seen(local.reset()), seen(apart.reset())
         assert all(np.array_equal(start[name], other[name]) for name in OUTPUTS)
@@ -134,20 +134,20 @@ def test_workers_give_the_numbers_of_this_process(toy: RobotScene, workers: int)
         assert_same(life(local, range(15, 25)), again)
 
 
-def test_a_state_survives_a_checkpoint(local: Simulation, tmp_path: Any) -> None:
+def test_a_state_survives_a_checkpoint(local: VectorEnv, tmp_path: Any) -> None:
     local.reset()
     life(local, range(5))
     write_arrays(tmp_path / "a.npz", {"environments": local.state()})
-    observations = local.slots.observations.copy()
+    observations = local.buffers.observations.copy()
     unbroken = life(local, range(5, 30))
     local.restore(read_arrays(tmp_path / "a.npz")["environments"])
-    assert np.array_equal(local.slots.observations, observations)
+    assert np.array_equal(local.buffers.observations, observations)
     assert_same(unbroken, life(local, range(5, 30)))
 
 
 def test_environments_are_alike_but_not_equal_and_the_seed_decides(toy: RobotScene) -> None:
     def start(seed: int) -> np.ndarray:
-        with Simulation(plan(toy), N, 0, seed, render=False, measure=False) as simulation:
+        with VectorEnv(plan(toy), N, 0, seed, render=False, measure=False) as simulation:
             return simulation.reset().observations.copy()
 
     assert np.array_equal(start(3), start(3)) and not np.array_equal(start(3), start(4))
@@ -158,23 +158,23 @@ def test_what_no_weight_asks_for_is_not_done(toy: RobotScene, monkeypatch: pytes
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("it was built")
 
-    monkeypatch.setattr("nil_core.sim.batch.Renderer", refuse)
+    monkeypatch.setattr("nil_core.sim.local_envs.Renderer", refuse)
     monkeypatch.setattr("nil_core.sim.environment.ImitationTask.measure", refuse)
-    with Simulation(plan(toy), N, 0, 0, render=False, measure=False) as simulation:
-        slots = simulation.reset()
+    with VectorEnv(plan(toy), N, 0, 0, render=False, measure=False) as simulation:
+        buffers = simulation.reset()
         for step in range(3):
-            slots = simulation.step(actions(step))
-        assert slots.observations.any() and slots.ticked.all()
-        assert not slots.frames.any() and not slots.start_masks.any() and not slots.measurements.any()
+            buffers = simulation.step(actions(step))
+        assert buffers.observations.any() and buffers.ticked.all()
+        assert not buffers.frames.any() and not buffers.start_masks.any() and not buffers.measurements.any()
     with pytest.raises(AssertionError, match="built"):
-        Simulation(plan(toy), N, 0, 0, render=True, measure=False)
-    with Simulation(plan(toy), N, 0, 0, render=False, measure=True) as simulation:
+        VectorEnv(plan(toy), N, 0, 0, render=True, measure=False)
+    with VectorEnv(plan(toy), N, 0, 0, render=False, measure=True) as simulation:
         simulation.reset()
         with pytest.raises(AssertionError, match="built"):
             simulation.step(actions(0))
 
 
-def test_measurements_arrive_packed(local: Simulation) -> None:
+def test_measurements_arrive_packed(local: VectorEnv) -> None:
     local.reset()
     first, second = (seen(local.step(actions(step))) for step in range(2))
     measured = Measurements.unpack(second["measurements"], NU, FEET)
@@ -185,7 +185,7 @@ def test_measurements_arrive_packed(local: Simulation) -> None:
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_an_action_that_is_no_number_ends_in_a_numerical_error(toy: RobotScene, workers: int) -> None:
-    with Simulation(plan(toy), 1, workers, 0, render=False) as simulation:
+    with VectorEnv(plan(toy), 1, workers, 0, render=False) as simulation:
         simulation.reset()
         with pytest.raises(NumericalError, match="unstable"):
             simulation.step(np.full((1, NU), np.nan, np.float32))
@@ -199,12 +199,12 @@ def test_ctrl_c_does_not_reach_a_worker_that_is_just_starting(toy: RobotScene, m
         os.kill(process.pid, signal.SIGINT)
 
     monkeypatch.setattr(multiprocessing.get_context("spawn").Process, "start", start_and_interrupt)
-    with Simulation(plan(toy), N, 1, seed=0) as simulation:
+    with VectorEnv(plan(toy), N, 1, seed=0) as simulation:
         assert (simulation.reset().tick == 0).all()
 
 
 def test_after_one_worker_failed_the_others_still_answer_what_they_are_asked(toy: RobotScene) -> None:
-    with Simulation(plan(toy), 2, 2, seed=0) as simulation:
+    with VectorEnv(plan(toy), 2, 2, seed=0) as simulation:
         simulation.reset()
         moves = np.zeros((2, toy.model.nu), np.float32)
         moves[0] = np.nan

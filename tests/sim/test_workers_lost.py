@@ -22,12 +22,12 @@ gl.choose_backend()
 from nil_core.config import EnvironmentSettings, MotionSettings  # noqa: E402
 from nil_core.sim import worker_process, workers  # noqa: E402
 from nil_core.sim.base import action_base  # noqa: E402
-from nil_core.sim.batch import Batch  # noqa: E402
-from nil_core.sim.environment import EnvironmentPlan, ImitationEnvironment  # noqa: E402
+from nil_core.sim.buffers import SharedBuffers  # noqa: E402
+from nil_core.sim.environment import EnvSpec, ImitationEnvironment  # noqa: E402
+from nil_core.sim.local_envs import Batch  # noqa: E402
 from nil_core.sim.scene import compose  # noqa: E402
-from nil_core.sim.slots import Memory  # noqa: E402
 from nil_core.sim.starts import Starts  # noqa: E402
-from nil_core.sim.workers import Simulation  # noqa: E402
+from nil_core.sim.vector_env import VectorEnv  # noqa: E402
 
 SIZE, N, TICKS, NU = 48, 3, 4, 12
 OUTPUTS = ["observations", "final_observations", "terminated", "truncated", "ticked", "tick", "measurements", "qpos"]
@@ -35,10 +35,10 @@ PICTURES = ["frames", "masks", "start_frames", "start_masks", "start_tick"]
 
 
 @pytest.fixture(scope="module")
-def plan() -> EnvironmentPlan:
+def plan() -> EnvSpec:
     scene = compose(ToyQuadruped(), "pd", 0.004, SIZE, simplify=False)
     settings = EnvironmentSettings(render_size=SIZE, reset_noise=0.05)
-    return EnvironmentPlan(scene, settings, TICKS, np.zeros((TICKS + 1, 0), np.float32), 0.8)
+    return EnvSpec(scene, settings, TICKS, np.zeros((TICKS + 1, 0), np.float32), 0.8)
 
 
 @pytest.fixture
@@ -56,21 +56,21 @@ def process(name: str) -> int:
     return found.pid
 
 
-def life(simulation: Simulation, steps: int, harm: dict[int, tuple[str, signal.Signals]]) -> Iterator[dict]:
+def life(simulation: VectorEnv, steps: int, harm: dict[int, tuple[str, signal.Signals]]) -> Iterator[dict]:
     """What is seen of each step; harm befalls a worker just before a step is sent."""
     simulation.reset()
     for step in range(steps):
         if step in harm:
             os.kill(process(f"simulation worker {harm[step][0]}"), harm[step][1])
-        slots = simulation.step(actions(step))
-        yield {name: getattr(slots, name).copy() for name in [*OUTPUTS, *PICTURES]}
+        buffers = simulation.step(actions(step))
+        yield {name: getattr(buffers, name).copy() for name in [*OUTPUTS, *PICTURES]}
 
 
 def test_a_killed_and_a_stopped_worker_change_no_number(
-    plan: EnvironmentPlan, impatient: None, caplog: pytest.LogCaptureFixture
+    plan: EnvSpec, impatient: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     harm = {2: ("0", signal.SIGKILL), 6: ("1", signal.SIGSTOP)}
-    with Simulation(plan, N, 0, seed=3) as whole, Simulation(plan, N, 2, seed=3) as harmed:
+    with VectorEnv(plan, N, 0, seed=3) as whole, VectorEnv(plan, N, 2, seed=3) as harmed:
         victims = [process("simulation worker 0"), process("simulation worker 1")]
         for step, (one, other) in enumerate(zip(life(whole, 9, {}), life(harmed, 9, harm), strict=True)):
             for name in one:
@@ -84,7 +84,7 @@ def test_a_killed_and_a_stopped_worker_change_no_number(
     assert not multiprocessing.active_children(), "a stopped process is gone too"
 
 
-def test_a_killed_worker_changes_no_start_in_a_motion(plan: EnvironmentPlan) -> None:
+def test_a_killed_worker_changes_no_start_in_a_motion(plan: EnvSpec) -> None:
     """Which state an episode starts in, and how often where, is drawn again as it was."""
     scene, ticks = plan.scene, 12
     motion = np.tile(scene.standing_qpos, (ticks + 1, 1))
@@ -95,7 +95,7 @@ def test_a_killed_worker_changes_no_start_in_a_motion(plan: EnvironmentPlan) -> 
     moving = replace(plan, ticks=ticks, preview=preview, base=action_base(scene, motion, 1), starts=starts)
     harm = {3: ("0", signal.SIGKILL), 14: ("1", signal.SIGKILL)}
     begun = set()
-    with Simulation(moving, N, 0, seed=3) as whole, Simulation(moving, N, 2, seed=3) as harmed:
+    with VectorEnv(moving, N, 0, seed=3) as whole, VectorEnv(moving, N, 2, seed=3) as harmed:
         for step, (one, other) in enumerate(zip(life(whole, 24, {}), life(harmed, 24, harm), strict=True)):
             for name in one:
                 assert np.array_equal(one[name], other[name]), f"{name} at step {step}"
@@ -104,8 +104,8 @@ def test_a_killed_worker_changes_no_start_in_a_motion(plan: EnvironmentPlan) -> 
     assert len(begun) > 3
 
 
-def test_a_worker_killed_while_idle_is_noticed_by_a_reset_and_by_a_restore(plan: EnvironmentPlan) -> None:
-    with Simulation(plan, N, 0, seed=3, render=False) as whole, Simulation(plan, N, 1, seed=3, render=False) as harmed:
+def test_a_worker_killed_while_idle_is_noticed_by_a_reset_and_by_a_restore(plan: EnvSpec) -> None:
+    with VectorEnv(plan, N, 0, seed=3, render=False) as whole, VectorEnv(plan, N, 1, seed=3, render=False) as harmed:
         start, first = whole.state(), whole.reset().observations.copy()
         os.kill(process("simulation worker 0"), signal.SIGKILL)
         assert np.array_equal(harmed.reset().observations, first)
@@ -115,9 +115,9 @@ def test_a_worker_killed_while_idle_is_noticed_by_a_reset_and_by_a_restore(plan:
         assert np.array_equal(harmed.reset().observations, first)
 
 
-def test_more_than_a_few_stop_the_run_clean(plan: EnvironmentPlan, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_than_a_few_stop_the_run_clean(plan: EnvSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "REPLACEMENTS", 1)
-    with Simulation(plan, 2, 2, 0, render=False) as simulation:
+    with VectorEnv(plan, 2, 2, 0, render=False) as simulation:
         simulation.reset()
         before = simulation.state()
         for name in ("simulation worker 0", "simulation worker 1"):
@@ -130,7 +130,7 @@ def test_more_than_a_few_stop_the_run_clean(plan: EnvironmentPlan, monkeypatch: 
 
 
 def test_one_that_cannot_even_start_is_not_tried_again(
-    plan: EnvironmentPlan, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    plan: EnvSpec, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def stopped(worker: worker_process.Worker, *arguments: Any, **named: Any) -> None:
         begin(worker, *arguments, **named)
@@ -140,26 +140,26 @@ def test_one_that_cannot_even_start_is_not_tried_again(
     monkeypatch.setattr(worker_process.Worker, "__init__", stopped)
     monkeypatch.setattr(worker_process, "START_SECONDS", 0.2)
     with pytest.raises(MachineError, match="has not answered"):
-        Simulation(plan, 1, 1, 0, render=False)
+        VectorEnv(plan, 1, 1, 0, render=False)
     assert not caplog.records and not multiprocessing.active_children()
 
 
-def test_a_step_cut_off_anywhere_leaves_the_states_it_began_from(plan: EnvironmentPlan) -> None:
+def test_a_step_cut_off_anywhere_leaves_the_states_it_began_from(plan: EnvSpec) -> None:
     """As a killed worker would: some environments have stepped, and some of their states are written."""
-    memory = Memory.reserve(ImitationEnvironment(plan, 0), 2, bytearray)
-    slots, states = memory.slots(), memory.states()
+    memory = SharedBuffers.reserve(ImitationEnvironment(plan, 0), 2, bytearray)
+    buffers, states = memory.buffers(), memory.states()
     states[0] = [ImitationEnvironment(plan, seed).state() for seed in range(2)]
-    batch = Batch(plan, slots, render=False, measure=False)
-    batch.obey("restore", states, 0)
-    batch.obey("reset", states, 1)
+    batch = Batch(plan, buffers, render=False, measure=False)
+    batch.execute("restore", states, 0)
+    batch.execute("reset", states, 1)
     begun = states[0].copy()
-    slots.actions[:] = actions(0)[:2]
-    batch.obey("step", states, 0)
-    done, led_to = slots.observations.copy(), states[1].copy()
+    buffers.actions[:] = actions(0)[:2]
+    batch.execute("step", states, 0)
+    done, led_to = buffers.observations.copy(), states[1].copy()
     assert np.array_equal(states[0], begun) and not np.array_equal(led_to, begun)
     states[1, 0] = np.zeros((), states.dtype)
-    again = Batch(plan, slots, render=False, measure=False)
+    again = Batch(plan, buffers, render=False, measure=False)
     again.restore(states[0])
-    slots.observations[:] = 0
-    again.obey("step", states, 0)
-    assert np.array_equal(slots.observations, done) and np.array_equal(states[1], led_to)
+    buffers.observations[:] = 0
+    again.execute("step", states, 0)
+    assert np.array_equal(buffers.observations, done) and np.array_equal(states[1], led_to)

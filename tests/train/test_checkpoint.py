@@ -17,14 +17,14 @@ from nil_core.errors import MachineError, RunError
 from nil_core.interfaces import Agent
 from nil_core.train import checkpoint
 from nil_core.train.checkpoint import LoopState, prefixed, under
-from nil_core.types import AgentSetting
+from nil_core.types import AgentSpec
 
-SETTING = AgentSetting(observation_size=3, action_size=2, environments=1, horizon=5, total_steps=10, seed=0)
+SETTING = AgentSpec(observation_size=3, action_size=2, num_envs=1, horizon=5, total_steps=10, seed=0)
 LOOK = np.zeros((4, 3), np.float32)
 
 
 def agent(action_size: int = 2) -> Agent:
-    return registry.build("agent", "random", {}, AgentSetting(**(vars(SETTING) | {"action_size": action_size})))
+    return registry.build("agent", "random", {}, AgentSpec(**(vars(SETTING) | {"action_size": action_size})))
 
 
 def state(step: int) -> LoopState:

@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nil_core.errors import MachineError, RunError
-from nil_core.runs import directory, log
-from nil_core.runs.atomic import read_arrays, write_arrays
-from nil_core.runs.directory import RunFolder
 from nil_core.sim import gl
+from nil_core.storage import log, run_folder
+from nil_core.storage.atomic import read_arrays, write_arrays
+from nil_core.storage.run_folder import RunFolder
 from nil_core.testing import ToyQuadruped
 from nil_core.types import Floats, Transitions
 
@@ -28,11 +28,11 @@ gl.choose_backend()
 
 from nil_core.config import RunConfig  # noqa: E402
 from nil_core.hooks import Hooks  # noqa: E402
+from nil_core.reporting import Silent  # noqa: E402
 from nil_core.reward.imitation import ImitationReward  # noqa: E402
-from nil_core.runs.reporting import Silent  # noqa: E402
-from nil_core.sim.environment import EnvironmentPlan  # noqa: E402
+from nil_core.sim.environment import EnvSpec  # noqa: E402
 from nil_core.sim.scene import RobotScene, compose  # noqa: E402
-from nil_core.sim.workers import Simulation  # noqa: E402
+from nil_core.sim.vector_env import VectorEnv  # noqa: E402
 from nil_core.train import checkpoint  # noqa: E402
 from nil_core.train.loop import Parts, TrainingLoop  # noqa: E402
 
@@ -43,7 +43,7 @@ CONFIG = RunConfig(
     steps=STEPS,
     environment={"control_hz": 50.0, "tick_hz": 25.0, "reset_noise": 0.05, "observation": {"preview": 0}},
     reward={"video": 0, "iou": 0},
-    simulation={"environments": 2, "workers": 0},
+    simulation={"num_envs": 2, "workers": 0},
     training={"log_every": 8, "eval_every": 12, "checkpoint_every": 10, "keep": 1, "encode_ticks": 2},
 )
 DONE, FULL = 0, 7
@@ -83,10 +83,10 @@ def scene() -> RobotScene:
 
 def learn(scene: RobotScene, path: Path, config: RunConfig = CONFIG) -> None:
     """Begin the run in a folder, or go on with it."""
-    plan = EnvironmentPlan(scene, config.environment, TICKS, np.zeros((TICKS + 1, 0), np.float32), 0.8)
-    with Simulation(plan, config.simulation.environments, 0, seed=0, render=False) as simulation:
+    plan = EnvSpec(scene, config.environment, TICKS, np.zeros((TICKS + 1, 0), np.float32), 0.8)
+    with VectorEnv(plan, config.simulation.num_envs, 0, seed=0, render=False) as simulation:
         agent = Learner()
-        source = ImitationReward(None, config.reward, None, simulation.environments, 12, simulation.feet)
+        source = ImitationReward(None, config.reward, None, simulation.num_envs, 12, simulation.feet)
         evaluate = lambda: {"return": float(agent.weight[0])}  # noqa: E731
         parts = Parts(agent, simulation, source, evaluate, Hooks(), Silent())
         loop = TrainingLoop(RunFolder(path), config, parts)
@@ -126,7 +126,7 @@ def nothing(number: int, writes: bool) -> None:
 @pytest.fixture(scope="module")
 def unbroken(scene: RobotScene, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("unbroken") / "run"
-    directory.create(path, CONFIG, {})
+    run_folder.create(path, CONFIG, {})
     assert in_a_child(lambda: learn(scene, path), nothing, path) == DONE
     rows = log.read(path / "metrics.jsonl")
     assert len(rows) == 8 and len({row.get("weight", row.get("return")) for row in rows}) > 3, "it could differ"
@@ -148,7 +148,7 @@ def test_killed_at_any_moment(
     scene: RobotScene, unbroken: Path, tmp_path_factory: pytest.TempPathFactory, moments: list[int]
 ) -> None:
     path = tmp_path_factory.mktemp("killed") / "run"
-    directory.create(path, CONFIG, {})
+    run_folder.create(path, CONFIG, {})
     before = -1
     for moment in moments:
 
@@ -170,7 +170,7 @@ def test_a_disk_that_is_full_from_some_moment_on(
     scene: RobotScene, unbroken: Path, tmp_path_factory: pytest.TempPathFactory, moment: int
 ) -> None:
     path = tmp_path_factory.mktemp("full") / "run"
-    directory.create(path, CONFIG, {})
+    run_folder.create(path, CONFIG, {})
 
     def fill(number: int, writes: bool) -> None:
         if number >= moment and writes:
@@ -182,9 +182,9 @@ def test_a_disk_that_is_full_from_some_moment_on(
 
 
 def test_a_checkpoint_of_other_environments_is_refused(scene: RobotScene, unbroken: Path, tmp_path: Path) -> None:
-    more = CONFIG.model_copy(update={"simulation": CONFIG.simulation.model_copy(update={"environments": 3})})
+    more = CONFIG.model_copy(update={"simulation": CONFIG.simulation.model_copy(update={"num_envs": 3})})
     before = sorted(unbroken.rglob("*"))
     with pytest.raises(RunError, match=r"2 environments .* config's are 3") as caught:
         learn(scene, unbroken, more)
-    assert "simulation.environments" in caught.value.hint
+    assert "simulation.num_envs" in caught.value.hint
     assert sorted(unbroken.rglob("*")) == before

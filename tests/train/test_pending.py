@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nil_core.runs.atomic import read_arrays, write_arrays
-from nil_core.sim.workers import Slots
+from nil_core.sim.vector_env import StepBuffers
+from nil_core.storage.atomic import read_arrays, write_arrays
 from nil_core.train.pending import PendingTransitions
 
 
@@ -22,7 +22,7 @@ def step(
     def those(names: str) -> np.ndarray:
         return np.array(["abc"[i] in names for i in index])
 
-    blank = {field.name: np.zeros(environments) for field in fields(Slots)}
+    blank = {field.name: np.zeros(environments) for field in fields(StepBuffers)}
     column = (10.0 * n + index).astype(np.float32)[:, None]
     given = {
         "terminated": those(fell),
@@ -30,7 +30,7 @@ def step(
         "ticked": those(ticked),
         "final_observations": column + 10,
     }
-    pending.add(column, (n + index / 10).astype(np.float32)[:, None], Slots(**(blank | given)))
+    pending.add(column, (n + index / 10).astype(np.float32)[:, None], StepBuffers(**(blank | given)))
 
 
 def test_every_step_of_a_tick_gets_its_reward() -> None:
@@ -90,10 +90,10 @@ def test_rewards_that_do_not_match_the_ticks_are_refused() -> None:
 
 def test_transitions_are_kept_apart_from_the_arrays_they_came_in() -> None:
     pending, index = PendingTransitions(), np.zeros(1)
-    blank = {field.name: index for field in fields(Slots)} | {"ticked": np.array([True])}
+    blank = {field.name: index for field in fields(StepBuffers)} | {"ticked": np.array([True])}
     after = np.ones((1, 1), np.float32)
-    pending.add(index[:, None], index[:, None], Slots(**(blank | {"final_observations": after})))
-    after[:] = 7  # the next step's slots
+    pending.add(index[:, None], index[:, None], StepBuffers(**(blank | {"final_observations": after})))
+    after[:] = 7  # the next step's buffers
     got = pending.settle(np.ones(1, np.float32), 0.0)
     assert got is not None and got.next_observations.tolist() == [[1.0]]
 
@@ -103,10 +103,10 @@ def test_it_goes_on_exactly_after_a_checkpoint(tmp_path: Path, at: int) -> None:
     """Three environments with ticks of three steps, out of step with each other, settled every fifth step."""
     ends = ["", "b", "a", "c", "b", "ac", "", "b", "ac", "", "b", "ac"]
     unbroken, resumed = PendingTransitions(), PendingTransitions()
-    step(resumed, 99, ticked="a", environments=3)  # to be forgotten
+    step(resumed, 99, ticked="a", num_envs=3)  # to be forgotten
 
     def go(pending: PendingTransitions, n: int) -> list[np.ndarray]:
-        step(pending, n, ends[n], fell="b" if n == 4 else "", environments=3)
+        step(pending, n, ends[n], fell="b" if n == 4 else "", num_envs=3)
         if n % 5 != 4:
             return []
         finished = sum(len(names) for names in ends[n - 4 : n + 1])

@@ -17,10 +17,10 @@ from dm_env import specs
 from nil_core import registry
 from nil_core.errors import DataError, NilError, NumericalError, RunError
 from nil_core.interfaces import Agent
-from nil_core.runs import log
-from nil_core.runs.reporting import Silent
+from nil_core.reporting import Silent
+from nil_core.storage import log
 from nil_core.train.plain import FlatEnvironment, Plan, learn
-from nil_core.types import AgentSetting
+from nil_core.types import AgentSpec
 
 
 class Slide(dm_env.Environment):
@@ -55,7 +55,7 @@ class Slide(dm_env.Environment):
         return OrderedDict(x=self._x, table=np.array([[self._steps, 1.0], [2.0, 3.0]]))
 
 
-def sac(setting: AgentSetting) -> Agent:
+def sac(setting: AgentSpec) -> Agent:
     options = {"warmup": 10, "batch": 4, "hidden": [8], "replay_ratio": 1.0}
     agent: Agent = registry.build("agent", "sac", options, setting)
     return agent

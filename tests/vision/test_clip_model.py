@@ -17,7 +17,7 @@ MEAN, STD = (0.45, 0.4, 0.35), (0.225, 0.25, 0.2)
 
 
 def shown(frames: Tensor) -> Tensor:
-    """The normalised frames themselves, as the embedding."""
+    """The normalized frames themselves, as the embedding."""
     return frames.flatten(1)
 
 
@@ -30,7 +30,7 @@ def clips(count: int = 3, length: int = FRAMES) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (count, length, SIZE, SIZE, 3), np.uint8)
 
 
-def test_the_model_sees_normalised_frames_in_the_order_time_channel_height_width() -> None:
+def test_the_model_sees_normalized_frames_in_the_order_time_channel_height_width() -> None:
     clip = np.zeros((1, FRAMES, SIZE, SIZE, 3), np.uint8)
     clip[0, 1, 2, 3] = 255, 128, 0
     seen = model().encode(clip).reshape(FRAMES, 3, SIZE, SIZE)

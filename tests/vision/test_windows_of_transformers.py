@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nil_core import registry
-from nil_core.reward.windows import ClipEmbedder, RollingWindows
+from nil_core.video.clips import ClipEmbedder, RollingClips
 
 
 def encoder(name: str, stride: int = 1) -> Any:
@@ -52,7 +52,7 @@ def test_windows_of_running_episodes_are_those_of_a_video(name: str) -> None:
     embed = embedder(name)
     frames = film(12)
     wanted, _ = embed.embed_video(frames)
-    rolling = RollingWindows(embed, 2)
+    rolling = RollingClips(embed, 2)
     found: dict[int, list[np.ndarray]] = {0: [], 1: []}
     for t in range(0, 12, 3):  # three ticks of two environments in one batch
         ticks = [t, t, t + 1, t + 1, t + 2, t + 2]

@@ -18,7 +18,7 @@ from torch import nn
 from nil_agent_bro import RESETS, BroFastOptions, BroOptions
 from nil_agent_bro.bigger_regularized_optimistic import BiggerRegularizedOptimistic
 from nil_agent_bro.networks import Actor, Critics, OptimisticActor, Weights, divergence
-from nil_core.api import AgentSetting, NumericalError, RunError, Transitions
+from nil_core.api import AgentSpec, NumericalError, RunError, Transitions
 from nil_core.learning import Batch, ReplayLearner, SquashedGaussian
 from nil_core.testing import check_agent, live, random_transitions
 
@@ -35,9 +35,9 @@ SMALL = {
 }
 
 
-def setting(**changes: Any) -> AgentSetting:
-    sizes = {"observation_size": OBSERVATION, "action_size": ACTION, "environments": 3, "horizon": 10}
-    return AgentSetting(**{**sizes, "total_steps": 1000, "seed": 3, **changes})
+def setting(**changes: Any) -> AgentSpec:
+    sizes = {"observation_size": OBSERVATION, "action_size": ACTION, "num_envs": 3, "horizon": 10}
+    return AgentSpec(**{**sizes, "total_steps": 1000, "seed": 3, **changes})
 
 
 def agent(seed: int = 3, **options: Any) -> BiggerRegularizedOptimistic:
@@ -56,7 +56,7 @@ def state(learner: BiggerRegularizedOptimistic) -> dict[str, torch.Tensor]:
 # --- An independent transcription in numpy, float64, from the published equations.
 
 
-def normalised(x: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> np.ndarray:
+def normalized(x: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> np.ndarray:
     return (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-6) * scale + shift
 
 
@@ -66,7 +66,7 @@ def bro_net(p: list[np.ndarray], x: np.ndarray) -> np.ndarray:
 
     def layer(x: np.ndarray) -> np.ndarray:
         w, b, scale, shift = layers.pop(0)
-        return normalised(x @ w + b, scale, shift)
+        return normalized(x @ w + b, scale, shift)
 
     x = np.maximum(layer(x), 0)
     while layers:
@@ -128,10 +128,10 @@ def moved(learner: BiggerRegularizedOptimistic, before: dict[str, torch.Tensor])
     return {key.partition(".")[0] for key, value in before.items() if not torch.equal(value, after[key])}
 
 
-def descent(learner: BiggerRegularizedOptimistic, optimiser: str) -> list[torch.Tensor]:
-    """Catches the gradient that a step hands to one of the optimisers, which then does nothing."""
+def descent(learner: BiggerRegularizedOptimistic, optimizer: str) -> list[torch.Tensor]:
+    """Catches the gradient that a step hands to one of the optimizers, which then does nothing."""
     caught: list[torch.Tensor] = []
-    one = getattr(learner, optimiser)
+    one = getattr(learner, optimizer)
     one.descend = lambda loss: caught.extend(torch.autograd.grad(loss, one._parameters_of))
     return caught
 
@@ -152,7 +152,7 @@ def test_critics_descend_the_published_loss(pessimism: float) -> None:
     loss, mean = learner._step_critics(batch, noise)
     assert loss.item() == pytest.approx(expected, rel=1e-4)
     assert mean.item() == pytest.approx(quantiles.mean(), rel=1e-4, abs=1e-5)
-    assert moved(learner, before) == {"critics", "critic_optimiser"}
+    assert moved(learner, before) == {"critics", "critic_optimizer"}
 
 
 @pytest.mark.parametrize("pessimism", [0.0, 0.7])
@@ -164,14 +164,14 @@ def test_actor_and_temperature_descend_the_published_losses(pessimism: float) ->
     one, other = numpy_quantiles(learner.critics, x["observations"], actions)
     value = ((one + other) / 2 - pessimism * np.abs(one - other) / 2).mean(-1)
     before = state(learner)
-    slope = descent(learner, "temperature_optimiser")
+    slope = descent(learner, "temperature_optimizer")
     loss, entropy, held = learner._step_actor(batch, noise)
     assert loss.item() == pytest.approx(np.mean(temperature * log_prob - value), rel=1e-4, abs=1e-4)
     assert entropy.item() == pytest.approx(-log_prob.mean(), rel=1e-4)
     assert held.item() == pytest.approx(temperature)
     # d/dp of exp(p) (entropy - target), target -|A| / 2
     assert slope[0].item() == pytest.approx(temperature * (-log_prob.mean() + ACTION / 2), rel=1e-3)
-    assert moved(learner, before) == {"actor", "actor_optimiser"}
+    assert moved(learner, before) == {"actor", "actor_optimizer"}
 
 
 def test_optimist_and_controllers_descend_the_published_losses() -> None:
@@ -193,10 +193,10 @@ def test_optimist_and_controllers_descend_the_published_losses() -> None:
     values = ((one + other) / 2 + optimism * np.abs(one - other) / 2).mean(-1)
     expected = np.mean(-values + kl_weight * kl)
     losses: list[float] = []
-    descend = learner.optimist_optimiser.descend
-    learner.optimist_optimiser.descend = lambda loss: [losses.append(loss.item()), descend(loss)]
+    descend = learner.optimist_optimizer.descend
+    learner.optimist_optimizer.descend = lambda loss: [losses.append(loss.item()), descend(loss)]
     before = state(learner)
-    slopes = descent(learner, "controller_optimiser")
+    slopes = descent(learner, "controller_optimizer")
     per_entry, o, k = learner._step_optimist(batch, noise)
     assert losses == [pytest.approx(expected, rel=1e-4)]
     assert per_entry.item() == pytest.approx(kl.mean() / ACTION, rel=1e-4)
@@ -206,7 +206,7 @@ def test_optimist_and_controllers_descend_the_published_losses() -> None:
     assert abs(excess) > 1e-3
     assert slopes[0].item() == pytest.approx(optimism * 8.75 * (1 - np.tanh(0.3) ** 2) * excess, rel=1e-3)
     assert slopes[1].item() == pytest.approx(-kl_weight * 8.75 * (1 - np.tanh(-0.1) ** 2) * excess, rel=1e-3)
-    assert moved(learner, before) == {"optimist", "optimist_optimiser"}
+    assert moved(learner, before) == {"optimist", "optimist_optimizer"}
 
 
 def test_divergence_is_that_of_gaussians() -> None:
@@ -253,7 +253,7 @@ def test_networks_are_of_the_published_size_and_start() -> None:
                 continue
             for weight in p if p.dim() == 3 and p.shape[1] > 1 else [p]:
                 if weight.dim() != 2 or 1 in weight.shape:
-                    assert (weight == 1).all()  # of a layer normalisation
+                    assert (weight == 1).all()  # of a layer normalization
                     continue
                 gain = 0.01 if name.startswith("shift") else 1.0 if name.startswith("spread") else math.sqrt(2)
                 singular = torch.linalg.svdvals(weight.detach())
@@ -312,7 +312,7 @@ def test_without_optimism_the_optimist_rests() -> None:
     learner.observe(transitions(50))
     before = state(learner)
     assert set(learner.update(1)) == {"critic_loss", "q_mean", "actor_loss", "entropy", "temperature"}
-    assert not moved(learner, before) & {"optimist", "optimist_optimiser", "controller_optimiser"}
+    assert not moved(learner, before) & {"optimist", "optimist_optimizer", "controller_optimizer"}
 
 
 def test_targets_follow_the_critics_before_the_actor_moves() -> None:
@@ -321,16 +321,16 @@ def test_targets_follow_the_critics_before_the_actor_moves() -> None:
     before = [target.clone() for target in learner.targets.parameters()]
     order: list[str] = []
     for name in ("critic", "actor", "temperature", "optimist", "controller"):
-        optimiser = getattr(learner, f"{name}_optimiser")
+        optimizer = getattr(learner, f"{name}_optimizer")
 
-        def descend(loss: torch.Tensor, name: str = name, inner: Any = optimiser.descend) -> None:
+        def descend(loss: torch.Tensor, name: str = name, inner: Any = optimizer.descend) -> None:
             targets = [target.clone() for target in learner.targets.parameters()]
             followed = not all(map(torch.equal, targets, before))
             assert followed == (name != "critic")
             order.append(name)
             inner(loss)
 
-        optimiser.descend = descend
+        optimizer.descend = descend
     learner.update(1)
     assert order == ["critic", "actor", "temperature", "optimist", "controller"]
     for old, new, critic in zip(before, learner.targets.parameters(), learner.critics.parameters(), strict=True):
@@ -350,21 +350,21 @@ def test_every_parameter_of_the_three_networks_decays_and_no_scalar() -> None:
     for key in (key for key in before if key.startswith("critics.")):
         torch.testing.assert_close(second[key] - first[key], 3e-4 * 5 * before[key], rtol=1e-3, atol=1e-6)
     for part, decayed in (("critic", 5), ("actor", 5), ("optimist", 5), ("temperature", 0), ("controller", 0)):
-        assert getattr(with_decay, f"{part}_optimiser").decay == decayed
+        assert getattr(with_decay, f"{part}_optimizer").decay == decayed
     for part, decay_of_mean in (("critic", 0.9), ("temperature", 0.5), ("controller", 0.5)):
-        assert getattr(without, f"{part}_optimiser").mean_decay == decay_of_mean
-    assert without.controller_optimiser.learning_rate == 3e-5
+        assert getattr(without, f"{part}_optimizer").mean_decay == decay_of_mean
+    assert without.controller_optimizer.learning_rate == 3e-5
 
 
 def test_what_follows_a_termination_does_not_matter_and_after_a_time_limit_does() -> None:
-    world = transitions(50)
+    experiment = transitions(50)
 
     def after_update(terminated: bool, shift: float) -> list[torch.Tensor]:
         learner = agent()
         ends = np.full(50, terminated)
-        beyond = world.next_observations + np.float32(shift)
+        beyond = experiment.next_observations + np.float32(shift)
         learner.observe(
-            Transitions(**{**vars(world), "terminations": ends, "truncations": ~ends, "next_observations": beyond})
+            Transitions(**{**vars(experiment), "terminations": ends, "truncations": ~ends, "next_observations": beyond})
         )
         learner.update(1)
         return [parameter.clone() for parameter in learner.critics.parameters()]
@@ -404,9 +404,9 @@ def test_reset_begins_anew_but_for_the_memory(fresh: bool) -> None:
             continue
         weights = [key for key in began if key.startswith(("actor.", "critics.", "targets.")) and "0.weight" in key]
         assert all(began[key] for key in weights) == (not fresh)
-        rest = [key for key in began if "optimiser" in key or key.startswith("weights.")]
+        rest = [key for key in began if "optimizer" in key or key.startswith("weights.")]
         assert rest and all(began[key] for key in rest)
-    assert learner.critic_optimiser.steps == 3
+    assert learner.critic_optimizer.steps == 3
 
 
 def test_several_resets_due_at_once_are_one() -> None:
@@ -443,8 +443,8 @@ def test_a_reset_after_resuming_is_the_same(tmp_path: Path) -> None:
 
 def test_keeps_the_contract() -> None:
     small = {**SMALL, "warmup": 8, "resets": (16, 60)}
-    check_agent(lambda world: BiggerRegularizedOptimistic(BroOptions(**small), world))
-    check_agent(lambda world: BiggerRegularizedOptimistic(BroFastOptions(**small, optimism=False), world))
+    check_agent(lambda experiment: BiggerRegularizedOptimistic(BroOptions(**small), experiment))
+    check_agent(lambda experiment: BiggerRegularizedOptimistic(BroFastOptions(**small, optimism=False), experiment))
 
 
 @pytest.mark.parametrize("changes", [{"critic_width": 8}, {"actor_blocks": 2}, {"quantiles": 3}, {"capacity": 400}])
@@ -475,8 +475,8 @@ def test_learns_a_one_step_task() -> None:
 
 def test_divergence_of_learning_is_an_error_that_names_the_loss() -> None:
     learner = agent()
-    world = transitions(50)
-    learner.observe(Transitions(**{**vars(world), "rewards": np.full(50, np.nan, np.float32)}))
+    experiment = transitions(50)
+    learner.observe(Transitions(**{**vars(experiment), "rewards": np.full(50, np.nan, np.float32)}))
     with pytest.raises(NumericalError, match="critic_loss nan"):
         learner.update(1)
 

@@ -19,15 +19,15 @@ from pydantic import ValidationError
 
 from nil_agent_sac import SacOptions
 from nil_agent_sac.soft_actor_critic import SoftActorCritic
-from nil_core.api import Agent, AgentSetting, NumericalError, RunError, Transitions
+from nil_core.api import Agent, AgentSpec, NumericalError, RunError, Transitions
 from nil_core.testing import live, random_transitions
 
 OBSERVATION, ACTION = 5, 2
 
 
-def setting(**changes: Any) -> AgentSetting:
-    sizes = {"observation_size": OBSERVATION, "action_size": ACTION, "environments": 3, "horizon": 10}
-    return AgentSetting(**{**sizes, "total_steps": 1000, "seed": 3, **changes})
+def setting(**changes: Any) -> AgentSpec:
+    sizes = {"observation_size": OBSERVATION, "action_size": ACTION, "num_envs": 3, "horizon": 10}
+    return AgentSpec(**{**sizes, "total_steps": 1000, "seed": 3, **changes})
 
 
 def agent(seed: int = 3, **options: Any) -> SoftActorCritic:
@@ -45,9 +45,9 @@ def weights(learner: SoftActorCritic) -> list[torch.Tensor]:
     return [parameter for module in modules for parameter in module.parameters()]
 
 
-def moments(learner: SoftActorCritic) -> torch.Tensor:
-    optimisers = learner.policy_optimiser, learner.critic_optimiser
-    return torch.cat([buffer.flatten() for optimiser in optimisers for buffer in optimiser.buffers()])
+def frame_times(learner: SoftActorCritic) -> torch.Tensor:
+    optimizers = learner.policy_optimizer, learner.critic_optimizer
+    return torch.cat([buffer.flatten() for optimizer in optimizers for buffer in optimizer.buffers()])
 
 
 # --- An independent transcription in numpy, float64, from the paper's equations.
@@ -136,7 +136,7 @@ def test_policy_gradient_is_that_of_the_loss() -> None:
                 bias[entry] -= shift
         expected.append((pair[0] - pair[1]) / 2e-3)
     found: list[torch.Tensor] = []
-    learner.policy_optimiser.descend = lambda loss: found.extend(torch.autograd.grad(loss, bias))
+    learner.policy_optimizer.descend = lambda loss: found.extend(torch.autograd.grad(loss, bias))
     learner._step_policy(batch, noise)
     np.testing.assert_allclose(found[0].numpy(), expected, rtol=0.02, atol=2e-4)
 
@@ -167,7 +167,7 @@ def test_the_compiled_step_is_the_one_in_torch(
     for count in range(3):
         torch.testing.assert_close(step(fast), step(plain), rtol=1e-3, atol=1e-4)
         if count == 0:  # the moments are the gradients; later, Adam turns a last bit into a whole step
-            torch.testing.assert_close(moments(fast), moments(plain), rtol=1e-3, atol=1e-6)
+            torch.testing.assert_close(frame_times(fast), frame_times(plain), rtol=1e-3, atol=1e-6)
             torch.testing.assert_close(fast.temperature(), plain.temperature())
         torch.testing.assert_close(fast.target_weights, plain.target_weights, rtol=1e-4, atol=1e-5)
 
@@ -204,14 +204,14 @@ def test_targets_follow_by_the_moving_average() -> None:
 
 
 def test_what_follows_a_termination_does_not_matter() -> None:
-    world = transitions(50)
+    experiment = transitions(50)
 
     def after_update(terminated: bool, shift: float) -> list[torch.Tensor]:
         learner = agent()
         ends = np.full(50, terminated)
-        beyond = world.next_observations + np.float32(shift)
+        beyond = experiment.next_observations + np.float32(shift)
         learner.observe(
-            Transitions(**{**vars(world), "terminations": ends, "truncations": ~ends, "next_observations": beyond})
+            Transitions(**{**vars(experiment), "terminations": ends, "truncations": ~ends, "next_observations": beyond})
         )
         learner.update(1)
         return [parameter.clone() for parameter in learner.critics.parameters()]
@@ -324,8 +324,8 @@ def test_starts_near_zero_with_the_initial_spread() -> None:
 
 def test_divergence_is_an_error_that_names_the_loss() -> None:
     learner = agent()
-    world = transitions(50)
-    learner.observe(Transitions(**{**vars(world), "rewards": np.full(50, np.nan, np.float32)}))
+    experiment = transitions(50)
+    learner.observe(Transitions(**{**vars(experiment), "rewards": np.full(50, np.nan, np.float32)}))
     with pytest.raises(NumericalError, match="critic_loss nan"):
         learner.update(1)
 
@@ -346,9 +346,9 @@ class Controller(threadpoolctl.ThreadpoolController):
 threadpoolctl.ThreadpoolController = Controller
 from nil_agent_sac import SacOptions
 from nil_agent_sac.soft_actor_critic import SoftActorCritic
-from nil_core.api import AgentSetting
+from nil_core.api import AgentSpec
 from nil_core.testing import random_transitions
-agent = SoftActorCritic(SacOptions(hidden=(8,), batch=4, threads=3), AgentSetting(3, 2, 1, 10, 100, seed=0))
+agent = SoftActorCritic(SacOptions(hidden=(8,), batch=4, threads=3), AgentSpec(3, 2, 1, 10, 100, seed=0))
 agent.observe(random_transitions(20, 3, 2))
 agent.update(2)
 """
@@ -361,12 +361,12 @@ def test_what_was_just_compiled_and_what_was_kept_agree_to_the_bit(tmp_path: Pat
 import zlib
 from nil_agent_sac import SacOptions
 from nil_agent_sac.soft_actor_critic import SoftActorCritic
-from nil_core.api import AgentSetting
+from nil_core.api import AgentSpec
 from nil_core.testing import random_transitions
-agent = SoftActorCritic(SacOptions(batch=32), AgentSetting(85, 12, 1, 10, 100, seed=0))
+agent = SoftActorCritic(SacOptions(batch=32), AgentSpec(85, 12, 1, 10, 100, seed=0))
 agent.observe(random_transitions(200, 85, 12))
 agent.update(100)
-print(zlib.crc32(agent.policy_optimiser.weights.numpy().tobytes()))
+print(zlib.crc32(agent.policy_optimizer.weights.numpy().tobytes()))
 """
     lives = [
         subprocess.run(
@@ -398,13 +398,13 @@ import nil_agent_sac
 assert not {"torch", "safetensors"} & set(sys.modules)
 from nil_agent_sac.soft_actor_critic import SoftActorCritic
 assert "torch._dynamo" in sys.modules
-from nil_core.api import AgentSetting
+from nil_core.api import AgentSpec
 from nil_core.testing import random_transitions
-agent = SoftActorCritic(nil_agent_sac.SacOptions(batch=4), AgentSetting(3, 2, 1, 10, 100, seed=0))
-world = random_transitions(20, 3, 2)
-agent.act(world.observations, explore=True)
+agent = SoftActorCritic(nil_agent_sac.SacOptions(batch=4), AgentSpec(3, 2, 1, 10, 100, seed=0))
+experiment = random_transitions(20, 3, 2)
+agent.act(experiment.observations, explore=True)
 assert "numba" not in sys.modules
-agent.observe(world)
+agent.observe(experiment)
 agent.update(1)
 assert "numba" in sys.modules
 """

@@ -175,7 +175,7 @@ def test_other_folders_are_refused_in_one_line(tmp_path: Path) -> None:
 
 
 def test_every_model_of_the_card_says_that_it_is_not_for_sale() -> None:
-    assert {each.licence for each in CARD.weights} == {"CC-BY-NC-4.0"}
+    assert {each.license for each in CARD.weights} == {"CC-BY-NC-4.0"}
     assert TimesformerOptions().weights == CARD.weights[0].name
     assert CARD.weights[0].repository == "facebook/timesformer-base-finetuned-k400"
 

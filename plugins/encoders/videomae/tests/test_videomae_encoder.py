@@ -76,7 +76,7 @@ def clips(eyes: VideomaeEncoder, count: int = 3) -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, shape, np.uint8)
 
 
-def normalised(levels: np.ndarray, mean: list[float], std: list[float]) -> Tensor:
+def normalized(levels: np.ndarray, mean: list[float], std: list[float]) -> Tensor:
     pixels = (levels.astype(np.float64) / 255 - mean) / std
     return torch.from_numpy(pixels.astype(np.float32)).permute(0, 1, 4, 2, 3)
 
@@ -118,7 +118,7 @@ def test_embeddings_are_those_of_the_models_parts(
     folder, model = checkpoints[name]
     eyes = encoder(folder, embedding=embedding, frames=6)
     assert (eyes.clip_length, eyes.frame_size) == (frames, SIZE)
-    wanted = tokens(name, model, normalised(clips(eyes), *statistics))
+    wanted = tokens(name, model, normalized(clips(eyes), *statistics))
     assert wanted.shape[1] == count
     wanted = wanted.mean(1) if embedding == "mean" else wanted.flatten(1)
     assert np.allclose(eyes.encode(clips(eyes)), wanted, atol=2e-4)
@@ -131,7 +131,7 @@ def test_statistics_of_the_checkpoint_go_before_those_of_the_family(checkpoints:
     told = ([0.1, 0.2, 0.3], [0.4, 0.5, 0.6])
     (tmp_path / "preprocessor_config.json").write_text(json.dumps({"image_mean": told[0], "image_std": told[1]}))
     eyes = encoder(tmp_path)
-    wanted = tokens("finetuned", model, normalised(clips(eyes), *told)).mean(1)
+    wanted = tokens("finetuned", model, normalized(clips(eyes), *told)).mean(1)
     assert np.allclose(eyes.encode(clips(eyes)), wanted, atol=2e-4)
 
 
@@ -146,7 +146,7 @@ def test_vivit_sees_levels_from_minus_one_to_one_whatever_its_file_says(checkpoi
 
 def test_only_vivit_has_a_class_token(checkpoints: Any) -> None:
     eyes = encoder(checkpoints["vivit"][0], embedding="cls")
-    wanted = tokens("vivit", checkpoints["vivit"][1], normalised(clips(eyes), *HALVES))[:, 0]
+    wanted = tokens("vivit", checkpoints["vivit"][1], normalized(clips(eyes), *HALVES))[:, 0]
     assert np.allclose(eyes.encode(clips(eyes)), wanted, atol=2e-4)
     for name in ("finetuned", "vjepa2"):
         with pytest.raises(ConfigError, match="no class token"):
@@ -198,4 +198,4 @@ def test_it_keeps_the_contract_of_encoders() -> None:
 
 def test_videomae_is_not_for_sale() -> None:
     ours = [each for each in CARD.weights if each.repository.startswith("MCG-NJU/")]
-    assert len(ours) == 4 and {each.licence for each in ours} == {"CC-BY-NC-4.0"}
+    assert len(ours) == 4 and {each.license for each in ours} == {"CC-BY-NC-4.0"}

@@ -27,7 +27,7 @@ def test_the_table_is_consistent() -> None:
     assert len(NAMES) == len(MODELS), "names are unique"
     for model in MODELS:
         assert model.width % model.multiple == 0 and model.height % model.multiple == 0, model.weights.name
-        assert model.weights.licence and model.weights.megabytes > 0
+        assert model.weights.license and model.weights.megabytes > 0
         assert {part.weights for part in model.parts} <= {weights.name for weights in PARTS}
     assert {weights.name for weights in CARD.weights} == {*NAMES, *(weights.name for weights in PARTS)}
 
@@ -41,7 +41,7 @@ def test_frames_last_as_long_as_asked_if_the_model_can(model: Any, seconds: floa
     assert all((other - 1) / model.fps < seconds for other in fewer), "no more than needed"
 
 
-def test_a_count_the_model_cannot_make_names_its_neighbours() -> None:
+def test_a_count_the_model_cannot_make_names_its_neighbors() -> None:
     assert count_frames(NAMES["wan2.1-480p"], 81, 1.0) == 81
     with pytest.raises(ConfigError, match="cannot make 80 frames") as refusal:
         count_frames(NAMES["wan2.1-480p"], 80, 1.0)
@@ -51,7 +51,7 @@ def test_a_count_the_model_cannot_make_names_its_neighbours() -> None:
     assert refusal.value.hint == "--set generator.frames=81"
 
 
-def test_a_size_the_model_cannot_make_names_its_neighbours() -> None:
+def test_a_size_the_model_cannot_make_names_its_neighbors() -> None:
     assert choose_size(NAMES["ltx"], None, None) == (704, 512)
     assert choose_size(NAMES["ltx"], 512, None) == (512, 512)
     with pytest.raises(ConfigError, match="multiple of 32, not 500") as refusal:

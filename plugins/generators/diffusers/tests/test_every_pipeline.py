@@ -57,7 +57,7 @@ def test_draws_what_was_asked(tiny: Tiny, model: str, size: Size) -> None:
     side = min(width, height)
     assert video.frames.shape == (asked.frames, height, width, 3)
     assert video.fps == NAMES[model].fps
-    assert video.window == ((width - side) // 2, (height - side) // 2, side)
+    assert video.crop_box == ((width - side) // 2, (height - side) // 2, side)
     assert told == [
         *((done, 2, "denoising steps") for done in range(3)),
         (0, 1, "frames decoded"),

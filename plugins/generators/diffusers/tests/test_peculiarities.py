@@ -51,7 +51,7 @@ def test_hunyuanvideo_chooses_its_size_and_crops_nothing(tiny: Tiny) -> None:
     assert bucketed_size(pipeline, 30, 33) == (16, 16)
     options = DiffusersOptions(weights=str(tiny("hunyuanvideo-1.5")), width=48, height=48, frames=5, steps=1)
     video = ImageToVideo(options).generate(REQUEST, no_progress)
-    assert video.frames.shape[1:3] == (16, 16) and video.window == (0, 0, 16)
+    assert video.frames.shape[1:3] == (16, 16) and video.crop_box == (0, 0, 16)
 
 
 def test_framepack_takes_its_parts_from_other_repositories(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from nil_core import installed
+from nil_core import entry_points
 from nil_generator_diffusers.models import NAMES
 
 GLIDING_MASK = """
@@ -64,8 +64,8 @@ def gliding_mask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 
 
 def forget_metadata() -> None:
-    installed._metadata.cache_clear()
-    installed.entries.cache_clear()
+    entry_points._metadata.cache_clear()
+    entry_points.entries.cache_clear()
 
 
 @pytest.fixture

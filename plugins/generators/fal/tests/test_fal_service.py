@@ -83,4 +83,4 @@ def test_routes_are_paths(route: str) -> None:
 
 def test_card() -> None:
     check_card(CARD)
-    assert CARD.price and CARD.licence
+    assert CARD.price and CARD.license

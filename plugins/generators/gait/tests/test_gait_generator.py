@@ -198,7 +198,7 @@ def test_any_legged_robot_goes_as_told(name: str, skill: str) -> None:
 
 @pytest.mark.parametrize("name", ROBOTS)
 def test_standing_feet_do_not_slip(name: str) -> None:
-    """Between two frames of one stance the foot's body turns about a contact point that stays in its place."""
+    """Interpolate two frames of one stance the foot's body turns about a contact point that stays in its place."""
     made = scene(name)
     video = generate(made, fps=100)
     model, data = made.model, mujoco.MjData(made.model)

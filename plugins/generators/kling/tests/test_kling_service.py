@@ -274,4 +274,4 @@ def test_options_that_are_not_on_offer(wrong: dict[str, Any], says: str) -> None
 
 def test_card() -> None:
     check_card(CARD)
-    assert CARD.price and CARD.licence
+    assert CARD.price and CARD.license

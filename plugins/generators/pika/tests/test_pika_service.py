@@ -71,4 +71,4 @@ def test_options_that_are_not_on_offer(wrong: dict[str, object]) -> None:
 
 def test_card() -> None:
     check_card(CARD)
-    assert CARD.price and CARD.licence
+    assert CARD.price and CARD.license

@@ -114,7 +114,7 @@ def test_every_model_is_ordered_as_documented(bench: Bench, model: str) -> None:
 def test_a_wide_video_tells_where_the_first_frame_is(bench: Bench) -> None:
     bench.options = {"ratio": "1280:720"}
     video = bench.generate()
-    assert video.frames.shape[1:3] == (90, 160) and video.window == (35, 0, 90)
+    assert video.frames.shape[1:3] == (90, 160) and video.crop_box == (35, 0, 90)
 
 
 @pytest.mark.parametrize(
@@ -152,4 +152,4 @@ def test_price_can_be_told() -> None:
 
 def test_card() -> None:
     check_card(CARD)
-    assert CARD.price and CARD.licence
+    assert CARD.price and CARD.license

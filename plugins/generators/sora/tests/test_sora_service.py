@@ -149,4 +149,4 @@ def test_price_is_unknown_unless_told(bench: Bench) -> None:
 
 def test_card() -> None:
     check_card(CARD)
-    assert CARD.price and CARD.licence
+    assert CARD.price and CARD.license

@@ -44,7 +44,7 @@ def faithful_svd(tiny_svd: Path, tmp_path: Path) -> Path:
 
 
 def shapes(count: int) -> torch.Tensor:
-    """Grey ellipses on green: float32 (count, 3, S, S) in [-1, 1]."""
+    """Gray ellipses on green: float32 (count, 3, S, S) in [-1, 1]."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:SIDE, :SIDE] / SIDE
     pictures = np.tile(np.float64(GREEN), (count, SIDE, SIDE, 1))

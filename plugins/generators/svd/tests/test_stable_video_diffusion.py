@@ -59,7 +59,7 @@ def test_contract_and_the_count_the_model_was_trained_on(tiny_svd: Path) -> None
 def test_size_count_rate_and_window(video: Video) -> None:
     assert video.frames.shape == (3, 32, 48, 3)
     assert video.fps == 7
-    assert video.window == (8, 0, 32)
+    assert video.crop_box == (8, 0, 32)
 
 
 def test_another_seed_draws_another_video(tiny_svd: Path, video: Video) -> None:

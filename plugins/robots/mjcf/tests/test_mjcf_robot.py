@@ -316,7 +316,9 @@ def test_a_skin_becomes_a_mesh_of_each_body(robot):
     data = mujoco.MjData(model)
     mujoco.mj_kinematics(model, data)
     for body, corners in (("trunk", 4), ("fl_thigh", 6)):
-        (geom,) = (i for i in range(model.ngeom) if model.geom(i).name.startswith("hide") and geom_body(model, i) == body)
+        (geom,) = (
+            i for i in range(model.ngeom) if model.geom(i).name.startswith("hide") and geom_body(model, i) == body
+        )
         assert model.geom_rgba[geom].tolist() == [0, 1, 0, 1] and model.geom_group[geom] == 2
         mesh = model.geom_dataid[geom]
         first, count = model.mesh_vertadr[mesh], model.mesh_vertnum[mesh]

@@ -13,11 +13,11 @@ from nil_core.api import DataError, Video, read_video, write_video
 from nil_segmenter_chroma import ChromaOptions
 from nil_segmenter_chroma.chroma_key import ChromaKey
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
 
 def walker(
-    background: Colour, robot: Colour, size: int = 160, length: int = 12, sigma: float = 4.0
+    background: Color, robot: Color, size: int = 160, length: int = 12, sigma: float = 4.0
 ) -> tuple[np.ndarray, np.ndarray]:
     """A body on two swinging legs, its lower half darker, over noise: frames and true masks."""
     random = np.random.default_rng(0)
@@ -54,7 +54,7 @@ def overlap(a: np.ndarray, b: np.ndarray) -> float:
     ],
 )
 @pytest.mark.parametrize("size", [128, 320])
-def test_finds_the_robot_in_a_compressed_file(tmp_path: Path, background: Colour, robot: Colour, size: int) -> None:
+def test_finds_the_robot_in_a_compressed_file(tmp_path: Path, background: Color, robot: Color, size: int) -> None:
     frames, masks = walker(background, robot, size)
     write_video(tmp_path / "a.mp4", frames, 25)
     found = ChromaKey(ChromaOptions()).segment(read_video(tmp_path / "a.mp4"), masks[0])

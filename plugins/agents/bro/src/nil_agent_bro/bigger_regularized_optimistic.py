@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nil_agent_bro import BroOptions
 from nil_agent_bro.networks import Actor, Critics, OptimisticActor, Weights, divergence
-from nil_core.api import AgentSetting, Transitions
+from nil_core.api import AgentSpec, Transitions
 from nil_core.learning import (
     Batch,
     FlatAdam,
@@ -37,7 +37,7 @@ class BiggerRegularizedOptimistic(ReplayLearner):
     draws = 3
     options: BroOptions
 
-    def __init__(self, options: BroOptions, setting: AgentSetting) -> None:
+    def __init__(self, options: BroOptions, setting: AgentSpec) -> None:
         super().__init__(options, setting)
         if options.optimism:
             self.metrics = (*self.metrics, "kl", "optimism", "kl_weight")
@@ -49,7 +49,7 @@ class BiggerRegularizedOptimistic(ReplayLearner):
         self._begin()
 
     def _begin(self) -> None:
-        """New networks, and optimisers that know nothing yet.
+        """New networks, and optimizers that know nothing yet.
 
         A reset brings back the very first weights, as published, unless fresh ones are asked for.
         """
@@ -66,12 +66,12 @@ class BiggerRegularizedOptimistic(ReplayLearner):
         self.targets = deepcopy(self.critics).requires_grad_(False)
         self.weights = Weights(options.initial_temperature).to(self.device)
         step, decay = options.learning_rate, options.weight_decay
-        self.critic_optimiser = FlatAdam(self.critics.parameters(), step, decay)
-        self.actor_optimiser = FlatAdam(self.actor.parameters(), step, decay)
-        self.optimist_optimiser = FlatAdam(self.optimist.parameters(), step, decay)
+        self.critic_optimizer = FlatAdam(self.critics.parameters(), step, decay)
+        self.actor_optimizer = FlatAdam(self.actor.parameters(), step, decay)
+        self.optimist_optimizer = FlatAdam(self.optimist.parameters(), step, decay)
         weights, slow = self.weights, SCALAR_MEAN_DECAY
-        self.temperature_optimiser = FlatAdam([weights.temperature_log], options.learning_rate, mean_decay=slow)
-        self.controller_optimiser = FlatAdam([weights.optimism_raw, weights.kl_raw], CONTROLLER_RATE, mean_decay=slow)
+        self.temperature_optimizer = FlatAdam([weights.temperature_log], options.learning_rate, mean_decay=slow)
+        self.controller_optimizer = FlatAdam([weights.optimism_raw, weights.kl_raw], CONTROLLER_RATE, mean_decay=slow)
         self.target_weights = flatten(self.targets.parameters())
         self.judges = frozen(self.critics)
 
@@ -105,7 +105,7 @@ class BiggerRegularizedOptimistic(ReplayLearner):
         """Critics, targets, actor, optimistic actor, scalars: each sees those before it renewed."""
         next_noise, noise, optimist_noise = noises
         report = self._step_critics(batch, next_noise)
-        self.target_weights.lerp_(self.critic_optimiser.weights, self.options.target_rate)
+        self.target_weights.lerp_(self.critic_optimizer.weights, self.options.target_rate)
         report += self._step_actor(batch, noise)
         if self.options.optimism:
             report += self._step_optimist(batch, optimist_noise)
@@ -120,7 +120,7 @@ class BiggerRegularizedOptimistic(ReplayLearner):
             goal = batch.rewards.unsqueeze(-1) + self.discount * batch.continuations.unsqueeze(-1) * values
         quantiles = self.critics(batch.observations_actions)
         loss = quantile_huber(quantiles, goal)
-        self.critic_optimiser.descend(loss)
+        self.critic_optimizer.descend(loss)
         return loss.detach(), quantiles.detach().mean()
 
     def _step_actor(self, batch: Batch, noise: Tensor) -> tuple[Tensor, ...]:
@@ -129,9 +129,9 @@ class BiggerRegularizedOptimistic(ReplayLearner):
         actions, log_prob = self.actor(batch.observations).sample_with_log_prob(noise)
         quantiles = self.judges(torch.cat((batch.observations, actions), -1))
         loss = temperature.detach() * log_prob.mean() - self._pessimistic(quantiles).mean()
-        self.actor_optimiser.descend(loss)
+        self.actor_optimizer.descend(loss)
         entropy = -log_prob.detach().mean()
-        self.temperature_optimiser.descend(temperature * (entropy - self.target_entropy))
+        self.temperature_optimizer.descend(temperature * (entropy - self.target_entropy))
         return loss.detach(), entropy, temperature.detach()
 
     def _step_optimist(self, batch: Batch, noise: Tensor) -> tuple[Tensor, ...]:
@@ -143,9 +143,9 @@ class BiggerRegularizedOptimistic(ReplayLearner):
         optimism, kl_weight = self.weights.optimism(), self.weights.kl()
         kl = divergence(optimist, policy).mean()
         values = quantiles.mean() + optimism.detach() * _disagreement(quantiles).mean()
-        self.optimist_optimiser.descend(kl_weight.detach() * kl - values)
+        self.optimist_optimizer.descend(kl_weight.detach() * kl - values)
         per_entry = kl.detach() / self.setting.action_size
-        self.controller_optimiser.descend((optimism - self.options.pessimism - kl_weight) * (per_entry - KL_TARGET))
+        self.controller_optimizer.descend((optimism - self.options.pessimism - kl_weight) * (per_entry - KL_TARGET))
         return per_entry, optimism.detach(), kl_weight.detach()
 
     def _pessimistic(self, quantiles: Tensor) -> Tensor:
@@ -156,18 +156,18 @@ class BiggerRegularizedOptimistic(ReplayLearner):
         return values
 
     def parts(self) -> dict[str, Part]:
-        """Networks and optimisers."""
+        """Networks and optimizers."""
         return {
             "actor": self.actor,
             "optimist": self.optimist,
             "critics": self.critics,
             "targets": self.targets,
             "weights": self.weights,
-            "critic_optimiser": self.critic_optimiser,
-            "actor_optimiser": self.actor_optimiser,
-            "optimist_optimiser": self.optimist_optimiser,
-            "temperature_optimiser": self.temperature_optimiser,
-            "controller_optimiser": self.controller_optimiser,
+            "critic_optimizer": self.critic_optimizer,
+            "actor_optimizer": self.actor_optimizer,
+            "optimist_optimizer": self.optimist_optimizer,
+            "temperature_optimizer": self.temperature_optimizer,
+            "controller_optimizer": self.controller_optimizer,
         }
 
     def counters(self) -> dict[str, int]:
@@ -180,7 +180,7 @@ def _disagreement(quantiles: Tensor) -> Tensor:
     return (quantiles[0] - quantiles[1]).abs() / 2
 
 
-def _discount(options: BroOptions, setting: AgentSetting) -> float:
+def _discount(options: BroOptions, setting: AgentSpec) -> float:
     """As given, or the heuristic of TD-MPC2 (Hansen et al. 2024, arXiv 2310.16828, appendix)."""
     if options.discount == "horizon":
         return min(max(1 - 5 / setting.horizon, 0.95), 0.995)

@@ -1,4 +1,4 @@
-"""BroNet: residual perceptrons with layer normalisation (Nauman et al. 2024, arXiv 2405.16158, figure 3)."""
+"""BroNet: residual perceptrons with layer normalization (Nauman et al. 2024, arXiv 2405.16158, figure 3)."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def bro_net(inputs: int, width: int, blocks: int, members: int = 0) -> nn.Sequen
     layers: list[nn.Module] = [linear(inputs, width), norm(width), nn.ReLU()]
     for _ in range(blocks):
         layers.append(Residual(linear(width, width), norm(width), nn.ReLU(), linear(width, width), norm(width)))
-    return initialise(nn.Sequential(*layers))
+    return initialize(nn.Sequential(*layers))
 
 
-def initialise(module: Module, gain: float = GAIN) -> Module:
+def initialize(module: Module, gain: float = GAIN) -> Module:
     """Orthogonal weights, each member of an ensemble its own, and biases 0."""
     with torch.no_grad():
         for layer in module.modules():
@@ -72,8 +72,8 @@ class Actor(nn.Module):
         super().__init__()
         calm = initial_std is not None
         self.body = bro_net(observation_size, width, blocks)
-        self.mean = initialise(nn.Linear(width, action_size), NEXT_TO_NOTHING if calm else GAIN)
-        self.spread = initialise(nn.Linear(width, action_size), NEXT_TO_NOTHING if calm else 1.0)
+        self.mean = initialize(nn.Linear(width, action_size), NEXT_TO_NOTHING if calm else GAIN)
+        self.spread = initialize(nn.Linear(width, action_size), NEXT_TO_NOTHING if calm else 1.0)
         if initial_std is not None:
             nn.init.constant_(self.spread.bias, unbounded(initial_std, *LOG_STD_BOUNDS))
 
@@ -88,7 +88,7 @@ class OptimisticActor(nn.Module):
     def __init__(self, observation_size: int, action_size: int, width: int, blocks: int) -> None:
         super().__init__()
         self.body = bro_net(observation_size + action_size, width, blocks)
-        self.shift = initialise(nn.Linear(width, action_size, bias=False), NEXT_TO_NOTHING)
+        self.shift = initialize(nn.Linear(width, action_size, bias=False), NEXT_TO_NOTHING)
 
     def forward(self, observations: Tensor, policy: SquashedGaussian) -> SquashedGaussian:
         """Where to explore, from observations (B, obs) and the first actor's policy there, a constant here."""
@@ -109,7 +109,7 @@ class Critics(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(
             bro_net(observation_size + action_size, width, blocks, members=2),
-            initialise(EnsembleLinear(2, width, quantiles), NEXT_TO_NOTHING if calm else GAIN),
+            initialize(EnsembleLinear(2, width, quantiles), NEXT_TO_NOTHING if calm else GAIN),
         )
 
     def forward(self, observations_actions: Tensor) -> Tensor:

@@ -56,7 +56,7 @@ class SacOptions(Options):
 
 CARD = ComponentCard(
     kind="agent",
-    summary="Soft actor-critic: entropy-regularised, automatic temperature.",
+    summary="Soft actor-critic: entropy-regularized, automatic temperature.",
     target="nil_agent_sac.soft_actor_critic:SoftActorCritic",
     config=SacOptions,
     requires=(

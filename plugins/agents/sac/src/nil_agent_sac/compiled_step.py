@@ -40,12 +40,12 @@ class Network(NamedTuple):
         steps: (1,), how many Adam made.
         adam: float64 (4,), its step, the decays of its two moments and its epsilon.
         table: int64 (layers, 6), of each linear layer its inputs and outputs, and where member 0 has its weight, bias,
-            scale and shift (those of the normalisation that follows; -1 after the last). Member m's lie m sizes on.
+            scale and shift (those of the normalization that follows; -1 after the last). Member m's lie m sizes on.
         by_outputs: whether a weight is (outputs, inputs), as in ``torch.nn.Linear``, or (inputs, outputs).
-        normals: (B * hidden,), the normalised values of every hidden layer of the last pass.
+        normals: (B * hidden,), the normalized values of every hidden layer of the last pass.
         hiddens: (B * hidden,), its outputs.
         rates: (layers, B), one over its standard deviations.
-        epsilon: float64, of the normalisation.
+        epsilon: float64, of the normalization.
     """
 
     members: int
@@ -162,7 +162,7 @@ def forward(x: Array, weights: Array, network: Network, member: int) -> Array:
         multiply(x, matrix(weights, row, member, network.by_outputs), network.by_outputs, normal)
         bias, scale = vector(weights, row, BIAS, member), vector(weights, row, SCALE, member)
         shift = vector(weights, row, SHIFT, member)
-        normalise(normal, bias, scale, shift, network.epsilon, network.rates[layer], hidden)
+        normalize(normal, bias, scale, shift, network.epsilon, network.rates[layer], hidden)
         x = hidden
     row = network.table[last]
     result = np.empty((len(x), row[OUTPUTS]), np.float32)
@@ -202,7 +202,7 @@ def backward(g: Array, x: Array, network: Network, member: int, learning: bool, 
             by_scale = vector(network.gradient, row, SCALE, member)
             by_shift = vector(network.gradient, row, SHIFT, member)
             scale = vector(network.weights, row, SCALE, member)
-            unnormalise(g, scale, normal, network.rates[layer], hidden, by_bias, by_scale, by_shift)
+            unnormalize(g, scale, normal, network.rates[layer], hidden, by_bias, by_scale, by_shift)
         if learning:
             below = hidden_layer(network.hiddens, network.table, layer - 1, len(x)) if layer else x
             by_weight = matrix(network.gradient, row, member, network.by_outputs)
@@ -254,8 +254,8 @@ def multiply(x: Array, weight: Array, by_outputs: bool, result: Array) -> None:
 
 
 @compiled
-def normalise(x: Array, bias: Array, scale: Array, shift: Array, epsilon: float, rates: Array, hidden: Array) -> None:
-    """Bias, layer normalisation and ReLU of x (B, H) to hidden; x becomes normal, and rates its one over deviation."""
+def normalize(x: Array, bias: Array, scale: Array, shift: Array, epsilon: float, rates: Array, hidden: Array) -> None:
+    """Bias, layer normalization and ReLU of x (B, H) to hidden; x becomes normal, and rates its one over deviation."""
     batch, size = x.shape
     mean = np.full(size, ONE / np.float32(size))
     for b in range(batch):
@@ -278,7 +278,7 @@ def normalise(x: Array, bias: Array, scale: Array, shift: Array, epsilon: float,
 
 
 @compiled
-def unnormalise(
+def unnormalize(
     g: Array,
     scale: Array,
     normal: Array,
@@ -288,7 +288,7 @@ def unnormalise(
     by_scale: Array,
     by_shift: Array,
 ) -> None:
-    """In place, the gradient by what ``normalise`` gave to that by what it took; and those by its vectors."""
+    """In place, the gradient by what ``normalize`` gave to that by what it took; and those by its vectors."""
     batch, size = g.shape
     by_bias[:] = ZERO
     by_scale[:] = ZERO

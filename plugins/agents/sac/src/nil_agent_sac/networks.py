@@ -1,4 +1,4 @@
-"""The policy and the critics: perceptrons with layer normalisation."""
+"""The policy and the critics: perceptrons with layer normalization."""
 
 from __future__ import annotations
 

@@ -22,9 +22,9 @@ _log = logging.getLogger("nil.agents.sac")
 def compiled_step(
     options: SacOptions,
     actor: Actor,
-    policy_optimiser: FlatAdam,
+    policy_optimizer: FlatAdam,
     critics: Critics,
-    critic_optimiser: FlatAdam,
+    critic_optimizer: FlatAdam,
     targets: Tensor,
     target_entropy: float,
 ) -> Step | None:
@@ -32,10 +32,10 @@ def compiled_step(
 
     Args:
         options: of the agent.
-        actor: whose parameters the policy's optimiser holds first, and after them the temperature's logarithm.
-        policy_optimiser: likewise.
-        critics: whose parameters are all of the critics' optimiser.
-        critic_optimiser: likewise.
+        actor: whose parameters the policy's optimizer holds first, and after them the temperature's logarithm.
+        policy_optimizer: likewise.
+        critics: whose parameters are all of the critics' optimizer.
+        critic_optimizer: likewise.
         targets: the targets' parameters, flat.
         target_entropy: of a whole action.
     """
@@ -48,17 +48,17 @@ def compiled_step(
         _log.warning("gradient steps are slower than they need be: not compiled: %s", error)
         return None
 
-    def network(layers: nn.Sequential, optimiser: FlatAdam, members: int) -> Network:
+    def network(layers: nn.Sequential, optimizer: FlatAdam, members: int) -> Network:
         table = _table(layers)
         hidden = options.batch * int(table[:-1, 1].sum())
-        adam = optimiser.learning_rate, optimiser.mean_decay, optimiser.square_decay, optimiser.epsilon
+        adam = optimizer.learning_rate, optimizer.mean_decay, optimizer.square_decay, optimizer.epsilon
         return Network(
             members=members,
-            weights=optimiser.weights.numpy(),
-            gradient=np.zeros_like(optimiser.weights.numpy()),
-            mean=optimiser.mean.numpy(),
-            square=optimiser.square.numpy(),
-            steps=optimiser.steps.numpy().reshape(1),
+            weights=optimizer.weights.numpy(),
+            gradient=np.zeros_like(optimizer.weights.numpy()),
+            mean=optimizer.mean.numpy(),
+            square=optimizer.square.numpy(),
+            steps=optimizer.steps.numpy().reshape(1),
             adam=np.array(adam),
             table=table,
             by_outputs=isinstance(layers[0], nn.Linear),
@@ -69,8 +69,8 @@ def compiled_step(
         )
 
     networks = (
-        network(actor.layers, policy_optimiser, 1),
-        network(critics.layers, critic_optimiser, options.critics),
+        network(actor.layers, policy_optimizer, 1),
+        network(critics.layers, critic_optimizer, options.critics),
         targets.numpy(),
     )
     numbers = LOG_STD_BOUNDS, options.discount, options.target_rate, target_entropy
@@ -79,7 +79,7 @@ def compiled_step(
         _log.info("the first gradient step is compiled for this machine: some fifteen seconds, once")
 
     def step(rows: Tensor, noises: Tensor) -> tuple[Tensor, ...]:
-        networks[0].adam[0] = policy_optimiser.learning_rate
+        networks[0].adam[0] = policy_optimizer.learning_rate
         # A second thread would wait by spinning: on a busy core, a hundred times as long as the products take.
         with products.limit(limits=1):
             report = gradient_step(rows.numpy(), noises.numpy(), *networks, *numbers)

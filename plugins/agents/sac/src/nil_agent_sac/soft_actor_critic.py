@@ -13,7 +13,7 @@ from torch.nn.functional import mse_loss
 from nil_agent_sac import SacOptions
 from nil_agent_sac.networks import Actor, Critics, Temperature
 from nil_agent_sac.on_a_cpu import Step, compiled_step
-from nil_core.api import AgentSetting
+from nil_core.api import AgentSpec
 from nil_core.learning import Batch, FlatAdam, Mode, Part, ReplayLearner, SquashedGaussian, flatten
 
 
@@ -29,7 +29,7 @@ class SoftActorCritic(ReplayLearner):
     draws = 2
     options: SacOptions
 
-    def __init__(self, options: SacOptions, setting: AgentSetting) -> None:
+    def __init__(self, options: SacOptions, setting: AgentSpec) -> None:
         super().__init__(options, setting)
         sizes = setting.observation_size, setting.action_size
         with torch.random.fork_rng(devices=[]):
@@ -41,8 +41,8 @@ class SoftActorCritic(ReplayLearner):
         self.temperature = Temperature(options.initial_temperature).to(self.device)
         self.target_entropy = options.target_entropy * setting.action_size
         policy = [*self.actor.parameters(), *self.temperature.parameters()]
-        self.policy_optimiser = FlatAdam(policy, options.learning_rate)
-        self.critic_optimiser = FlatAdam(self.critics.parameters(), options.learning_rate)
+        self.policy_optimizer = FlatAdam(policy, options.learning_rate)
+        self.critic_optimizer = FlatAdam(self.critics.parameters(), options.learning_rate)
         self.target_weights = flatten(self.targets.parameters())
 
     def policy(self, observations: Tensor, explore: bool) -> Tensor:
@@ -59,7 +59,7 @@ class SoftActorCritic(ReplayLearner):
         """A gradient step as one function, where it can be had. Who only acts never asks, and loads no compiler."""
         if not self.options.compiled or self.device.type != "cpu":
             return None
-        policy_and_critics = self.actor, self.policy_optimiser, self.critics, self.critic_optimiser
+        policy_and_critics = self.actor, self.policy_optimizer, self.critics, self.critic_optimizer
         return compiled_step(self.options, *policy_and_critics, self.target_weights, self.target_entropy)
 
     def counters(self) -> dict[str, int]:
@@ -69,8 +69,8 @@ class SoftActorCritic(ReplayLearner):
     def _learn(self, count: int) -> Iterator[Tensor]:
         """Make ``count`` gradient steps; the policy stays as it is in the first ``critic_warmup`` of a run."""
         rate = self.options.learning_rate if self.gradient_steps >= self.options.critic_warmup else 0.0
-        if rate != self.policy_optimiser.learning_rate:
-            self.policy_optimiser.learning_rate = rate
+        if rate != self.policy_optimizer.learning_rate:
+            self.policy_optimizer.learning_rate = rate
             self.capture_anew()
         self.gradient_steps += count
         return super()._learn(count)
@@ -81,7 +81,7 @@ class SoftActorCritic(ReplayLearner):
             return self.compiled(batch.rows, noises)
         next_noise, noise = noises
         critic_report = self._step_critics(batch, next_noise)
-        self.target_weights.lerp_(self.critic_optimiser.weights, self.options.target_rate)
+        self.target_weights.lerp_(self.critic_optimizer.weights, self.options.target_rate)
         return *critic_report, *self._step_policy(batch, noise)
 
     def _step_critics(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
@@ -93,7 +93,7 @@ class SoftActorCritic(ReplayLearner):
             goal = torch.addcmul(batch.rewards, batch.continuations, values, value=self.options.discount)
         values = self.critics(batch.observations_actions)
         loss = mse_loss(values, goal.expand_as(values)) * (self.options.critics / 2)
-        self.critic_optimiser.descend(loss)
+        self.critic_optimizer.descend(loss)
         return loss.detach(), values.detach().mean()
 
     def _step_policy(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -104,16 +104,16 @@ class SoftActorCritic(ReplayLearner):
         held = temperature.detach()
         loss = (held * log_prob - values).mean()
         entropy = -log_prob.detach().mean()
-        self.policy_optimiser.descend(loss + temperature * (entropy - self.target_entropy))
+        self.policy_optimizer.descend(loss + temperature * (entropy - self.target_entropy))
         return loss.detach(), entropy, held
 
     def parts(self) -> dict[str, Part]:
-        """Networks and optimisers."""
+        """Networks and optimizers."""
         return {
             "actor": self.actor,
             "critics": self.critics,
             "targets": self.targets,
             "temperature": self.temperature,
-            "policy_optimiser": self.policy_optimiser,
-            "critic_optimiser": self.critic_optimiser,
+            "policy_optimizer": self.policy_optimizer,
+            "critic_optimizer": self.critic_optimizer,
         }

@@ -13,7 +13,7 @@ from nil_core.api import DataError, Doubles, Floats, Frames
 from nil_encoder_hog import HogOptions
 
 LUMA = np.array([77, 150, 29], np.float32) / 256
-"""Rec. 601 weights in 1/256: every luma is exact in float32, so equal colours have gradients of exactly zero."""
+"""Rec. 601 weights in 1/256: every luma is exact in float32, so equal colors have gradients of exactly zero."""
 
 NORM_FLOOR = 2000.0
 """Added in quadrature to a block's norm, in luma levels summed over pixels: ten pixels of an edge of 100 levels.
@@ -29,7 +29,7 @@ class HogEncoder:
     A frame becomes ``cells`` x ``cells`` histograms of unsigned gradient orientation, weighted by gradient magnitude
     and shared linearly between the two nearest bins. Without the sharing a vertical edge, the commonest on a standing
     robot, would lie exactly on the border of the first and the last bin, where rounding decides. Every 2 x 2 cells
-    make a block, normalised to unit length unless it is nearly empty; the frame's features are its blocks, row by row.
+    make a block, normalized to unit length unless it is nearly empty; the frame's features are its blocks, row by row.
     Norms are plain L2: Dalal and Triggs found the clipped L2-Hys no better, and it takes two more passes.
 
     Attributes:
@@ -44,14 +44,14 @@ class HogEncoder:
         self.features = (options.cells - 1) ** 2 * 4 * options.bins
         self._cells = options.cells
         self._bins = options.bins
-        # Orientations are counted over the whole turn first, in `slots`: slot s lies between the centres of the bins
+        # Orientations are counted over the whole turn first, in `buffers`: slot s lies between the centers of the bins
         # s - 1 and s, modulo half a turn. Folding afterwards spares a pass over the pixels.
         self._slots = 2 * options.bins + 1
         cell = np.arange(options.frame_size) // (options.frame_size // options.cells)
         self._first_slot = (cell[:, None] * options.cells + cell) * self._slots
-        slots = np.arange(self._slots)
-        self._bin_below = np.eye(options.bins)[(slots - 1) % options.bins]
-        self._bin_above = np.eye(options.bins)[slots % options.bins]
+        buffers = np.arange(self._slots)
+        self._bin_below = np.eye(options.bins)[(buffers - 1) % options.bins]
+        self._bin_above = np.eye(options.bins)[buffers % options.bins]
 
     def encode(self, clips: Frames) -> Floats:
         """Embed clips: uint8 (B, L, S, S, 3) to float32 (B, L * F).

@@ -34,7 +34,7 @@ CARD = ComponentCard(
     target="nil_encoder_timesformer.timesformer:TimesformerEncoder",
     config=TimesformerOptions,
     requires=(Requirement("torch", INSTALL), Requirement("transformers", INSTALL)),
-    licence="CC-BY-NC-4.0",
+    license="CC-BY-NC-4.0",
     weights=(
         _weights("base", "base-finetuned-k400", "the paper's: 8 frames, Kinetics-400"),
         _weights("k600", "base-finetuned-k600", "8 frames, Kinetics-600"),

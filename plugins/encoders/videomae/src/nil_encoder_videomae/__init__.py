@@ -41,7 +41,7 @@ CARD = ComponentCard(
     target="nil_encoder_videomae.videomae:VideomaeEncoder",
     config=VideomaeOptions,
     requires=(Requirement("torch", INSTALL), Requirement("transformers", INSTALL)),
-    licence="CC-BY-NC-4.0 (VideoMAE); others: see `nil models list`",
+    license="CC-BY-NC-4.0 (VideoMAE); others: see `nil models list`",
     weights=(
         _videomae("small", 88, 79.0),
         _videomae("base", 345, 81.5),

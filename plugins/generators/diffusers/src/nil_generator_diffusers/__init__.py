@@ -50,6 +50,6 @@ CARD = ComponentCard(
         Requirement(module, INSTALL) for module in ("torch", "diffusers", "transformers", "accelerate", "ftfy")
     ),
     capabilities=frozenset({Capability.NEEDS_GPU}),
-    licence="each model's own: nil models list",
+    license="each model's own: nil models list",
     weights=(*(model.weights for model in MODELS), *PARTS),
 )

@@ -68,7 +68,7 @@ class ImageToVideo:
             facts = {"model": model.weights.name, "weights": options.weights, "seed": request.seed, **settings}
             facts |= {"diffusers": diffusers.__version__, **ready.facts()}
         height, width = frames.shape[1:3]
-        return Video(frames, float(model.fps), window=central_square(width, height), facts=facts)
+        return Video(frames, float(model.fps), crop_box=central_square(width, height), facts=facts)
 
 
 def _pipeline(model: Model) -> Any:

@@ -32,7 +32,7 @@ class Model:
     """What must be known of a model to ask it for a video.
 
     Attributes:
-        weights: name, repository, licence and size of its files.
+        weights: name, repository, license and size of its files.
         pipeline: class in diffusers.
         frames: the frame counts it can make.
         fps: frame rate of its videos.
@@ -66,17 +66,17 @@ class Model:
 
 
 APACHE = "Apache-2.0"
-COGVIDEOX = "CogVideoX licence (commercial use by registration)"
-LTX = "LTX-Video open weights licence"
-LTX_2 = "LTX-2 community licence"
-TENCENT = "Tencent Hunyuan community licence (not in the EU, the UK and South Korea)"
-REDUX = "FLUX.1 [dev] non-commercial licence"
+COGVIDEOX = "CogVideoX license (commercial use by registration)"
+LTX = "LTX-Video open weights license"
+LTX_2 = "LTX-2 community license"
+TENCENT = "Tencent Hunyuan community license (not in the EU, the UK and South Korea)"
+REDUX = "FLUX.1 [dev] non-commercial license"
 
 
 def _weights(
-    name: str, repository: str, licence: str, gigabytes: float, files: tuple[str, ...] = PIPELINE_FILES
+    name: str, repository: str, license: str, gigabytes: float, files: tuple[str, ...] = PIPELINE_FILES
 ) -> Weights:
-    return Weights(name, repository, licence, round(1000 * gigabytes), files=files)
+    return Weights(name, repository, license, round(1000 * gigabytes), files=files)
 
 
 WAN = "WanImageToVideoPipeline"

@@ -31,12 +31,12 @@ def whole_sections(pipeline: Any, arguments: Arguments) -> Arguments:
 
 
 def penultimate_text(pipeline: Any, arguments: Arguments) -> Arguments:
-    """I2VGen-XL hears the last but one layer of its text encoder, under the last layer's normalisation.
+    """I2VGen-XL hears the last but one layer of its text encoder, under the last layer's normalization.
 
-    Its pipeline looks for that normalisation where transformers 5 no longer keeps it, so the embeddings are made here.
+    Its pipeline looks for that normalization where transformers 5 no longer keeps it, so the embeddings are made here.
     """
     encoder, tokenizer = pipeline.text_encoder, pipeline.tokenizer
-    normalise = getattr(encoder, "text_model", encoder).final_layer_norm
+    normalize = getattr(encoder, "text_model", encoder).final_layer_norm
 
     def embed(text: str) -> torch.Tensor:
         tokens = tokenizer(
@@ -44,7 +44,7 @@ def penultimate_text(pipeline: Any, arguments: Arguments) -> Arguments:
         )
         with torch.no_grad():
             states = encoder(tokens.input_ids.to(pipeline._execution_device), output_hidden_states=True).hidden_states
-            return normalise(states[-2])
+            return normalize(states[-2])
 
     return {
         **arguments,

@@ -35,7 +35,7 @@ CARD = ComponentCard(
     config=FalOptions,
     requires=(Requirement("httpx2", "pip install 'nil-core[hosted]'"),),
     capabilities=frozenset({Capability.PAID}),
-    licence="fal's terms of service, and the model's",
+    license="fal's terms of service, and the model's",
     price="Kling v1 standard 0.045 USD/s (2026-08-13); other routes: see their page, and set generator.price",
 )
 

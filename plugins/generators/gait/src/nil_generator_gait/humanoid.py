@@ -27,7 +27,7 @@ class Arm(Limb):
     """A limb that swings.
 
     Attributes:
-        shoulder: (3,) m, where it hangs in the standing pose, world.
+        shoulder: (3,) m, where it hangs in the standing pose, experiment.
         opposite: index of the leg on the other side, with which it swings.
     """
 

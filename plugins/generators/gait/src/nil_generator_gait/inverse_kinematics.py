@@ -55,7 +55,7 @@ class LimbSolver:
 
         Args:
             qpos: (nq,) where to start; everything but the limbs' joints is kept.
-            targets: (F, 3) m, world.
+            targets: (F, 3) m, experiment.
             yaws: (F,) rad, how far the soles are turned to the left from the standing pose; None: not at all.
 
         Returns:
@@ -79,7 +79,7 @@ class LimbSolver:
         return qpos, distance
 
     def place(self, qpos: Doubles, limb: int) -> Doubles:
-        """Where a limb's point is in a pose, (3,) m, world."""
+        """Where a limb's point is in a pose, (3,) m, experiment."""
         self.data.qpos[:] = qpos
         mujoco.mj_kinematics(self.model, self.data)
         mujoco.mj_comPos(self.model, self.data)

@@ -20,7 +20,7 @@ class Sole:
     """The rectangle about a sole, along the world's axes in the standing pose.
 
     Attributes:
-        middle: (2,) m, world.
+        middle: (2,) m, experiment.
         half: (2,) m, half length and half width; 0 for a point.
     """
 
@@ -43,7 +43,7 @@ def find_sole(model: mujoco.MjModel, standing: mujoco.MjData, geoms: Iterable[in
 
 
 def _lowest_points(model: mujoco.MjModel, data: mujoco.MjData, geom: int) -> Doubles:
-    """(P, 3) m, world: points of which the lowest span the sole; round geoms touch with their middle."""
+    """(P, 3) m, experiment: points of which the lowest span the sole; round geoms touch with their middle."""
     kinds, kind = mujoco.mjtGeom, model.geom_type[geom]
     size, radius = model.geom_size[geom], 0.0
     if kind == kinds.mjGEOM_BOX:

@@ -100,7 +100,7 @@ class Walker:
 
         Args:
             trajectory: (T, nq), whose root stays; legs are overwritten.
-            targets: (T, legs, 3) m, world.
+            targets: (T, legs, 3) m, experiment.
             yaws: (T, legs) rad, how far the soles are turned to the left.
             enough: m; an error this large ends the work.
 

@@ -84,7 +84,7 @@ def zero_moment_point(model: mujoco.MjModel, trajectory: Doubles, seconds: float
         seconds: between two rows.
 
     Returns:
-        (T, 2) m, world.
+        (T, 2) m, experiment.
     """
     velocities = np.zeros((len(trajectory), model.nv))
     for row, (before, after) in enumerate(zip(trajectory, trajectory[2:], strict=False), start=1):

@@ -57,7 +57,7 @@ CARD = ComponentCard(
     config=KlingOptions,
     requires=(Requirement("jwt", "pip install pyjwt"), Requirement("httpx2", "pip install 'nil-core[hosted]'")),
     capabilities=frozenset({Capability.PAID}),
-    licence="Kling AI's terms of service",
+    license="Kling AI's terms of service",
     price="v1 0.028 USD/s std, 0.098 pro; v1-6 0.056 and 0.098; 2.0-master 0.28; 2.5, 2.6 0.042 and 0.07 (2026-08-13)",
 )
 

@@ -31,7 +31,7 @@ CARD = ComponentCard(
     config=PikaOptions,
     requires=(Requirement("httpx2", "pip install 'nil-core[hosted]'"),),
     capabilities=frozenset({Capability.PAID}),
-    licence="Pika's and fal's terms of service",
+    license="Pika's and fal's terms of service",
     price="5 s: turbo 0.20 USD, 2.1 0.40, 2.2 0.20 in 720p and 0.45 in 1080p (2026-08-13)",
 )
 

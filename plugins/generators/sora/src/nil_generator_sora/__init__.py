@@ -29,7 +29,7 @@ CARD = ComponentCard(
     config=SoraOptions,
     requires=(Requirement("httpx2", "pip install 'nil-core[hosted]'"),),
     capabilities=frozenset({Capability.PAID}),
-    licence="the terms of the service behind generator.base_url",
+    license="the terms of the service behind generator.base_url",
     price="that of the service behind generator.base_url; set generator.price (OpenAI's sora-2 was 0.10 USD/s)",
 )
 

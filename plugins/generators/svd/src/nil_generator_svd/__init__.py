@@ -8,13 +8,13 @@ from nil_core.api import Capability, ComponentCard, Requirement, Weights
 from nil_core.diffusion.options import HALF_PIPELINE_FILES, DiffusionOptions
 
 INSTALL = 'pip install "nil-core[diffusion]"'
-TERMS = "Stability AI community licence; commercial use see stability.ai/license"
+TERMS = "Stability AI community license; commercial use see stability.ai/license"
 
 WEIGHTS = (
     Weights(
         name="svd-xt",
         repository="stabilityai/stable-video-diffusion-img2vid-xt",
-        licence=TERMS,
+        license=TERMS,
         megabytes=4500,
         summary="25 frames",
         files=HALF_PIPELINE_FILES,
@@ -22,7 +22,7 @@ WEIGHTS = (
     Weights(
         name="svd",
         repository="stabilityai/stable-video-diffusion-img2vid",
-        licence=TERMS,
+        license=TERMS,
         megabytes=4500,
         summary="14 frames",
         files=HALF_PIPELINE_FILES,
@@ -30,7 +30,7 @@ WEIGHTS = (
     Weights(
         name="svd-xt-1.1",
         repository="stabilityai/stable-video-diffusion-img2vid-xt-1-1",
-        licence=TERMS,
+        license=TERMS,
         megabytes=4500,
         summary="25 frames, tuned at 6 fps and motion bucket 127; its terms must be accepted on the hub",
         files=HALF_PIPELINE_FILES,
@@ -68,6 +68,6 @@ CARD = ComponentCard(
     config=SvdOptions,
     requires=tuple(Requirement(module, INSTALL) for module in ("torch", "diffusers", "transformers", "accelerate")),
     capabilities=frozenset({Capability.NEEDS_GPU}),
-    licence=TERMS,
+    license=TERMS,
     weights=WEIGHTS,
 )

@@ -55,4 +55,4 @@ class StableVideoDiffusion:
             shown = {"image": picture(request, width, height)}
             frames = draw(ready, shown | arguments, request.seed, progress)
             facts = {"model": options.weights, "seed": request.seed, **arguments, **ready.facts()}
-        return Video(frames, float(options.fps), window=central_square(width, height), facts=facts)
+        return Video(frames, float(options.fps), crop_box=central_square(width, height), facts=facts)

@@ -14,5 +14,5 @@ CARD = ComponentCard(
         Requirement("collada", "pip install pycollada"),
     ),
     capabilities=frozenset({Capability.OFFLINE}),
-    licence="MPL-2.0 (Unitree's model, from example-robot-data)",
+    license="MPL-2.0 (Unitree's model, from example-robot-data)",
 )

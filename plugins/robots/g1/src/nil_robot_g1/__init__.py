@@ -11,5 +11,5 @@ CARD = ComponentCard(
     config=MenagerieOptions,
     requires=(Requirement("mujoco", "pip install 'mujoco>=3.17,<4'"),),
     capabilities=frozenset({Capability.OFFLINE}),
-    licence="BSD-3-Clause (Unitree's model, from MuJoCo Menagerie)",
+    license="BSD-3-Clause (Unitree's model, from MuJoCo Menagerie)",
 )

@@ -57,5 +57,5 @@ CARD = ComponentCard(
         Requirement("collada", "pip install pycollada"),
     ),
     capabilities=frozenset({Capability.OFFLINE}),
-    licence="the model file's own",
+    license="the model file's own",
 )

@@ -11,5 +11,5 @@ CARD = ComponentCard(
     config=RobotOptions,
     requires=(Requirement("mujoco", "pip install 'mujoco>=3.17,<4'"),),
     capabilities=frozenset({Capability.OFFLINE}),
-    licence="Apache-2.0 (PAL Robotics' model, from example-robot-data)",
+    license="Apache-2.0 (PAL Robotics' model, from example-robot-data)",
 )

@@ -14,7 +14,7 @@ class ChromaOptions(Options):
 
     threshold: Annotated[float, Field(gt=0)] | None = Field(
         None,
-        description="Colour difference from the background (CIE 1976 delta E; 2.3 is just noticeable, 100 is black to "
+        description="Color difference from the background (CIE 1976 delta E; 2.3 is just noticeable, 100 is black to "
         "white) from which a pixel is the robot's. Found for each video when not given.",
     )
 

@@ -1,4 +1,4 @@
-"""Chroma keying: what differs from the colour of the border, and hangs together over time, is the robot."""
+"""Chroma keying: what differs from the color of the border, and hangs together over time, is the robot."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ Levels = npt.NDArray[np.uint8]
 
 
 class ChromaKey:
-    """Masks by colour difference in CIE L*a*b*, cleaned, and followed from frame to frame.
+    """Masks by color difference in CIE L*a*b*, cleaned, and followed from frame to frame.
 
-    The background's colour is the border's median, in each frame anew, since generated videos drift in brightness. The
+    The background's color is the border's median, in each frame anew, since generated videos drift in brightness. The
     threshold is Otsu's (IEEE Trans. SMC, 1979) over the whole video, but never within the border's noise.
     """
 
@@ -72,7 +72,7 @@ class ChromaKey:
 
 
 def _levels(frame: Frames) -> Levels:
-    """How far each pixel's colour is from the border's: (H, W)."""
+    """How far each pixel's color is from the border's: (H, W)."""
     lab = cast(Floats, cv2.cvtColor(frame.astype(np.float32) / 255, cv2.COLOR_RGB2Lab))
     background = np.median(lab[_ring(*lab.shape[:2])], axis=0)
     distance = np.linalg.norm(lab - background, axis=-1)

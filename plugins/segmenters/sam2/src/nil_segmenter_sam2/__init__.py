@@ -41,7 +41,7 @@ CARD = ComponentCard(
         Requirement("torch", "pip install torch"),
         Requirement("transformers", 'pip install "transformers>=5.0"'),
     ),
-    licence="Apache-2.0",
+    license="Apache-2.0",
     weights=(
         _sam2("tiny", 156, "39 M parameters, J&F 76.5 on SA-V"),
         _sam2("small", 184, "46 M parameters, J&F 76.6 on SA-V"),

@@ -17,7 +17,7 @@ ROBOT = 0
 
 
 class StreamedTracker:
-    """transformers' SAM 2. Memory does not grow with the video: some 100 MB on the device beside the model."""
+    """transformers' SAM 2. SharedBuffers does not grow with the video: some 100 MB on the device beside the model."""
 
     def __init__(self, model: Sam2VideoModel) -> None:
         self._model = model
@@ -38,7 +38,7 @@ class StreamedTracker:
 
 
 class PreparedFrames:
-    """What a session takes for its frames: the one at an index, normalised, float32 (3, side, side), made on demand."""
+    """What a session takes for its frames: the one at an index, normalized, float32 (3, side, side), made on demand."""
 
     def __init__(self, frames: Frames, side: int, device: torch.device) -> None:
         self._frames, self._side, self._device = frames, side, device

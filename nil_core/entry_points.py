@@ -1,0 +1,137 @@
+"""What the installed distributions declare, read from their metadata alone; and the import of what they declared.
+
+The registry (one of N) and the hooks (everyone) both start here. Nothing is imported before :func:`load`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from operator import attrgetter
+from typing import Any
+
+from nil_core.errors import NilError, PluginError
+
+PREFIX = "nil."
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry point of one installed distribution.
+
+    Attributes:
+        group: e.g. ``nil.encoders``.
+        name: as its author wrote it, e.g. ``sim_mask``.
+        value: ``package:object``, or ``package`` alone.
+        distribution: name of the distribution that declares it.
+        version: of that distribution.
+    """
+
+    group: str
+    name: str
+    value: str
+    distribution: str
+    version: str
+
+    @property
+    def key(self) -> str:
+        """The name for comparisons: hyphen, dot and underscore are one, and so are upper and lower case."""
+        return canonical(self.name)
+
+    def __str__(self) -> str:
+        kind = self.group.removeprefix(PREFIX).removesuffix("s")
+        return f"{kind} {self.name!r} ({self.distribution} {self.version})"
+
+
+def canonical(name: str) -> str:
+    """``Sim-Mask`` and ``sim_mask`` are one name."""
+    return re.sub(r"[-_.]+", "_", name).lower()
+
+
+@cache
+def entries(group: str) -> tuple[Entry, ...]:
+    """Every entry point of a group, by name and then distribution. Read once per process; imports nothing."""
+    found = (_described(group, each) for each in _metadata().select(group=group))
+    return tuple(sorted(found, key=lambda entry: (entry.key, entry.distribution)))
+
+
+def load(entry: Entry, path: str = "") -> Any:
+    """Import ``package.module:object``.
+
+    Args:
+        entry: who is to blame when the import fails.
+        path: what to import; the entry's own value unless given.
+
+    Raises:
+        PluginError: the import failed in whatever way, ``sys.exit`` included.
+    """
+    path = path or entry.value
+    module, _, attribute = path.partition(":")
+    with plugin_errors(entry, f"cannot load {path}"):
+        target = import_module(module)
+        if attribute:
+            target = attrgetter(attribute)(target)
+    return target
+
+
+@contextmanager
+def plugin_errors(entry: Entry, doing: str) -> Iterator[None]:
+    """Turn whatever a plugin's code raises into a one-line :class:`PluginError` that names the plugin.
+
+    ``KeyboardInterrupt`` is the user's and a ``NilError`` already speaks to a person: both pass.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, NilError):
+        raise
+    except BaseException as error:
+        raise broken(entry, f"{doing}: {reason(error)}", _remedy(entry, error)) from error
+
+
+def broken(entry: Entry, why: str, hint: str) -> PluginError:
+    """The error for an entry that cannot serve."""
+    return PluginError(f"{entry}: {why}", hint)
+
+
+def reason(error: BaseException) -> str:
+    """An exception in one line of bearable length."""
+    text = one_line(str(error))
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def one_line(text: str, limit: int = 200) -> str:
+    """Text without line breaks, cut at a bearable length."""
+    text = " ".join(text.split())
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def _remedy(entry: Entry, error: BaseException) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        missing = error.name.partition(".")[0]
+        if missing != entry.value.partition(":")[0].partition(".")[0]:
+            return f"install what provides the module {missing}, often: pip install {missing}"
+    return _reinstall(entry)
+
+
+def _reinstall(entry: Entry) -> str:
+    return f"pip install --upgrade --force-reinstall {entry.distribution}, or pip uninstall {entry.distribution}"
+
+
+_metadata = cache(entry_points)
+"""The entry points of every installed distribution; the first one of a name on ``sys.path`` counts, as for imports."""
+
+
+def _described(group: str, found: EntryPoint) -> Entry:
+    try:
+        assert found.dist is not None
+        about = found.dist.metadata
+        name = about["Name"] if "Name" in about else "unknown"  # noqa: SIM401  it has no get() in its type
+        version = about["Version"] if "Version" in about else "unknown"  # noqa: SIM401
+    except Exception:  # a folder left half removed; the import of the plugin will say the rest
+        name = version = "unknown"
+    return Entry(group, found.name, found.value.partition("[")[0].strip(), name, version)

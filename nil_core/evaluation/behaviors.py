@@ -1,0 +1,140 @@
+"""A walk, and what a policy might do instead: motions whose likeness to the walk is known, to put eyes to the test.
+
+All are played without physics, but for the fall.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import mujoco
+import numpy as np
+
+from nil_core.card import Capability
+from nil_core.components import Choice
+from nil_core.config import RunConfig
+from nil_core.errors import ConfigError, DataError
+from nil_core.reference.generation import compose_request
+from nil_core.sim.scene import RobotScene
+from nil_core.types import Doubles, Progress
+
+LEAD = 1.0
+"""Seconds left out at the beginning, in which generators start from rest."""
+
+SECONDS = 2.5
+"""Length of every behavior."""
+
+FASTER = 1.5
+FINER = 2
+"""Poses of the walk per tick, so that it can be played at half its speed."""
+
+REFERENCE = "the walk itself"
+SHIFTED, NOISY, FALLING = "0.04 s later", "joint noise 0.4 rad", "falling"
+ORDER = (SHIFTED, NOISY, FALLING)
+"""What eyes must see in this order, from likest to least like, to be of use."""
+
+
+def walk(config: RunConfig, choice: Choice, scene: RobotScene, progress: Progress) -> Doubles:
+    """The motion that the chosen generator draws.
+
+    Returns:
+        float64 (n, nq), ``FINER`` poses a tick, long enough for :func:`behaviors`.
+
+    Raises:
+        ConfigError: the generator draws no motion of the robot.
+        DataError: or none this long.
+    """
+    drawer = choice["generator"]
+    if not drawer.can(Capability.NEEDS_SCENE):
+        raise ConfigError(
+            f"generator {drawer.name} makes videos and no motion that could be varied", "take gait or mocap"
+        )
+    rate = FINER * config.environment.tick_hz
+    seconds = LEAD + FASTER * SECONDS
+    request = replace(compose_request(config, drawer, scene), fps=rate, seconds=seconds)
+    trajectory = drawer.build().generate(request, progress).trajectory
+    if trajectory is None or len(trajectory) < round(seconds * rate) + 1:
+        raise DataError(f"generator {drawer.name} gave no motion of {seconds:g} s", "take gait or mocap")
+    return np.asarray(trajectory)
+
+
+def behaviors(scene: RobotScene, motion: Doubles, tick_hz: float, seed: int = 0) -> dict[str, Doubles]:
+    """The walk and fifteen other behaviors.
+
+    Args:
+        scene: robot, model and stand.
+        motion: from :func:`walk`.
+        tick_hz: of the poses that are wanted.
+        seed: of the noise.
+
+    Returns:
+        name to poses, float64 (T, nq), one a tick for ``SECONDS``; :data:`REFERENCE` is the walk.
+    """
+    ticks = np.arange(round(SECONDS * tick_hz) + 1)
+    joints = np.array([scene.model.joint(a.joint).qposadr[0] for a in scene.spec.actuators])
+    random = np.random.default_rng(seed)
+
+    def played(later: float = 0.0, speed: float = 1.0) -> Doubles:
+        start = round((LEAD + later) * tick_hz * FINER)
+        return np.asarray(motion[start + np.rint(FINER * speed * ticks).astype(int)])
+
+    def noisy(deviation: float) -> Doubles:
+        poses = played()
+        poses[:, joints] += random.normal(0, deviation, (len(poses), len(joints)))
+        return poses
+
+    walk = played()
+    return {
+        REFERENCE: walk,
+        SHIFTED: played(later=0.04),
+        "0.08 s later": played(later=0.08),
+        "0.2 s later": played(later=0.2),
+        "0.52 s later": played(later=0.52),
+        "half as fast": played(speed=0.5),
+        "half as fast again": played(speed=FASTER),
+        "backwards": walk[::-1],
+        "joint noise 0.05 rad": noisy(0.05),
+        "joint noise 0.2 rad": noisy(0.2),
+        NOISY: noisy(0.4),
+        "turned by 90 degrees": _turned(scene, walk),
+        "frozen in mid-stride": np.tile(walk[len(walk) // 2], (len(walk), 1)),
+        "standing still": np.tile(scene.standing_qpos, (len(walk), 1)),
+        "flailing": _flailing(scene, joints, ticks / tick_hz, random),
+        FALLING: _falling(scene, walk, tick_hz),
+    }
+
+
+def _turned(scene: RobotScene, walk: Doubles) -> Doubles:
+    root = _root(scene)
+    poses, quarter = walk.copy(), np.array([np.sqrt(0.5), 0.0, 0.0, np.sqrt(0.5)])
+    for pose in poses:
+        mujoco.mju_mulQuat(pose[root + 3 : root + 7], quarter, pose[root + 3 : root + 7].copy())
+    return poses
+
+
+def _flailing(scene: RobotScene, joints: np.ndarray, times: Doubles, random: np.random.Generator) -> Doubles:
+    """Every joint swings by up to 0.8 rad about the stand, at a rate and from a phase of its own."""
+    poses = np.tile(scene.standing_qpos, (len(times), 1))
+    rates, phases = random.uniform(0.5, 2.5, len(joints)), random.uniform(0, 2 * np.pi, len(joints))
+    poses[:, joints] += 0.8 * np.sin(2 * np.pi * rates * times[:, None] + phases)
+    return poses
+
+
+def _falling(scene: RobotScene, walk: Doubles, tick_hz: float) -> Doubles:
+    """The walk when its motors lose their power at the first moment: simulated."""
+    model = copy.copy(scene.model)
+    model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_ACTUATION
+    data = mujoco.MjData(model)
+    data.qpos[:] = walk[0]
+    mujoco.mj_differentiatePos(model, data.qvel, 1 / tick_hz, walk[0], walk[1])
+    poses = np.empty_like(walk)
+    for pose in poses:
+        pose[:] = data.qpos
+        mujoco.mj_step(model, data, round(1 / (tick_hz * model.opt.timestep)))
+    return poses
+
+
+def _root(scene: RobotScene) -> int:
+    """Where the root's free joint begins in qpos."""
+    return int(scene.model.joint(scene.model.body(scene.spec.root).jntadr[0]).qposadr[0])

@@ -1,0 +1,90 @@
+"""A policy to look at: one episode as a video with floor, shadows and light, or in MuJoCo's viewer."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import nil_core.sim  # noqa: F401  chooses the OpenGL backend before anything imports mujoco
+
+# isort: split
+import mujoco
+import numpy as np
+
+from nil_core.experiment.experiment import Evaluator, Experiment, build_scene, deterministic_policy
+from nil_core.experiment.pipeline import load_policy, open_experiment
+from nil_core.reporting import Reporter
+from nil_core.sim.renderer import Renderer
+from nil_core.storage import run_folder
+from nil_core.types import Doubles, Frames, Progress
+from nil_core.video.files import write_video
+
+
+def play(folder: Path, out: Path | None, seed: int, size: int, which: str, viewer: bool, reporter: Reporter) -> Path:
+    """Roll out one episode of a run's policy and show it.
+
+    Args:
+        folder: of the run.
+        out: mp4 to write; default ``videos/play.mp4`` in the run.
+        seed: of the start state.
+        size: side of the picture.
+        which: ``newest`` or ``best`` checkpoint.
+        viewer: open MuJoCo's viewer too, where there is a display.
+        reporter: who to tell.
+
+    Returns:
+        the video's path.
+    """
+    opened, config = run_folder.open_run(folder)
+    experiment = open_experiment(opened, config)
+    evaluator = Evaluator(experiment, 1, seed)
+    try:
+        agent = load_policy(opened, experiment, evaluator.simulation, which)
+        episode = evaluator.episodes(deterministic_policy(agent))[0]
+    finally:
+        evaluator.close()
+    path = out or opened.videos / "play.mp4"
+    write_video(path, draw(experiment, episode.qpos, size, reporter.progress), experiment.reference.tick_hz)
+    reporter.say(f"video: {path}")
+    if viewer and has_display():
+        show(experiment, episode.qpos)
+    return path
+
+
+def draw(experiment: Experiment, qpos: Doubles, size: int, progress: Progress) -> Frames:
+    """Poses (T, nq) with undecimated meshes, floor and shadows: uint8 (T, size, size, 3)."""
+    scene = build_scene(experiment.config, experiment.choice, detailed=True)
+    data = mujoco.MjData(scene.model)
+    frames = np.empty((len(qpos), size, size, 3), np.uint8)
+    renderer = Renderer(scene.model, size, scene.spec.camera, scene.spec.root, pretty=True)
+    try:
+        for i, pose in enumerate(qpos):
+            data.qpos[:] = pose
+            mujoco.mj_forward(scene.model, data)
+            renderer.draw(data, frames[i])
+            progress(i + 1, len(qpos), "frames drawn")
+    finally:
+        renderer.close()
+    return frames
+
+
+def show(experiment: Experiment, qpos: Doubles) -> None:
+    """Poses in MuJoCo's viewer, over and over, until its window is closed."""
+    import mujoco.viewer
+
+    model = build_scene(experiment.config, experiment.choice, detailed=True).model
+    data = mujoco.MjData(model)
+    with mujoco.viewer.launch_passive(model, data) as window:
+        while window.is_running():
+            for pose in qpos:
+                data.qpos[:] = pose
+                mujoco.mj_forward(model, data)
+                window.sync()
+                time.sleep(1 / experiment.reference.tick_hz)
+
+
+def has_display() -> bool:
+    """Whether a window could open."""
+    return sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

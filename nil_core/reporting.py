@@ -1,0 +1,109 @@
+"""What a run tells whoever watches. The command line draws it; scripts and notebooks get plain lines, or silence."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Protocol, TextIO
+
+from nil_core.time_shares import briefly
+
+
+class Reporter(Protocol):
+    """The ears of a run. Every method returns at once and never raises."""
+
+    def say(self, text: str) -> None:
+        """A line worth keeping."""
+        ...
+
+    def warn(self, text: str) -> None:
+        """A line worth noticing."""
+        ...
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """A small table."""
+        ...
+
+    def progress(self, done: int, total: int, what: str) -> None:
+        """How far a long part is (a :data:`nil_core.types.Progress`)."""
+        ...
+
+    def learning(self, step: int, total: int, values: Mapping[str, float], rates: Mapping[str, float]) -> None:
+        """How training goes, about once a second.
+
+        Args:
+            step, total: environment steps.
+            values: the newest metrics.
+            rates: ``steps_per_second``, ``seconds_left``, and :func:`nil_core.time_shares.shares` of the time,
+                largest first, once they are known.
+        """
+        ...
+
+
+class Silent:
+    """Says nothing."""
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+    def warn(self, text: str) -> None:
+        """Nothing."""
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Nothing."""
+
+    def progress(self, done: int, total: int, what: str) -> None:
+        """Nothing."""
+
+    def learning(self, step: int, total: int, values: Mapping[str, float], rates: Mapping[str, float]) -> None:
+        """Nothing."""
+
+
+class Lines(Silent):
+    """Plain lines, for logs and for streams that are no terminal.
+
+    Args:
+        stream: where to.
+        every: seconds between lines about training.
+    """
+
+    def __init__(self, stream: TextIO | None = None, every: float = 10.0) -> None:
+        self._stream = stream or sys.stdout
+        self._every = every
+        self._last = 0.0
+        self._tenth = ("", -1)
+
+    def say(self, text: str) -> None:
+        """One line."""
+        print(text, file=self._stream, flush=True)
+
+    def warn(self, text: str) -> None:
+        """One line, marked."""
+        self.say(f"warning: {text}")
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Columns padded to one width each."""
+        widths = [max(len(row[i]) for row in [columns, *rows]) for i in range(len(columns))]
+        self.say(title)
+        for row in [columns, *rows]:
+            self.say("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+    def progress(self, done: int, total: int, what: str) -> None:
+        """A line at each fifth."""
+        fifth = (what, 5 * done // max(total, 1))
+        if fifth != self._tenth and (done == total or fifth[1] > 0):
+            self.say(f"{what}: {done}/{total}")
+        self._tenth = fifth
+
+    def learning(self, step: int, total: int, values: Mapping[str, float], rates: Mapping[str, float]) -> None:
+        """A line every few seconds."""
+        import time
+
+        if step < total and time.monotonic() - self._last < self._every:
+            return
+        self._last = time.monotonic()
+        shown = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+        left = rates.get("seconds_left")
+        eta = f"  {left / 60:.1f} min left" if left is not None else ""
+        where = f"  time: {parts}" if (parts := briefly(rates)) else ""
+        self.say(f"step {step}/{total}  {rates.get('steps_per_second', 0):.0f}/s{eta}{where}  {shown}")

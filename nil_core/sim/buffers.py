@@ -1,0 +1,129 @@
+"""What environments and the process that asks them share: the arrays of a step, and the states they stand in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nil_core.sim.environment import ImitationEnvironment, Measurements, State
+from nil_core.types import Doubles, Floats, Frames, Masks
+
+STATE_BUFFERS = 2
+
+
+@dataclass(frozen=True)
+class StepBuffers:
+    """What N environments say after a step, each array with a leading N. Valid until the next step.
+
+    Attributes:
+        actions: float32 (N, nu), input.
+        observations: float32 (N, obs), to act on next: after a reset where an episode ended.
+        final_observations: float32 (N, obs), before that reset; equal to ``observations`` elsewhere.
+        terminated, truncated: bool (N,), the episode ended in a fall, or at the end of the reference.
+        ticked: bool (N,), this step ended a tick (an episode's end always does), and ``frames`` are new.
+        tick: int64 (N,), which tick it was, 1 ... ticks.
+        frames, masks: uint8 (N, S, S, 3) and bool (N, S, S), the moment the tick ended.
+        start_frames, start_masks: the same, of the episode's first moment; new after an end.
+        start_tick: int64 (N,), the tick of that moment, 0 for a start at rest; new after an end.
+        measurements: float32 (N, M), packed :class:`nil_core.sim.environment.Measurements`.
+        speed: float32 (N,), forward speed of the root in m/s.
+        environment_reward: float32 (N,).
+        qpos: float64 (N, nq), where the step led to, before any reset; after a reset of all, where they start.
+        busy: float64 (N, 2), seconds spent in physics and in rendering.
+    """
+
+    actions: Floats
+    observations: Floats
+    final_observations: Floats
+    terminated: Masks
+    truncated: Masks
+    ticked: Masks
+    tick: npt.NDArray[np.int64]
+    frames: Frames
+    masks: Masks
+    start_frames: Frames
+    start_masks: Masks
+    start_tick: npt.NDArray[np.int64]
+    measurements: Floats
+    speed: Floats
+    environment_reward: Floats
+    qpos: Doubles
+    busy: Doubles
+
+    @property
+    def ended(self) -> Masks:
+        """bool (N,): the episode is over."""
+        return self.terminated | self.truncated
+
+    def part(self, which: slice) -> StepBuffers:
+        """The same arrays for some of the environments, as views."""
+        return StepBuffers(*(getattr(self, f.name)[which] for f in fields(self)))
+
+
+@dataclass(frozen=True)
+class SharedBuffers:
+    """Room for the buffers and states of N environments, which worker processes can share.
+
+    States have two state buffers, used in turn: what a step leads to is written beside what it began from, so that a step cut
+    off in its middle can be taken again. They cost 1 to 3 kB per environment and buffer_index; a frame of 128 px with its mask
+    is 64 kB.
+
+    Attributes:
+        layout: name to shape and dtype.
+        arrays: name to bytes.
+    """
+
+    layout: dict[str, tuple[tuple[int, ...], npt.DTypeLike]]
+    arrays: dict[str, Any]
+
+    @classmethod
+    def reserve(cls, like: ImitationEnvironment, num_envs: int, allocate: Callable[[int], Any]) -> SharedBuffers:
+        """For N environments such as the one given; ``allocate`` makes so many bytes, all 0."""
+        layout = _layout(like, num_envs)
+        arrays = {
+            name: allocate(max(1, int(np.prod(shape)) * np.dtype(dtype).itemsize))
+            for name, (shape, dtype) in layout.items()
+        }
+        return cls(layout, arrays)
+
+    def step_buffers(self) -> StepBuffers:
+        """As views."""
+        return StepBuffers(**{field.name: self._view(field.name) for field in fields(StepBuffers)})
+
+    def states(self) -> State:
+        """(state buffers, N), a view."""
+        return self._view("states")
+
+    def _view(self, name: str) -> npt.NDArray[Any]:
+        shape, dtype = self.layout[name]
+        return np.frombuffer(self.arrays[name], dtype, int(np.prod(shape))).reshape(shape)
+
+
+def _layout(like: ImitationEnvironment, num_envs: int) -> dict[str, tuple[tuple[int, ...], npt.DTypeLike]]:
+    scene, task = like.plan.scene, like.task_
+    size, model = scene.render_size, scene.model
+    each: dict[str, tuple[tuple[int, ...], npt.DTypeLike]] = {
+        "actions": ((model.nu,), np.float32),
+        "observations": ((task.observer.size,), np.float32),
+        "final_observations": ((task.observer.size,), np.float32),
+        "terminated": ((), np.bool_),
+        "truncated": ((), np.bool_),
+        "ticked": ((), np.bool_),
+        "tick": ((), np.int64),
+        "frames": ((size, size, 3), np.uint8),
+        "masks": ((size, size), np.bool_),
+        "start_frames": ((size, size, 3), np.uint8),
+        "start_masks": ((size, size), np.bool_),
+        "start_tick": ((), np.int64),
+        "measurements": ((Measurements.size(model.nu, task.feet.count),), np.float32),
+        "speed": ((), np.float32),
+        "environment_reward": ((), np.float32),
+        "qpos": ((model.nq,), np.float64),
+        "busy": ((2,), np.float64),
+    }
+    layout = {name: ((num_envs, *shape), dtype) for name, (shape, dtype) in each.items()}
+    return layout | {"states": ((STATE_BUFFERS, num_envs), like.state_type)}

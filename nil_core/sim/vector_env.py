@@ -1,0 +1,176 @@
+"""Many environments over a few processes, each with one GL context; everything large travels through shared memory.
+
+A process that dies or hangs is replaced. Its environments go on from the states that they had after the last whole
+step, and take the step again: to the bit the one that was lost, so that a run does not notice.
+"""
+
+from __future__ import annotations
+
+import logging
+from multiprocessing.sharedctypes import RawArray
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from nil_core.errors import MachineError
+from nil_core.sim.buffers import SharedBuffers, StepBuffers
+from nil_core.sim.environment import EnvSpec, ImitationEnvironment, State
+from nil_core.sim.local_envs import LocalEnvs
+from nil_core.sim.worker_process import Worker, WorkerLost, WorkerSpec
+from nil_core.types import Floats
+
+__all__ = ["VectorEnv", "StepBuffers", "State"]
+
+REPLACEMENTS = 3  # in the life of a simulation; a machine that loses more has a trouble of its own
+
+_log = logging.getLogger(__name__)
+
+
+class VectorEnv:
+    """N environments over W worker processes: ``send`` actions, do something else, ``receive`` what became of them.
+
+    After an error only ``restore`` brings the environments together again; ``state`` is that before the error.
+
+    Args:
+        plan: what the environments are.
+        num_envs: N.
+        workers: W processes (at most N); 0 simulates in this process, inside ``receive``.
+        seed: of all randomness in the environments.
+        render: draw frames and masks.
+        measure: fill ``measurements``.
+
+    Raises:
+        MachineError: a worker cannot start, or more of them were lost than are replaced.
+    """
+
+    def __init__(
+        self,
+        plan: EnvSpec,
+        num_envs: int,
+        workers: int,
+        seed: int,
+        render: bool = True,
+        measure: bool = True,
+    ) -> None:
+        first = ImitationEnvironment(plan, 0)
+        self.observation_size = first.task_.observer.size
+        self.feet = first.task_.feet.count
+        self.num_envs = num_envs
+        memory = SharedBuffers.reserve(
+            first, num_envs, lambda size: RawArray("B", size) if workers else bytearray(size)
+        )
+        self.buffers, self._states, self._buffer_index = memory.step_buffers(), memory.states(), 0
+        for i, one in enumerate(np.random.SeedSequence(seed).spawn(num_envs)):
+            first.task_.random = np.random.default_rng(one)
+            self._states[self._buffer_index, i] = first.state()
+        shares = np.array_split(np.arange(num_envs), min(workers, num_envs)) if workers else []
+        self._specs = [WorkerSpec(plan, memory, slice(int(s[0]), int(s[-1]) + 1), render, measure) for s in shares]
+        self._command = ""
+        self._replacements_left = 0  # one that does not even start is not worth another
+        self._workers: list[Worker] = []
+        self._local = None if workers else LocalEnvs(plan, self.buffers, render, measure)
+        try:
+            for w in range(len(self._specs)):
+                self._workers.append(self._start(w))
+            self._run("restore")
+        except BaseException:
+            self.close()
+            raise
+        self._replacements_left = REPLACEMENTS
+
+    def reset(self) -> StepBuffers:
+        """Start every episode anew."""
+        return self._run("reset")
+
+    def send(self, actions: Floats) -> None:
+        """Hand over actions (N, nu); worker processes start at once."""
+        self.buffers.actions[:] = actions
+        self._send_all("step")
+
+    def receive(self) -> StepBuffers:
+        """Wait for the step that was sent."""
+        if self._local is not None:
+            self._local.execute(self._command, self._states, self._buffer_index)
+        failures = [failure for w in range(len(self._workers)) if (failure := self._answer(w))]
+        if failures:
+            raise failures[0]
+        self._buffer_index = 1 - self._buffer_index
+        return self.buffers
+
+    def step(self, actions: Floats) -> StepBuffers:
+        """Send and receive."""
+        self.send(actions)
+        return self.receive()
+
+    def state(self) -> State:
+        """Of every environment, in order, after the last whole step."""
+        states: State = self._states[self._buffer_index].copy()
+        return states
+
+    def restore(self, states: State) -> None:
+        """Back to a saved :meth:`state`; ``buffers.observations`` follow."""
+        self._states[self._buffer_index] = states
+        self._run("restore")
+
+    def close(self) -> None:
+        """End the workers. Safe to call twice."""
+        if self._local is not None:
+            self._local.close()
+        for worker in self._workers:
+            worker.close()
+        self._workers = []
+
+    def _run(self, command: str) -> StepBuffers:
+        self._send_all(command)
+        return self.receive()
+
+    def _send_all(self, command: str) -> None:
+        self._command = command
+        for worker in self._workers:
+            worker.send(command, self._buffer_index)
+
+    def _answer(self, w: int) -> Exception | None:
+        """Of a worker, or of those that replace it; what went wrong is returned, so that the others are heard too."""
+        while True:
+            try:
+                self._workers[w].receive()
+                return None
+            except WorkerLost as loss:
+                if not self._replacements_left:
+                    return _machine_error(loss)
+                self._replace(w, loss)
+            except Exception as error:
+                return error
+
+    def _replace(self, w: int, loss: WorkerLost) -> None:
+        """Start another process in the states of the last whole step, and give it the same command."""
+        self._replacements_left -= 1
+        self._workers[w].close(patience=0.0)
+        self._workers[w] = self._start(w)
+        self._workers[w].send(self._command, self._buffer_index)
+        text = "%s; process %s takes its place and the step again, so that nothing is lost (%d more may be replaced)"
+        _log.warning(text, loss, self._workers[w].number, self._replacements_left)
+
+    def _start(self, w: int) -> Worker:
+        name = f"simulation worker {w}"
+        try:
+            return Worker(name, self._specs[w], self._buffer_index)
+        except OSError as error:
+            raise MachineError(
+                f"{name} cannot start: {error}", "free some memory, or --set simulation.workers=0"
+            ) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _machine_error(loss: WorkerLost) -> MachineError:
+    return MachineError(
+        str(loss), "`nil doctor` tests rendering (or try MUJOCO_GL=osmesa); `nil run --resume FOLDER` continues the run"
+    )

@@ -1,0 +1,48 @@
+"""Lines of JSON that a run appends to, and can cut back to a checkpoint."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nil_core.storage.atomic import explain_os_errors, write_text
+
+DIGITS = 6
+
+
+def append(path: Path, values: Mapping[str, Any]) -> None:
+    """One line, on disk when the call returns; numbers with six significant digits."""
+    line = json.dumps({key: _rounded(value) for key, value in values.items()}) + "\n"
+    with explain_os_errors(path), open(path, "a", encoding="utf-8") as file:
+        file.write(line)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """Every whole line; a last line cut off by a crash is left out."""
+    rows = []
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                rows.append(json.loads(line))
+            except ValueError:
+                break
+    return rows
+
+
+def cut_back(path: Path, step: int) -> None:
+    """Drop what was written after a step, and a broken last line."""
+    if path.exists():
+        kept = [json.dumps(row) + "\n" for row in read(path) if row["step"] <= step]
+        write_text(path, "".join(kept))
+
+
+def _rounded(value: Any) -> Any:
+    if not isinstance(value, float):
+        return value
+    return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None

@@ -1,0 +1,177 @@
+"""A run is a folder: what is in it, and whether a folder is one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nil_core.config import RunConfig, validate
+from nil_core.errors import RunError
+from nil_core.storage.atomic import explain_os_errors, write_json, write_text, writing
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Names of everything in a run's folder.
+
+    ``config.toml`` the resolved config; ``manifest.json`` versions, seeds, hardware; ``status.json`` how far it is;
+    ``reference/`` frame, prompt, video, masks, embeddings, provenance; ``metrics.jsonl`` what was learned, by step (no
+    clock in it: equal runs write equal bytes); ``timing.jsonl`` how fast; ``checkpoints/``; ``videos/``; ``curve.png``;
+    ``summary.json`` the table at the end; ``lock`` see :func:`nil_core.storage.lock.run_lock`.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.toml"
+
+    @property
+    def manifest(self) -> Path:
+        return self.path / "manifest.json"
+
+    @property
+    def status(self) -> Path:
+        return self.path / "status.json"
+
+    @property
+    def reference(self) -> Path:
+        return self.path / "reference"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def timing(self) -> Path:
+        return self.path / "timing.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def videos(self) -> Path:
+        return self.path / "videos"
+
+    @property
+    def curve(self) -> Path:
+        return self.path / "curve.png"
+
+    @property
+    def summary(self) -> Path:
+        return self.path / "summary.json"
+
+    def write_config(self, config: RunConfig) -> None:
+        """The resolved config."""
+        write_text(self.config, config.to_toml())
+
+    def write_status(self, state: str, step: int) -> None:
+        """``state``: started, learning, interrupted, failed or finished."""
+        write_json(self.status, {"state": state, "step": step, "at": time.strftime("%Y-%m-%d %H:%M:%S")})
+
+    def read(self, file: Path) -> dict[str, Any]:
+        """A JSON file of the folder, empty if it is not there yet."""
+        try:
+            value = json.loads(file.read_text(encoding="utf-8"))
+            if not isinstance(value, dict):
+                raise ValueError("it holds no table")
+            return value
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        except (OSError, ValueError) as error:
+            raise RunError(f"{file} cannot be read: {error}", "the run is damaged; start a new one") from None
+
+
+def create(path: Path, config: RunConfig, manifest: Mapping[str, Any]) -> RunFolder:
+    """A new run's folder.
+
+    Raises:
+        RunError: something is there already.
+        MachineError: it cannot be written.
+    """
+    refuse_occupied(path)
+    folder = RunFolder(path)
+    folder.write_config(config)
+    write_json(folder.manifest, {"nil": "run", "format": FORMAT, **manifest})
+    folder.write_status("started", 0)
+    return folder
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Where to fill a new folder: under another name until the block ends well, so that a kill leaves no half a run.
+
+    An empty folder that is there already is filled where it is: somebody may stand in it.
+    """
+    if not path.exists():
+        with writing(path) as temporary:
+            yield temporary
+        return
+    try:
+        yield path
+    except BaseException:
+        shutil.rmtree(path, ignore_errors=True)
+        raise
+
+
+def refuse_occupied(path: Path) -> None:
+    """Never write over what is there.
+
+    Raises:
+        RunError: the path is a file, or a folder with something in it.
+        MachineError: nothing can be there.
+    """
+    with explain_os_errors(path):
+        occupied = path.exists() and (not path.is_dir() or any(path.iterdir()))
+    if occupied:
+        raise RunError(f"{path} exists already", f"another --out, or `nil run --resume {path}`")
+
+
+def open_run(path: Path) -> tuple[RunFolder, RunConfig]:
+    """An existing run and its config.
+
+    Raises:
+        RunError: no run, or one of another format.
+    """
+    import tomllib
+
+    folder = RunFolder(path)
+    manifest = folder.read(folder.manifest)
+    if manifest.get("nil") != "run":
+        raise RunError(f"{path} is no run folder", "`nil runs list` shows those under ./runs")
+    if manifest.get("format") != FORMAT:
+        raise RunError(
+            f"{path} was written in format {manifest.get('format')}, this nil reads format {FORMAT}",
+            f"continue it with nil-core {manifest.get('versions', {}).get('nil-core', 'of its time')}",
+        )
+    try:
+        tree = tomllib.loads(folder.config.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{folder.config} cannot be read: {error}", "the run is damaged; start a new one") from None
+    return folder, validate(tree)
+
+
+def fresh_path(root: Path, config: RunConfig) -> Path:
+    """A name that tells runs apart: date, time, robot, skill, seed."""
+    words = "-".join([config.robot.name, *config.skill.split()][:4])
+    stem = f"{time.strftime('%Y-%m-%d_%H%M%S')}_{words}-s{config.seed}"
+    safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in stem)
+    path, number = root / safe, 1
+    while path.exists():
+        number += 1
+        path = root / f"{safe}-{number}"
+    return path
+
+
+def list_runs(root: Path) -> list[RunFolder]:
+    """Every run under a folder, oldest first."""
+    return [RunFolder(p.parent) for p in sorted(root.glob("[!.]*/manifest.json"))]

@@ -1,0 +1,75 @@
+"""Interpolate a video's size and the square that reward and encoder see, and from the first frame to a model's size."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from nil_core.errors import DataError
+from nil_core.types import Color, CropBox, Frames, Masks
+from nil_core.video.crop import crop
+
+
+def enclosing_square(width: int, height: int) -> CropBox:
+    """The square that shows the whole of a picture, in its middle."""
+    side = max(width, height)
+    return -((side - width) // 2), -((side - height) // 2), side
+
+
+def central_square(width: int, height: int) -> CropBox:
+    """Where a letterboxed first frame lies in a video of any size: the :attr:`nil_core.types.Video.crop_box` to tell."""
+    side = min(width, height)
+    return (width - side) // 2, (height - side) // 2, side
+
+
+def letterbox(frame: Frames, width: int, height: int, background: Color) -> Frames:
+    """A first frame at the size and aspect that a model wants: whole, in the middle, the background around it.
+
+    The video that comes of it shows the first frame in :func:`central_square`, whatever size it has itself.
+
+    Args:
+        frame: uint8 (S, S, 3).
+        width, height: pixels wanted.
+        background: :attr:`nil_core.types.GenerationRequest.background`.
+
+    Returns:
+        uint8 (height, width, 3).
+
+    Raises:
+        DataError: the frame is no square.
+    """
+    if frame.shape[0] != frame.shape[1]:
+        raise DataError(f"a first frame is a square, got {frame.shape[1]}x{frame.shape[0]}", "letterbox only once")
+    left, top, side = map(int, central_square(width, height))
+    picture = np.full((height, width, 3), background, np.uint8)
+    resized = Image.fromarray(frame).resize((side, side), Image.Resampling.LANCZOS)
+    picture[top : top + side, left : left + side] = np.asarray(resized)
+    return picture
+
+
+def to_square(frames: Frames, masks: Masks, size: int, crop_box: CropBox | None = None) -> tuple[Frames, Masks]:
+    """The robot on black, as the renderer would show it.
+
+    Args:
+        frames: uint8 (T, H, W, 3).
+        masks: bool (T, H, W); what they leave out becomes black.
+        size: S.
+        crop_box: the square to show; None: the whole picture, padded with black.
+
+    Returns:
+        uint8 (T, S, S, 3) and bool (T, S, S).
+    """
+    crop_box = crop_box or enclosing_square(frames.shape[2], frames.shape[1])
+    squares, robots = zip(*(crop(*each, crop_box, size) for each in zip(frames, masks, strict=True)), strict=True)
+    return np.stack(squares), np.stack(robots)
+
+
+def fit_mask(mask: Masks, height: int, width: int, crop_box: CropBox | None = None) -> Masks:
+    """A mask of the first frame (S, S) laid on a video (H, W) where :func:`to_square` would take it from."""
+    left, top, side = crop_box or enclosing_square(width, height)
+    # pixel centers
+    rows = np.floor((np.arange(height) + 0.5 - top) * mask.shape[0] / side).astype(np.int64)
+    columns = np.floor((np.arange(width) + 0.5 - left) * mask.shape[1] / side).astype(np.int64)
+    inside = ((rows >= 0) & (rows < mask.shape[0]))[:, None] & ((columns >= 0) & (columns < mask.shape[1]))
+    fitted: Masks = inside & mask[np.ix_(rows.clip(0, mask.shape[0] - 1), columns.clip(0, mask.shape[1] - 1))]
+    return fitted
