@@ -10,7 +10,9 @@ ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 RUN_PLUGINS := agents/sac encoders/hog generators/gait robots/a1 segmenters/sim_mask
-PROJECTS := pyproject.toml requirements.txt $(wildcard plugins/*/*/pyproject.toml)
+PLUGIN_PROJECTS := $(wildcard plugins/*/*/pyproject.toml)
+PROJECTS := pyproject.toml $(PLUGIN_PROJECTS)
+EXTRAS := dev,diffusion,export,hosted,learning,vision,weights
 
 .PHONY: run test install
 
@@ -34,7 +36,7 @@ install: .venv/all.stamp
 
 .venv/all.stamp: $(BIN)/python $(PROJECTS)
 	$(PIP) install "$(TORCH)" "setuptools>=77"
-	$(PIP) install --no-build-isolation -r requirements.txt -e ".[dev]"
+	$(PIP) install --no-build-isolation -e ".[$(EXTRAS)]" $(PLUGIN_PROJECTS:%/pyproject.toml=-e ./%)
 	SAM2_BUILD_CUDA=0 $(PIP) install --no-build-isolation --no-deps "sam2>=1.1"
 	$(BIN)/python .ci/check_gl.py
 	@touch $@ .venv/run.stamp

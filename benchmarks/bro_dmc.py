@@ -1,10 +1,10 @@
 """An agent on tasks of the dm_control suite, beside the published returns.
 
 Published: BRO and BRO Fast from the curves of its authors' code (10 seeds, action repeat 1), SAC from the result files
-of SimBa (arXiv 2410.09754; 10 seeds, two gradient steps a step, action repeat 2). A run goes on where it was stopped.
+of SimBa (arXiv 2410.09754; 10 seeds, two gradient steps a step, action repeat 2). A stopped run resumes.
 
     python benchmarks/bro_dmc.py pendulum-swingup --agent bro-fast --steps 100000 --seeds 0 1 2
-    python benchmarks/bro_dmc.py walker-run --agent sac --set discount=0.99 --set learning_rate=3e-4
+    python benchmarks/bro_dmc.py walker-run --agent sac --set gamma=0.99 --set learning_rate=3e-4
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("MUJOCO_GL", "disabled")  # nothing is drawn
+os.environ.setdefault("MUJOCO_GL", "disabled")  # no rendering
 
 import dm_env
 import numpy as np
@@ -23,8 +23,8 @@ from dm_control import suite
 
 from nil_core import registry
 from nil_core.errors import NilError
+from nil_core.experiment.task import TaskSettings, train_on_task
 from nil_core.storage import log
-from nil_core.train.plain import Plan, learn
 
 PUBLISHED: dict[str, dict[str, dict[int, int]]] = {
     "pendulum-swingup": {
@@ -50,14 +50,14 @@ PUBLISHED: dict[str, dict[str, dict[int, int]]] = {
 }
 
 
-def run(task: str, agent: str, options: dict[str, Any], plan: Plan, folder: Path) -> list[dict[str, Any]]:
+def run(task: str, agent: str, options: dict[str, Any], settings: TaskSettings, folder: Path) -> list[dict[str, Any]]:
     """One seed; the evaluations so far."""
     domain, name = task.split("-", 1)
 
     def make(seed: int) -> dm_env.Environment:
         return suite.load(domain, name.replace("-", "_"), task_kwargs={"random": seed})
 
-    return learn(lambda setting: registry.build("agent", agent, options, setting), make, folder, plan)
+    return train_on_task(lambda spec: registry.build("agent", agent, options, spec), make, folder, settings)
 
 
 def main() -> None:
@@ -77,9 +77,13 @@ def main() -> None:
     curves, hours = [], []
     for seed in given.seeds:
         folder = given.out / label / str(seed)
-        plan = Plan(given.steps, seed, 1000, given.device, eval_every=given.every, checkpoint_every=given.every)
+        settings = TaskSettings(
+            given.steps, seed, 1000, given.device, eval_every=given.every, checkpoint_every=given.every
+        )
         try:
-            curves.append({row["step"]: row["return"] for row in run(given.task, given.agent, options, plan, folder)})
+            curves.append(
+                {row["step"]: row["return"] for row in run(given.task, given.agent, options, settings, folder)}
+            )
         except NilError as error:
             raise SystemExit(str(error)) from None
         hours.append(sum(row["seconds"] for row in log.read(folder / "timing.jsonl")) / 3600)

@@ -1,14 +1,13 @@
-"""Milliseconds per gradient step of ``sac`` and ``bro``, beside the same algorithms written the ordinary way.
+"""Milliseconds per gradient step of ``sac`` and ``bro``, compared with plain implementations of the same algorithms.
 
-The ordinary way: two critics of ``nn.Sequential`` run one after the other, ``Adam`` (torch's default), one replay draw,
-one target loop and five ``.item()`` per step; of BRO also every pair of quantiles as a table. Stable-Baselines3's SAC
-joins if it is installed (its networks have no layer normalization, so it computes less). Rounds take turns, so that a
-busy machine slows all alike. Seconds of the processor count only the process's own, with one thread; wall seconds are
-what a user waits.
+Plain: two critics of ``nn.Sequential`` run one after the other, ``Adam`` (torch's default), one replay draw, one loop
+over the targets and five ``.item()`` per step; for BRO also every pair of quantiles as a table. Stable-Baselines3's SAC
+is included if it is installed (its networks have no layer normalization, so it computes less). Rounds alternate, so
+that other load on the machine affects all alike. CPU seconds are those of this process.
 
     python benchmarks/update.py --threads 0 1 2 --rounds 5
 
-With 0 threads each takes its own default: the ordinary ways as many as there are cores, which is torch's.
+With 0 threads each uses its own default: the plain implementations torch's, one for each core.
 """
 
 from __future__ import annotations
@@ -30,11 +29,11 @@ from nil_core.api import AgentSpec, Transitions
 from nil_core.testing import random_transitions
 
 STORED = 20_000
-ENVIRONMENTS = 2  # of the default run
+NUM_ENVS = 2  # of the default run
 SIZES = ((70, 12), (100, 29))
 
 
-def perceptron(inputs: int, outputs: int) -> nn.Sequential:
+def mlp(inputs: int, outputs: int) -> nn.Sequential:
     """Two hidden layers of 128 with layer normalization."""
     return nn.Sequential(
         *(nn.Linear(inputs, 128), nn.LayerNorm(128), nn.ReLU()),
@@ -43,14 +42,14 @@ def perceptron(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
-class OrdinarySac:
-    """Soft actor-critic as most tutorials write it, with the options of the agent's defaults."""
+class PlainSac:
+    """Soft actor-critic as in most tutorials, with the agent's default options."""
 
     def __init__(self, data: Transitions) -> None:
         observation_size, action_size = data.observations.shape[1], data.actions.shape[1]
         self.data, self.rng = data, np.random.default_rng(0)
-        self.actor = perceptron(observation_size, 2 * action_size)
-        self.critics = [perceptron(observation_size + action_size, 1) for _ in range(2)]
+        self.actor = mlp(observation_size, 2 * action_size)
+        self.critics = [mlp(observation_size + action_size, 1) for _ in range(2)]
         self.targets = deepcopy(self.critics)
         self.log_temperature = torch.tensor(np.log(0.02), dtype=torch.float32, requires_grad=True)
         self.actor_optimizer = torch.optim.Adam(self.actor.parameters(), 1e-3)
@@ -78,17 +77,17 @@ class OrdinarySac:
         actions = torch.from_numpy(data.actions[rows])
         rewards = torch.from_numpy(data.rewards[rows])[:, None]
         next_observations = torch.from_numpy(data.next_observations[rows])
-        going_on = torch.from_numpy(~data.terminations[rows])[:, None].float()
+        not_terminated = torch.from_numpy(~data.terminations[rows])[:, None].float()
 
         temperature = self.log_temperature.exp().detach()
         with torch.no_grad():
             next_actions, next_log_prob = self.sample(next_observations)
             inputs = torch.cat([next_observations, next_actions], -1)
             value = torch.min(*(target(inputs) for target in self.targets)) - temperature * next_log_prob
-            goal = rewards + 0.9 * going_on * value
+            td_target = rewards + 0.9 * not_terminated * value
         inputs = torch.cat([observations, actions], -1)
         values = [critic(inputs) for critic in self.critics]
-        critic_loss = sum(functional.mse_loss(value, goal) for value in values) / 2
+        critic_loss = sum(functional.mse_loss(value, td_target) for value in values) / 2
         self.critic_optimizer.zero_grad()
         critic_loss.backward()
         self.critic_optimizer.step()
@@ -117,7 +116,7 @@ class OrdinarySac:
         }
 
 
-class OrdinaryBroNet(nn.Module):
+class PlainBroNet(nn.Module):
     """Stem, residual blocks and a head."""
 
     def __init__(self, inputs: int, width: int, blocks: int, outputs: int) -> None:
@@ -139,15 +138,15 @@ class OrdinaryBroNet(nn.Module):
         return self.head(x)
 
 
-class OrdinaryBro:
+class PlainBro:
     """BRO from its paper, equation by equation."""
 
     def __init__(self, data: Transitions) -> None:
         observation_size, action_size = data.observations.shape[1], data.actions.shape[1]
         self.data, self.rng, self.action_size = data, np.random.default_rng(0), action_size
-        self.actor = OrdinaryBroNet(observation_size, 256, 1, 2 * action_size)
-        self.optimist = OrdinaryBroNet(observation_size + action_size, 256, 1, action_size)
-        self.critics = [OrdinaryBroNet(observation_size + action_size, 512, 2, 100) for _ in range(2)]
+        self.actor = PlainBroNet(observation_size, 256, 1, 2 * action_size)
+        self.optimistic_actor = PlainBroNet(observation_size + action_size, 256, 1, action_size)
+        self.critics = [PlainBroNet(observation_size + action_size, 512, 2, 100) for _ in range(2)]
         self.targets = deepcopy(self.critics)
         self.fractions = (torch.arange(100) + 0.5) / 100
         self.temperature, self.optimism, self.kl_weight = (
@@ -156,7 +155,7 @@ class OrdinaryBro:
         critics = [p for critic in self.critics for p in critic.parameters()]
         self.critic_optimizer = torch.optim.AdamW(critics, 3e-4, weight_decay=1e-4)
         self.actor_optimizer = torch.optim.AdamW(self.actor.parameters(), 3e-4, weight_decay=1e-4)
-        self.optimist_optimizer = torch.optim.AdamW(self.optimist.parameters(), 3e-4, weight_decay=1e-4)
+        self.optimistic_optimizer = torch.optim.AdamW(self.optimistic_actor.parameters(), 3e-4, weight_decay=1e-4)
         self.scalar_optimizers = [
             torch.optim.Adam([scalar], rate, betas=(0.5, 0.999))
             for scalar, rate in ((self.temperature, 3e-4), (self.optimism, 3e-5), (self.kl_weight, 3e-5))
@@ -164,8 +163,8 @@ class OrdinaryBro:
 
     def normal(self, observations: Tensor) -> torch.distributions.Normal:
         """Of the actor, before the squashing."""
-        mean, spread = self.actor(observations).chunk(2, -1)
-        return torch.distributions.Normal(mean, torch.exp(-10 + 6 * (1 + torch.tanh(spread))))
+        mean, raw_log_std = self.actor(observations).chunk(2, -1)
+        return torch.distributions.Normal(mean, torch.exp(-10 + 6 * (1 + torch.tanh(raw_log_std))))
 
     @staticmethod
     def sample(normal: torch.distributions.Normal) -> tuple[Tensor, Tensor]:
@@ -174,9 +173,9 @@ class OrdinaryBro:
         log_prob = normal.log_prob(u) - 2 * (np.log(2) - u - functional.softplus(-2 * u))
         return torch.tanh(u), log_prob.sum(-1, keepdim=True)
 
-    def quantile_huber(self, quantiles: Tensor, goal: Tensor) -> Tensor:
+    def quantile_huber(self, quantiles: Tensor, td_target: Tensor) -> Tensor:
         """All pairs."""
-        errors = goal[:, None, :] - quantiles[:, :, None]
+        errors = td_target[:, None, :] - quantiles[:, :, None]
         huber = torch.where(errors.abs() <= 1, 0.5 * errors**2, errors.abs() - 0.5)
         weights = (self.fractions[None, :, None] - (errors.detach() < 0).float()).abs()
         return (weights * huber).sum(1).mean()
@@ -187,7 +186,7 @@ class OrdinaryBro:
             self.step()
 
     @staticmethod
-    def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    def minimize(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
         """One step."""
         optimizer.zero_grad()
         loss.backward()
@@ -200,17 +199,17 @@ class OrdinaryBro:
         actions = torch.from_numpy(data.actions[rows])
         rewards = torch.from_numpy(data.rewards[rows])[:, None]
         next_observations = torch.from_numpy(data.next_observations[rows])
-        going_on = torch.from_numpy(~data.terminations[rows])[:, None].float()
+        not_terminated = torch.from_numpy(~data.terminations[rows])[:, None].float()
 
         with torch.no_grad():
             next_actions, next_log_prob = self.sample(self.normal(next_observations))
             inputs = torch.cat([next_observations, next_actions], -1)
             value = (self.targets[0](inputs) + self.targets[1](inputs)) / 2
-            goal = rewards + 0.99 * going_on * (value - self.temperature.exp() * next_log_prob)
+            td_target = rewards + 0.99 * not_terminated * (value - self.temperature.exp() * next_log_prob)
         inputs = torch.cat([observations, actions], -1)
         quantiles = [critic(inputs) for critic in self.critics]
-        critic_loss = self.quantile_huber(quantiles[0], goal) + self.quantile_huber(quantiles[1], goal)
-        self.descend(self.critic_optimizer, critic_loss)
+        critic_loss = self.quantile_huber(quantiles[0], td_target) + self.quantile_huber(quantiles[1], td_target)
+        self.minimize(self.critic_optimizer, critic_loss)
         for critic, target in zip(self.critics, self.targets, strict=True):
             for new, old in zip(critic.parameters(), target.parameters(), strict=True):
                 old.data.copy_(0.005 * new.data + 0.995 * old.data)
@@ -219,23 +218,23 @@ class OrdinaryBro:
         inputs = torch.cat([observations, new_actions], -1)
         value = (self.critics[0](inputs) + self.critics[1](inputs)) / 2
         actor_loss = (self.temperature.exp().detach() * log_prob - value.mean(-1, keepdim=True)).mean()
-        self.descend(self.actor_optimizer, actor_loss)
+        self.minimize(self.actor_optimizer, actor_loss)
 
         with torch.no_grad():
             normal = self.normal(observations)
-        mean = normal.mean + self.optimist(torch.cat([observations, normal.mean], -1))
-        bold = torch.distributions.Normal(mean, 0.75 * normal.stddev)
+        mean = normal.mean + self.optimistic_actor(torch.cat([observations, normal.mean], -1))
+        optimistic = torch.distributions.Normal(mean, 0.75 * normal.stddev)
         kl = torch.distributions.kl_divergence(torch.distributions.Normal(mean, normal.stddev), normal).sum(-1).mean()
-        inputs = torch.cat([observations, self.sample(bold)[0]], -1)
+        inputs = torch.cat([observations, self.sample(optimistic)[0]], -1)
         one, other = (critic(inputs) for critic in self.critics)
         optimism, kl_weight = (torch.exp(-10 + 8.75 * (1 + torch.tanh(x))) for x in (self.optimism, self.kl_weight))
         value = ((one + other) / 2 + optimism.detach() * (one - other).abs() / 2).mean()
-        self.descend(self.optimist_optimizer, kl_weight.detach() * kl - value)
+        self.minimize(self.optimistic_optimizer, kl_weight.detach() * kl - value)
 
         entropy, excess = -log_prob.mean().detach(), kl.detach() / self.action_size - 0.05
         losses = (self.temperature.exp() * (entropy + self.action_size / 2), optimism * excess, -kl_weight * excess)
         for optimizer, loss in zip(self.scalar_optimizers, losses, strict=True):
-            self.descend(optimizer, loss)
+            self.minimize(optimizer, loss)
         return {
             "critic_loss": critic_loss.item(),
             "actor_loss": actor_loss.item(),
@@ -245,10 +244,10 @@ class OrdinaryBro:
         }
 
 
-def ours(data: Transitions, name: str, steps: int, **options: object) -> Callable[[int], object]:
-    """The agent, called as the loop calls it: ``steps`` environment steps at a time."""
-    setting = AgentSpec(data.observations.shape[1], data.actions.shape[1], steps, 62, 50_000, seed=0)
-    agent = registry.build("agent", name, {"warmup": 0, "capacity": STORED, **options}, setting)
+def nil_agent(data: Transitions, name: str, steps: int, **options: object) -> Callable[[int], object]:
+    """The agent of nil, called as the training loop calls it: ``steps`` environment steps at a time."""
+    spec = AgentSpec(data.observations.shape[1], data.actions.shape[1], steps, 62, 50_000, seed=0)
+    agent = registry.build("agent", name, {"learning_starts": 0, "buffer_size": STORED, **options}, spec)
     agent.observe(data)
     ratio = round(float(options["replay_ratio"]))  # type: ignore[arg-type]
     return lambda count: [agent.update(steps) for _ in range(math.ceil(count / steps / ratio))]
@@ -278,14 +277,14 @@ def stable_baselines3(data: Transitions) -> Callable[[int], object] | None:
 def milliseconds(
     candidates: Mapping[str, Callable[[int], object]], steps: int, rounds: int
 ) -> dict[str, tuple[float, float]]:
-    """Least wall and processor time per gradient step of each, over rounds that take turns."""
+    """Minimum wall and CPU time per gradient step of each, over alternating rounds."""
     best = dict.fromkeys(candidates, (math.inf, math.inf))
     for _ in range(rounds):
         for name, update in candidates.items():
-            wall, processor = time.perf_counter(), time.process_time()
+            wall, cpu = time.perf_counter(), time.process_time()
             update(steps)
-            spent = time.perf_counter() - wall, time.process_time() - processor
-            least = (min(old, new / steps * 1e3) for old, new in zip(best[name], spent, strict=True))
+            elapsed = time.perf_counter() - wall, time.process_time() - cpu
+            least = (min(old, new / steps * 1e3) for old, new in zip(best[name], elapsed, strict=True))
             best[name] = next(least), next(least)
     return best
 
@@ -296,31 +295,31 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
-    columns = ["threads", "observation, action", "implementation", "wall ms", "faster", "processor ms", "faster"]
+    columns = ["threads", "observation, action", "implementation", "wall ms", "faster", "CPU ms", "faster"]
     print(f"| {' | '.join(columns)} |\n|{' --- |' * len(columns)}", flush=True)
     for threads in given.threads:
         torch.set_num_threads(threads or os.cpu_count() or 1)
-        own = {"threads": threads} if threads else {}
+        thread_options = {"threads": threads} if threads else {}
         for observation_size, action_size in SIZES:
             data = random_transitions(STORED, observation_size, action_size)
-            sac = ours(data, "sac", ENVIRONMENTS, replay_ratio=1.0, **own)
-            torch_sac = ours(data, "sac", ENVIRONMENTS, replay_ratio=1.0, compiled=False, **own)
-            candidates = {"sac, ordinary": OrdinarySac(data).update, "sac": sac, "sac, not compiled": torch_sac}
-            if (baselines := stable_baselines3(data)) is not None:
-                candidates["sac, stable-baselines3 (no layer norm)"] = baselines
-            bro = ours(data, "bro", ENVIRONMENTS, replay_ratio=10.0, **own)
-            for group, steps in ((candidates, 100), ({"bro, ordinary": OrdinaryBro(data).update, "bro": bro}, 20)):
+            sac = nil_agent(data, "sac", NUM_ENVS, replay_ratio=1.0, **thread_options)
+            torch_sac = nil_agent(data, "sac", NUM_ENVS, replay_ratio=1.0, compiled=False, **thread_options)
+            candidates = {"sac, plain": PlainSac(data).update, "sac": sac, "sac, not compiled": torch_sac}
+            if (sb3 := stable_baselines3(data)) is not None:
+                candidates["sac, stable-baselines3 (no layer norm)"] = sb3
+            bro = nil_agent(data, "bro", NUM_ENVS, replay_ratio=10.0, **thread_options)
+            for group, steps in ((candidates, 100), ({"bro, plain": PlainBro(data).update, "bro": bro}, 20)):
                 best = milliseconds(group, steps, given.rounds)
                 first = next(iter(best.values()))
-                for name, (wall, processor) in best.items():
+                for name, (wall, cpu) in best.items():
                     cells = [
-                        threads or "own",
+                        threads or "default",
                         f"{observation_size}, {action_size}",
                         name,
                         f"{wall:.2f}",
                         f"{first[0] / wall:.2f}",
                     ]
-                    cells += [f"{processor:.2f}", f"{first[1] / processor:.2f}"]
+                    cells += [f"{cpu:.2f}", f"{first[1] / cpu:.2f}"]
                     print(f"| {' | '.join(map(str, cells))} |", flush=True)
 
 

@@ -15,20 +15,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nil_core.config import RunConfig
-    from nil_core.experiment.pipeline import Result, Several, evaluate, generate, generate_several, resume, run
-    from nil_core.train.plain import Plan, learn
+    from nil_core.experiment.evaluate import evaluate
+    from nil_core.experiment.generate import Several, generate, generate_several
+    from nil_core.experiment.learn import Result
+    from nil_core.experiment.resume import resume
+    from nil_core.experiment.run import run
+    from nil_core.experiment.task import TaskSettings, train_on_task
 
 _HOMES = {
     "RunConfig": "nil_core.config",
-    "Plan": "nil_core.train.plain",
-    "Result": "nil_core.experiment.pipeline",
-    "Several": "nil_core.experiment.pipeline",
-    "evaluate": "nil_core.experiment.pipeline",
-    "generate": "nil_core.experiment.pipeline",
-    "generate_several": "nil_core.experiment.pipeline",
-    "learn": "nil_core.train.plain",
-    "resume": "nil_core.experiment.pipeline",
-    "run": "nil_core.experiment.pipeline",
+    "Result": "nil_core.experiment.learn",
+    "Several": "nil_core.experiment.generate",
+    "evaluate": "nil_core.experiment.evaluate",
+    "generate": "nil_core.experiment.generate",
+    "generate_several": "nil_core.experiment.generate",
+    "TaskSettings": "nil_core.experiment.task",
+    "train_on_task": "nil_core.experiment.task",
+    "resume": "nil_core.experiment.resume",
+    "run": "nil_core.experiment.run",
 }
 
 
@@ -41,14 +45,14 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
-    "Plan",
     "Result",
     "RunConfig",
     "Several",
     "evaluate",
     "generate",
     "generate_several",
-    "learn",
+    "TaskSettings",
+    "train_on_task",
     "resume",
     "run",
 ]

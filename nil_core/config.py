@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import tomli_w
 from pydantic import (
@@ -28,6 +28,7 @@ from pydantic import (
 from nil_core.card import KINDS
 from nil_core.errors import ConfigError
 from nil_core.presets import PRESETS
+from nil_core.renamed_keys import renamed_key_error
 from nil_core.types import ControlMode
 
 Tree = dict[str, Any]
@@ -36,8 +37,13 @@ Framing = Literal["whole", "box"]
 
 
 class Section(BaseModel):
-    """A table of the config: unknown keys are errors, values are fixed once validated."""
+    """A table of the config: unknown keys are errors, values are fixed once validated.
 
+    Attributes:
+        RENAMED: old to new keys, see :mod:`nil_core.renamed_keys`.
+    """
+
+    RENAMED: ClassVar[Mapping[str, str]] = {}
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
@@ -120,7 +126,6 @@ class EnvironmentSettings(Section):
     timestep: float = Field(0.004, ge=1e-5, le=0.1, description="physics step in seconds")
     render_size: int = Field(128, ge=16, le=1024, description="side of the rendered frame in pixels")
     reset_noise: float = Field(0.01, ge=0, description="rad of uniform noise on the joints at the start of an episode")
-    terminal_value: float = Field(0.0, description="added to the reward of the transition that falls")
     observation: ObservationSettings = ObservationSettings()
 
     @model_validator(mode="after")
@@ -142,23 +147,6 @@ class EnvironmentSettings(Section):
     def control_steps_per_tick(self) -> int:
         """The paper's k."""
         return round(self.control_hz / self.tick_hz)
-
-
-class RewardSettings(Section):
-    """R = video * S_v + iou * S_M + regularization * P. A weight of zero means that the part is not computed."""
-
-    video: float = Field(1.0, ge=0, description="alpha: video similarity S_v")
-    iou: float = Field(1.0, ge=0, description="beta: mask similarity S_M")
-    regularization: float = Field(1.0, ge=0, description="gamma: all of P")
-    torque: float = Field(0.02, ge=0, description="P_J: mean squared share of the torque limits")
-    action: float = Field(0.02, ge=0, description="P_A: mean squared action difference")
-    velocity: float = Field(0.0002, ge=0, description="P_V: mean squared joint velocity, (rad/s)^2")
-    feet: float = Field(0.02, ge=0, description="P_F: slip of loaded feet (m/s), less air time (s)")
-    stability: float = Field(0.1, ge=0, description="P_S: squared tilt of the torso, rad^2")
-    similarity: Literal["cosine", "l2"] = Field("cosine", description="cosine (paper v2) or negative distance (v1)")
-    scale: Literal["calibrated", "raw"] = Field(
-        "calibrated", description="calibrated: 1 at a perfect match, 1/e where standing still scores; raw: as it comes"
-    )
 
 
 class MotionSettings(Section):
@@ -219,6 +207,9 @@ class EvaluationSettings(Section):
     """The table at the end of a run."""
 
     episodes: PositiveInt = Field(5, description="episodes of the trained policy and of each baseline")
+    video_metrics: bool = Field(
+        True, description="measure S_v and IoU in every evaluation, whatever the reward is made of"
+    )
     target_speed: float | None = Field(
         None, description="m/s for the environment reward; default: what the video's source knows, else its motion"
     )
@@ -249,7 +240,7 @@ class RunConfig(Section):
     agent: Component = Component(name="sac")
     video: VideoSettings = VideoSettings()
     environment: EnvironmentSettings = EnvironmentSettings()
-    reward: RewardSettings = RewardSettings()
+    reward: Component = Component(name="imitation")
     motion: MotionSettings = MotionSettings()
     simulation: SimulationSettings = SimulationSettings()
     training: TrainingSettings = TrainingSettings()
@@ -311,7 +302,7 @@ def resolve(
         layers.append((str(file), _read_toml(file)))
     given = {key: value for key, value in (options or {}).items() if value is not None}
     layers.append(("option", _unflatten(_spell_names(given))))
-    layers.extend(("--set", _unflatten(dict([_parse_set(text)]))) for text in sets)
+    layers.extend(("--set", _unflatten(dict([parse_set(text)]))) for text in sets)
     tree: Tree = {}
     origins: dict[str, str] = {}
     for origin, layer in layers:
@@ -343,8 +334,21 @@ def validate(tree: Mapping[str, Any]) -> RunConfig:
         raise explain(error, RunConfig) from None
 
 
+def with_changes(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
+    """A config with some values changed, by dotted key; validated again.
+
+    Raises:
+        ConfigError: as :func:`validate`.
+    """
+    tree, origins = config.tree(), dict[str, str]()
+    _lay_over(tree, _spell_out(_unflatten(changes)), "--set", origins)
+    return validate(tree)
+
+
 def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -> ConfigError:
-    """pydantic's first complaint as one line a person can act on."""
+    """pydantic's first complaint as one line a person can act on; a renamed key comes before all others."""
+    if (renamed := renamed_key_error(error, model, prefix)) is not None:
+        return renamed
     first = error.errors()[0]
     path = [str(part) for part in first["loc"]]
     key = prefix + ".".join(path)
@@ -424,7 +428,8 @@ def _read_toml(file: Path) -> Tree:
         raise ConfigError(f"{file} is not TOML: {error}", "`nil config show --toml` prints one to start from") from None
 
 
-def _parse_set(text: str) -> tuple[str, Any]:
+def parse_set(text: str) -> tuple[str, Any]:
+    """Key and value of ``a.b=c``; the value is read as TOML, else as a plain string."""
     key, equals, value = text.partition("=")
     key = key.strip()
     if not equals or not all(key.split(".")):

@@ -1,4 +1,4 @@
-"""The five things a plugin can be. Implement one, write a card, name it in an entry point: that is a plugin.
+"""The six things a plugin can be. Implement one, write a card, name it in an entry point: that is a plugin.
 
 Nothing need be inherited: these are protocols. Arrays that cross an interface are numpy, whatever lives inside.
 Raise :class:`nil_core.errors.NilError` (or a child) with a hint for anything a person can mend. What is logged at INFO
@@ -37,11 +37,13 @@ A whole plugin, in two files and one table of ``pyproject.toml``::
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from nil_core.payment import Estimate
+from nil_core.tick import Arrays, Tick
 from nil_core.types import (
     Floats,
     Frames,
@@ -57,7 +59,7 @@ from nil_core.types import (
 
 @runtime_checkable
 class VideoGenerator(Protocol):
-    """Imagination: a first frame and a sentence become a video (generator D of the paper, section 3.1).
+    """Turns a first frame and a sentence into a video (generator D of the paper, section 3.1).
 
     Built as ``target(options)``.
     """
@@ -118,10 +120,10 @@ class Segmenter(Protocol):
 
 @runtime_checkable
 class VideoEncoder(Protocol):
-    """Eyes: a clip becomes a vector (TimeSformer in the paper, section 3.2). Built as ``target(options)``.
+    """Turns a clip into a vector (TimeSformer in the paper, section 3.2). Built as ``target(options)``.
 
     Attributes:
-        clip_length: L, frames in a clip; the paper's window is 8.
+        clip_length: L, frames in a clip; the paper's is 8.
         frame_size: S, side of the square frames it wants; the core renders and resizes to it.
     """
 
@@ -144,7 +146,7 @@ class VideoEncoder(Protocol):
 @runtime_checkable
 class FrameWiseEncoder(VideoEncoder, Protocol):
     """An encoder with the capability ``frame_wise``: ``encode(clips)`` equals the concatenation over the clip of
-    ``encode_frames``. Sliding windows then cost one frame a tick instead of L."""
+    ``encode_frames``. Overlapping clips then cost one frame a tick instead of L."""
 
     def encode_frames(self, frames: Frames) -> Floats:
         """Features of single frames: uint8 (B, S, S, 3) to float32 (B, F), with D = L * F."""
@@ -240,4 +242,60 @@ class ExportingAgent(Agent, Protocol):
             float32 (B, obs), as the environment gives it, to float32 (B, act) in [-1, 1]: all scaling inside. It must
             be one that torch can trace: tensors in and out, no branch that depends on their values.
         """
+        ...
+
+
+@dataclass(frozen=True)
+class TermRow:
+    """A line of the table that shows what a reward is made of.
+
+    Attributes:
+        symbol, name: of the term.
+        weight: what its value is multiplied with.
+        unit: of its value, or how it is scaled.
+    """
+
+    symbol: str
+    name: str
+    weight: float
+    unit: str
+
+
+@runtime_checkable
+class Reward(Protocol):
+    """What is learned from, one value per tick. Built as ``target(options, spec)``, a ``RewardSpec``.
+
+    Attributes:
+        needs: of ``frames``, ``masks``, ``embeddings``: frames and masks are drawn only where one is needed.
+        state_terms: :class:`nil_core.reward.terms.RewardTerm` of needs ``state``: the simulation computes them after
+            every control step, and ticks carry their values.
+    """
+
+    @property
+    def needs(self) -> frozenset[Any]: ...
+
+    @property
+    def state_terms(self) -> tuple[Any, ...]: ...
+
+    def rows(self) -> Sequence[TermRow]:
+        """What it is made of, for the table shown before learning."""
+        ...
+
+    def score(self, ticks: Sequence[Tick]) -> None:
+        """Write ``reward``, and if it likes ``terms`` and ``terminal_value``, onto ticks.
+
+        Args:
+            ticks: finished ticks and beginnings of episodes (``tick.begins``, which get no reward), in the order they
+                happened in each environment. Ticks come in batches of any size; the split must change nothing.
+
+        A reward that is not finite ends the run; the state before this call is saved for inspection.
+        """
+        ...
+
+    def state(self) -> Arrays:
+        """Everything that must survive a checkpoint, as arrays: a resumed run repeats the unbroken one to the bit."""
+        ...
+
+    def restore(self, state: Arrays) -> None:
+        """Back to a saved :meth:`state`."""
         ...

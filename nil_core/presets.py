@@ -40,7 +40,7 @@ _PAPER: dict[str, Any] = {
 PRESETS: Final[dict[str, dict[str, Any]]] = {
     "quickstart": {},  # the defaults are the quickstart
     "smoke": {
-        "steps": 160,  # more than sac's batch, so that it learns
+        "steps": 160,  # more than sac's batch_size, so that it learns
         "agent": {"name": "sac", "critic_warmup": 0},
         "video": {"seconds": 0.4},
         "environment": {"render_size": 64},

@@ -28,7 +28,17 @@ from nil_core import entry_points
 from nil_core.card import API_VERSION, KINDS, Capability, ComponentCard, Kind, Options
 from nil_core.entry_points import Entry, broken, canonical, load, one_line, plugin_errors
 from nil_core.errors import ConfigError, NilError, PluginError
-from nil_core.interfaces import Agent, FrameWiseEncoder, PaidGenerator, Robot, Segmenter, VideoEncoder, VideoGenerator
+from nil_core.interfaces import (
+    Agent,
+    FrameWiseEncoder,
+    PaidGenerator,
+    Reward,
+    Robot,
+    Segmenter,
+    VideoEncoder,
+    VideoGenerator,
+)
+from nil_core.renamed_keys import renamed_key_error
 
 PROTOCOLS: Mapping[Kind, type] = {
     "generator": VideoGenerator,
@@ -36,6 +46,7 @@ PROTOCOLS: Mapping[Kind, type] = {
     "segmenter": Segmenter,
     "robot": Robot,
     "agent": Agent,
+    "reward": Reward,
 }
 
 
@@ -233,7 +244,8 @@ def _options(kind: Kind, entry: Entry, found: ComponentCard, values: Mapping[str
         try:
             validated = found.config.model_validate(dict(values))
         except ValidationError as error:
-            raise _option_error(kind, entry.name, found.config, error.errors()[0]) from error
+            renamed = renamed_key_error(error, found.config, f"{kind}.")
+            raise renamed or _option_error(kind, entry.name, found.config, error.errors()[0]) from error
     return validated
 
 

@@ -1,4 +1,4 @@
-"""What flows through the house: frozen dataclasses over numpy arrays, checked where they are made.
+"""The data that components exchange: frozen dataclasses over numpy arrays, checked where they are made.
 
 Axes are named T (frames), N (environments), H, W (pixels), L (clip length). Frames are uint8 RGB, masks are bool and
 true where the robot is. Angles are radians, lengths meters, times seconds, torques newton meters.
@@ -18,6 +18,7 @@ from nil_core.errors import DataError
 
 Frames = npt.NDArray[np.uint8]
 Masks = npt.NDArray[np.bool_]
+Flags = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.int16]
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -255,7 +256,7 @@ class GenerationRequest:
 
 @dataclass(frozen=True)
 class AgentSpec:
-    """What an agent must know of the world it will act in.
+    """What an agent must know of the environments it will act in.
 
     Attributes:
         observation_size: length of one observation.
@@ -293,8 +294,8 @@ class Transitions:
     actions: Floats
     rewards: Floats
     next_observations: Floats
-    terminations: Masks
-    truncations: Masks
+    terminations: Flags
+    truncations: Flags
 
     def __len__(self) -> int:
         return len(self.rewards)
@@ -351,3 +352,25 @@ class Reference:
     def ticks(self) -> int:
         """Ticks in an episode: every row after the first, which is the start."""
         return len(self.frames) - 1
+
+
+@dataclass(frozen=True)
+class RewardSpec:
+    """What a reward must know of the run it serves.
+
+    Attributes:
+        reference: at the tick rate and render size.
+        num_envs: N, how many environments act at once.
+        framing: ``whole`` or ``box``: how the reference's pictures are framed, and so the rollout's.
+        embedder: gives the chosen encoder as a :class:`nil_core.video.clips.ClipEmbedder`; not called by a reward that
+            needs no embeddings.
+        seed: for rewards that learn.
+        device: where torch works, for rewards that learn.
+    """
+
+    reference: Reference
+    num_envs: int
+    framing: str
+    embedder: Callable[[], Any]
+    seed: int = 0
+    device: str = "cpu"

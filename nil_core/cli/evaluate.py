@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from nil_core.cli.display import reporter
+from nil_core.cli.options import reward_changes
 
 
 class Which(StrEnum):
@@ -31,21 +32,31 @@ def evaluate(
     seed: Seed = 0,
     which: Checkpoint = Which.newest,
     json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON alone.")] = False,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Another reward than the run's own: reward.KEY=VALUE.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Score a run's policy beside standing still and other baselines.
 
     Return and speed come with their standard deviation and the 95 % interval of their mean.
     """
-    from nil_core.experiment import pipeline
+    from nil_core.experiment.evaluate import evaluate as evaluate_run
     from nil_core.reporting import Silent
 
+    changes = reward_changes(set_ or [])
     if json:
         from json import dumps
 
-        typer.echo(dumps(pipeline.evaluate(folder, episodes, seed, which, Silent()), indent=2))
+        typer.echo(dumps(evaluate_run(folder, episodes, seed, which, Silent(), changes), indent=2))
         return
     with reporter() as show:
-        pipeline.evaluate(folder, episodes, seed, which, show)
+        evaluate_run(folder, episodes, seed, which, show, changes)
 
 
 def play(

@@ -11,7 +11,7 @@ import typer
 
 from nil_core import registry
 from nil_core.card import Kind
-from nil_core.config import Resolved, resolve
+from nil_core.config import Resolved, parse_set, resolve
 from nil_core.errors import ConfigError
 from nil_core.payment import Consent, asking, refuse
 from nil_core.presets import PRESETS
@@ -34,6 +34,7 @@ Encoder = Annotated[str | None, _component("encoder", "What embeds clips")]
 Segmenter = Annotated[str | None, _component("segmenter", "What finds the robot in it; auto: what suits the generator")]
 Robot = Annotated[str | None, _component("robot", "Whose body")]
 Agent = Annotated[str | None, _component("agent", "What learns")]
+Reward = Annotated[str | None, _component("reward", "What is learned from")]
 Skill = Annotated[str | None, typer.Option(help="What the robot shall do, e.g. walking.", show_default=False)]
 Prompt = Annotated[str | None, typer.Option(help="The whole sentence, instead of the paper's.", show_default=False)]
 NegativePrompt = Annotated[
@@ -78,6 +79,21 @@ def consent(yes: bool, say: Callable[[str], None]) -> Consent:
 def resolved(preset: str | None, file: Path | None, sets: list[str] | None, **options: Any) -> Resolved:
     """The config that a command's options add up to; options that were not given are None."""
     return resolve(preset or next(iter(PRESETS)), file, options, sets or ())
+
+
+def reward_changes(sets: list[str]) -> dict[str, Any]:
+    """``--set`` of ``nil eval``: another reward, by dotted key.
+
+    Raises:
+        ConfigError: a key outside the reward.
+    """
+    changes = dict(map(parse_set, sets))
+    for key in changes:
+        if key.partition(".")[0] != "reward":
+            raise ConfigError(
+                f"nil eval can change the reward alone, not {key}", "for example: --set reward.torque=0.05"
+            )
+    return changes
 
 
 def shared_out(names: list[str], sets: list[str]) -> dict[str, list[str]]:

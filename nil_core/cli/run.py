@@ -23,6 +23,7 @@ def run(
     segmenter: o.Segmenter = None,
     robot: o.Robot = None,
     agent: o.Agent = None,
+    reward: o.Reward = None,
     skill: o.Skill = None,
     prompt: o.Prompt = None,
     negative_prompt: o.NegativePrompt = None,
@@ -51,7 +52,7 @@ def run(
     if resume is not None:
         given = {
             "--generator": generator, "--encoder": encoder, "--segmenter": segmenter, "--robot": robot,
-            "--agent": agent, "--skill": skill, "--prompt": prompt, "--negative-prompt": negative_prompt,
+            "--agent": agent, "--reward": reward, "--skill": skill, "--prompt": prompt, "--negative-prompt": negative_prompt,
             "--seed": seed, "--track": track, "--preset": preset, "--config": config, "--set": set_,
             "--reference": reference, "--out": out,
         }  # fmt: skip
@@ -60,21 +61,21 @@ def run(
                 f"--resume goes on with the run as it was; {', '.join(extra)} cannot change it",
                 f"nil run --resume {resume} [--steps N], or start a new run",
             )
-        from nil_core.experiment import pipeline
+        from nil_core.experiment.resume import resume as resume_run
 
         with reporter() as show:
-            result = pipeline.resume(resume, steps, show)
+            result = resume_run(resume, steps, show)
         raise typer.Exit(0 if result.finished else INTERRUPTED)
     chosen = o.resolved(
         preset, config, set_, generator=generator, encoder=encoder, segmenter=segmenter, robot=robot, agent=agent,
-        skill=skill, prompt=prompt, negative_prompt=negative_prompt, seed=seed, steps=steps, track=track,
+        reward=reward, skill=skill, prompt=prompt, negative_prompt=negative_prompt, seed=seed, steps=steps, track=track,
     )  # fmt: skip
     with reporter() as show:
         goal = f"{chosen.config.steps} steps, " if chosen.config.steps else ""
         show.say(f"{_described(chosen.config)}; {goal}seed {chosen.config.seed}")
-        from nil_core.experiment import pipeline
+        from nil_core.experiment.run import run as run_experiment
 
-        result = pipeline.run(chosen.config, out, reference, show, consent=o.consent(yes, show.say))
+        result = run_experiment(chosen.config, out, reference, show, consent=o.consent(yes, show.say))
     raise typer.Exit(0 if result.finished else INTERRUPTED)
 
 
@@ -112,17 +113,17 @@ def generate(
     chosen = o.resolved(preset, config, set_, generator=generator, **given)
     with reporter() as show:
         show.say(_described(chosen.config))
-        from nil_core.experiment import pipeline
+        from nil_core.experiment.generate import generate as generate_reference
 
-        folder = pipeline.generate(chosen.config, out, show, o.consent(yes, show.say))
+        folder = generate_reference(chosen.config, out, show, o.consent(yes, show.say))
         show.say(f"watch {folder / 'video.mp4'}; learn it with: nil run --reference {folder}")
 
 
 def _generate_several(configs: dict[str, RunConfig], out: Path | None, yes: bool) -> None:
     with reporter() as show:
-        from nil_core.experiment import pipeline
+        from nil_core.experiment.generate import generate_several
 
-        several = pipeline.generate_several(configs, out, show, o.consent(yes, show.say))
+        several = generate_several(configs, out, show, o.consent(yes, show.say))
         for name, error in several.failures.items():
             show.warn(f"{name} failed: {error.message}")
         if several.page:

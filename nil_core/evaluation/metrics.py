@@ -35,8 +35,8 @@ def summarize(episodes: Sequence[Episode], ticks: int, horizon: int, has_target:
     """
     row = {"return": _mean(_returns(episodes, ticks))}
     for part in ("similarity", "iou"):
-        if all(part in e.parts for e in episodes):
-            row[part] = _mean(e.parts[part].mean() for e in episodes)
+        if all(part in e.terms for e in episodes):
+            row[part] = _mean(e.terms[part].mean() for e in episodes)
     row["speed"] = _mean(_speeds(episodes))
     if has_target:
         row["environment_reward"] = _mean(e.environment_reward.sum() / horizon for e in episodes)

@@ -1,18 +1,21 @@
-"""Whole episodes of a policy, scored: the imitation reward and, beside it, metrics it was not trained on."""
+"""Whole episodes of a policy, scored: the reward and, beside it, metrics it was not trained on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from nil_core.reward.imitation import RewardSource
-from nil_core.sim.vector_env import State, VectorEnv
+from nil_core.interfaces import Reward
+from nil_core.reward.pictures import PictureTerms
+from nil_core.sim.environment import State
+from nil_core.tick import Tick
+from nil_core.train.collect import Collector, Policy, VectorEnvLike
 from nil_core.types import Doubles, Floats, Frames, Masks
 
-Policy = Callable[[Floats], Floats]
-FLUSH = 64
+SCORED_AT_ONCE = 64
+"""Ticks of all environments that are scored in one batch."""
 
 
 @dataclass(frozen=True)
@@ -20,17 +23,19 @@ class Episode:
     """One episode.
 
     Attributes:
-        rewards: float32 (ticks,), the imitation reward.
-        parts: what it consists of, (ticks,) each.
+        observations: float32 (steps, obs), what the policy saw.
+        rewards: float32 (ticks,), the reward.
+        terms: what it consists of and what was measured beside it, (ticks,) each.
         speed: float32 (steps,), forward speed in m/s.
-        environment_reward: float32 (steps,), exp(-(v - v_ref)^2).
+        environment_reward: float32 (steps,), the task's own.
         fell: it ended in a fall.
         qpos: float64 (ticks + 1, nq), the first row the start's.
         frames, masks: uint8 (ticks + 1, S, S, 3) and bool, where recorded.
     """
 
+    observations: Floats
     rewards: Floats
-    parts: dict[str, Floats]
+    terms: dict[str, Floats]
     speed: Floats
     environment_reward: Floats
     fell: bool
@@ -39,86 +44,72 @@ class Episode:
     masks: Masks
 
 
-@dataclass
-class _Recording:
-    rewards: list[float] = field(default_factory=list)
-    parts: dict[str, list[float]] = field(default_factory=dict)
-    speed: list[float] = field(default_factory=list)
-    environment_reward: list[float] = field(default_factory=list)
-    fell: bool = False
-    over: bool = False
-    qpos: list[Doubles] = field(default_factory=list)
-    frames: list[Frames] = field(default_factory=list)
-    masks: list[Masks] = field(default_factory=list)
-
-
 def rollout(
-    simulation: VectorEnv, start: State, source: RewardSource, policy: Policy, horizon: int, record: bool = False
+    env: VectorEnvLike,
+    start: State,
+    reward: Reward,
+    policy: Policy,
+    horizon: int,
+    record: bool = False,
+    metrics: PictureTerms | None = None,
 ) -> list[Episode]:
-    """One episode in every environment of a simulation.
+    """One episode in every environment.
 
     Args:
-        simulation: with rendering.
+        env: the environments.
         start: the state to begin from, so that the same call gives the same episodes whenever it is made.
-        source: the reward, for as many environments.
+        reward: for as many environments.
         policy: observations (N, obs) to actions (N, act).
         horizon: control steps in a full episode.
         record: keep frames and masks of the first environment.
+        metrics: measured beside the reward, whatever its weights are.
 
     Returns:
         an episode per environment.
     """
-    simulation.restore(start)
-    buffers = simulation.reset()
-    source.reset(buffers)
-    records = [_Recording(qpos=[qpos.copy()]) for qpos in buffers.qpos]
-    waiting: list[int] = []
-    if record:
-        records[0].frames.append(buffers.start_frames[0].copy())
-        records[0].masks.append(buffers.start_masks[0].copy())
+    episodes: list[list[Tick]] = [[] for _ in range(env.num_envs)]
+
+    def keep(ticks: Sequence[Tick]) -> None:
+        if metrics is not None:
+            _measure(metrics, ticks)
+        for tick in ticks:
+            if not (record and tick.env == 0):
+                tick.frame = tick.mask = None
+            if not (episodes[tick.env] and episodes[tick.env][-1].ended):
+                episodes[tick.env].append(tick)
+
+    collector = Collector(env, reward, score_ticks=SCORED_AT_ONCE)
+    env.restore(start)
+    collector.start()
     for _ in range(horizon):
-        buffers = simulation.step(policy(buffers.observations.copy()))
-        source.observe(buffers)
-        for i, episode in enumerate(records):
-            if buffers.ticked[i]:
-                waiting.append(-1 if episode.over else i)
-            if episode.over:
-                continue
-            episode.speed.append(float(buffers.speed[i]))
-            episode.environment_reward.append(float(buffers.environment_reward[i]))
-            if buffers.ticked[i]:
-                episode.qpos.append(buffers.qpos[i].copy())
-                if record and i == 0:
-                    episode.frames.append(buffers.frames[0].copy())
-                    episode.masks.append(buffers.masks[0].copy())
-            episode.fell, episode.over = bool(buffers.terminated[i]), bool(buffers.ended[i])
-        if source.waiting >= FLUSH:
-            _score(source, records, waiting)
-        if all(episode.over for episode in records):
+        collector.step(policy, keep)
+        if collector.episodes_ended.all():
             break
-    _score(source, records, waiting)
-    return [_finished(episode) for episode in records]
+    collector.score(keep)
+    return [_episode(ticks) for ticks in episodes]
 
 
-def _score(source: RewardSource, records: list[_Recording], waiting: list[int]) -> None:
-    scored = source.rewards()
-    for row, i in enumerate(waiting):
-        if i >= 0:
-            records[i].rewards.append(float(scored.total[row]))
-            for name, values in scored.parts.items():
-                records[i].parts.setdefault(name, []).append(float(values[row]))
-    waiting.clear()
+def _measure(metrics: PictureTerms, ticks: Sequence[Tick]) -> None:
+    """Write what the reward has not measured itself onto ticks."""
+    ended = [tick for tick in ticks if not tick.begins]
+    for name, values in metrics.measure(ticks).items():
+        for tick, value in zip(ended, values, strict=True):
+            tick.terms.setdefault(name, float(value))
 
 
-def _finished(r: _Recording) -> Episode:
+def _episode(ticks: Sequence[Tick]) -> Episode:
+    lived = ticks[1:]  # the first one is the beginning
     empty = np.empty((0, 0, 0, 3), np.uint8)
+    frames = [tick.frame for tick in ticks if tick.frame is not None]
+    masks = [tick.mask for tick in ticks if tick.mask is not None]
     return Episode(
-        rewards=np.array(r.rewards, np.float32),
-        parts={name: np.array(values, np.float32) for name, values in r.parts.items()},
-        speed=np.array(r.speed, np.float32),
-        environment_reward=np.array(r.environment_reward, np.float32),
-        fell=r.fell,
-        qpos=np.stack(r.qpos),
-        frames=np.stack(r.frames) if r.frames else empty,
-        masks=np.stack(r.masks) if r.masks else empty[..., 0].astype(np.bool_),
+        observations=np.concatenate([tick.observations for tick in lived]),
+        rewards=np.array([tick.reward for tick in lived], np.float32),
+        terms={name: np.array([tick.terms[name] for tick in lived], np.float32) for name in lived[0].terms},
+        speed=np.concatenate([tick.speed for tick in lived]),
+        environment_reward=np.concatenate([tick.environment_reward for tick in lived]),
+        fell=lived[-1].fell,
+        qpos=np.stack([tick.qpos for tick in ticks]),
+        frames=np.stack(frames) if frames else empty,
+        masks=np.stack(masks) if masks else empty[..., 0].astype(np.bool_),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,23 +10,20 @@ from nil_core.card import Capability
 from nil_core.components import Choice, Chosen
 from nil_core.config import RunConfig
 from nil_core.devices import find_device
-from nil_core.evaluation.metrics import summarize
-from nil_core.evaluation.rollout import Episode, Policy, rollout
-from nil_core.interfaces import Agent, VideoEncoder
+from nil_core.interfaces import Agent, Reward, VideoEncoder
 from nil_core.reference.preview import preview
 from nil_core.reference.speed import mean_speed
-from nil_core.reward.imitation import ImitationReward
-from nil_core.reward.regularization import weights
+from nil_core.reward.pictures import PictureTerms
+from nil_core.reward.terms import IOU, VIDEO
 from nil_core.sim.base import action_base
 from nil_core.sim.deviation import Deviation
 from nil_core.sim.environment import EnvSpec, upright_poses
 from nil_core.sim.scene import RobotScene, compose
 from nil_core.sim.starts import Starts
-from nil_core.sim.vector_env import State, VectorEnv
-from nil_core.types import AgentSpec, Floats, Motion, Reference
+from nil_core.sim.vector_env import VectorEnv
+from nil_core.types import AgentSpec, Motion, Reference, RewardSpec
 from nil_core.video.clips import ClipEmbedder
 
-EVALUATION_SEED = 1_000_003  # apart from the seeds of training environments
 FROM_REST = 1 / 3
 """Share of a motion that does not count for the speed it is meant to have: it starts from rest."""
 
@@ -45,17 +41,29 @@ def build_scene(config: RunConfig, choice: Choice, detailed: bool = False) -> Ro
     return compose(choice["robot"].build(), environment.control, environment.timestep, size, simplify=not detailed)
 
 
-def build_embedder(config: RunConfig, choice: Choice) -> ClipEmbedder | None:
-    """The chosen encoder, or None where the video weight is zero."""
-    if config.reward.video == 0:
-        return None
+def build_embedder(choice: Choice) -> ClipEmbedder:
+    """The chosen encoder."""
     encoder: VideoEncoder = choice["encoder"].build()
     return ClipEmbedder(encoder, choice["encoder"].can(Capability.FRAME_WISE))
 
 
+def encoder_needed(config: RunConfig) -> bool:
+    """Whether anything asks for embeddings: evaluation's metrics, the observation's preview, or the reward."""
+    weight = config.reward.options.get("video", 1.0) if config.reward.name == "imitation" else 0.0
+    return config.evaluation.video_metrics or config.environment.observation.preview > 0 or weight != 0
+
+
 @dataclass(frozen=True)
 class Experiment:
-    """Everything stage 2 is made of, the agent aside."""
+    """Everything that learning needs, the agent aside.
+
+    Attributes:
+        config: of the run.
+        choice: its components.
+        scene: the robot in its scene.
+        reference: the video to imitate.
+        embedder: the encoder; None for whoever neither scores nor measures.
+    """
 
     config: RunConfig
     choice: Choice
@@ -100,13 +108,8 @@ class Experiment:
         return None if qpos is None or len(qpos) < 2 else mean_speed(qpos, self.reference.tick_hz)
 
     @property
-    def looks(self) -> bool:
-        """Whether the reward asks what the robot looks like; where not, nothing is drawn."""
-        return self.config.reward.video > 0 or self.config.reward.iou > 0
-
-    @property
-    def plan(self) -> EnvSpec:
-        """What environments are in which policies are tried: every episode starts at rest at the beginning."""
+    def env_spec(self) -> EnvSpec:
+        """The environments in which policies are evaluated: every episode starts at rest at the beginning."""
         settings, motion = self.config.environment, self.motion
         observation = settings.observation
         shown = (
@@ -114,102 +117,73 @@ class Experiment:
             if observation.preview
             else np.zeros((len(self.reference.frames), 0), np.float32)
         )
-        plan = EnvSpec(self.scene, settings, self.reference.ticks, shown, self.target_speed)
+        spec = EnvSpec(self.scene, settings, self.reference.ticks, shown, self.target_speed)
         if motion is None or not self.has_base:
-            return plan
-        return replace(plan, base=action_base(self.scene, motion.qpos, settings.control_steps_per_tick))
+            return spec
+        return replace(spec, base=action_base(self.scene, motion.qpos, settings.control_steps_per_tick))
 
     @property
-    def training_plan(self) -> EnvSpec:
-        """What environments are in which agents learn: as :attr:`plan`, but for where episodes start and end."""
-        plan, motion, settings = self.plan, self.motion, self.config.motion
+    def training_env_spec(self) -> EnvSpec:
+        """The environments in which agents learn: as :attr:`env_spec`, but for where episodes start and end."""
+        spec, motion, settings = self.env_spec, self.motion, self.config.motion
         if motion is None:
-            return plan
+            return spec
         if settings.start_share > 0:
             usable = upright_poses(self.scene, motion.qpos)
             starts = Starts.from_motion(self.scene, motion.qpos, self.reference.tick_hz, settings, usable)
-            plan = replace(plan, starts=starts)
+            spec = replace(spec, starts=starts)
         if settings.max_deviation is not None:
             per_tick = self.config.environment.control_steps_per_tick
-            plan = replace(plan, deviation=Deviation.from_motion(motion.qpos, per_tick, settings.max_deviation))
-        return plan
+            spec = replace(spec, deviation=Deviation.from_motion(motion.qpos, per_tick, settings.max_deviation))
+        return spec
 
-    def simulation(self, num_envs: int, seed: int, training: bool = False) -> VectorEnv:
-        """Environments that draw and measure no more than the reward's weights ask for.
-
-        Args:
-            num_envs: how many.
-            seed: of all randomness in them.
-            training: by :attr:`training_plan`, else by :attr:`plan`.
-        """
-        return VectorEnv(
-            self.training_plan if training else self.plan,
-            num_envs,
-            self.config.simulation.workers,
-            seed,
-            render=self.looks,
-            measure=bool(weights(self.config.reward)),
+    def reward(self, num_envs: int) -> Reward:
+        """A new reward for so many environments."""
+        chosen = self.choice["reward"]
+        spec = RewardSpec(
+            reference=self.reference,
+            num_envs=num_envs,
+            framing=self.config.video.framing,
+            embedder=lambda: self.embedder,
+            seed=self.config.seed,
+            device=resolve_device(self.config.device, chosen),
         )
+        built: Reward = chosen.build(spec)
+        return built
 
-    def reward(self, simulation: VectorEnv) -> ImitationReward:
-        """The imitation reward for the environments of a simulation."""
-        actions = self.scene.model.nu
-        num_envs, feet = simulation.num_envs, simulation.feet
-        settings, framing = self.config.reward, self.config.video.framing
-        return ImitationReward(self.reference, settings, self.embedder, num_envs, actions, feet, framing)
+    def metrics(self, num_envs: int) -> PictureTerms | None:
+        """S_v and IoU, measured in evaluation whatever the weights of the reward are."""
+        if not self.config.evaluation.video_metrics:
+            return None
+        return PictureTerms((VIDEO, IOU), self.reference, num_envs, self.config.video.framing, self.embedder)
 
-    def agent(self, chosen: Chosen, simulation: VectorEnv) -> Agent:
-        """An agent that fits a simulation."""
-        setting = AgentSpec(
-            observation_size=simulation.observation_size,
-            action_size=self.scene.model.nu,
-            num_envs=simulation.num_envs,
-            horizon=self.plan.control_steps,
+    def training_env(self, reward: Reward) -> VectorEnv:
+        """The environments that an agent learns in; they draw and measure what the reward needs."""
+        settings = self.config.simulation
+        return self._env(self.training_env_spec, settings.num_envs, self.config.seed, reward, bool(reward.needs))
+
+    def evaluation_env(self, reward: Reward, num_envs: int, seed: int) -> VectorEnv:
+        """The environments that policies are evaluated in; they also draw what the metrics need."""
+        drawn = bool(reward.needs) or self.config.evaluation.video_metrics
+        return self._env(self.env_spec, num_envs, seed, reward, drawn)
+
+    def _env(self, spec: EnvSpec, num_envs: int, seed: int, reward: Reward, render: bool) -> VectorEnv:
+        functions = [term.function for term in reward.state_terms]
+        return VectorEnv(spec, num_envs, self.config.simulation.workers, seed, render, functions)
+
+    def agent(self, chosen: Chosen, env: VectorEnv) -> Agent:
+        """An agent that fits environments."""
+        spec = AgentSpec(
+            observation_size=env.observation_size,
+            action_size=env.action_size,
+            num_envs=env.num_envs,
+            horizon=self.env_spec.control_steps,
             total_steps=self.config.total_steps,
             seed=self.config.seed,
             device=resolve_device(self.config.device, chosen),
         )
-        agent: Agent = chosen.build(setting)
+        agent: Agent = chosen.build(spec)
         return agent
-
-
-class Evaluator:
-    """Scores policies on the same start states, however often it is asked.
-
-    Args:
-        experiment: what to act in.
-        episodes: environments, each gives one episode.
-        seed: of the start states.
-    """
-
-    def __init__(self, experiment: Experiment, episodes: int, seed: int) -> None:
-        self._experiment = experiment
-        self.seed = seed
-        self.simulation = experiment.simulation(episodes, EVALUATION_SEED + seed)
-        self._start: State = self.simulation.state()
-
-    def episodes(self, policy: Policy, record: bool = False) -> list[Episode]:
-        """One episode per environment."""
-        source = self._experiment.reward(self.simulation)
-        return rollout(self.simulation, self._start, source, policy, self._experiment.plan.control_steps, record)
-
-    def score(self, episodes: list[Episode]) -> Mapping[str, float]:
-        """Their row of the table, see :data:`nil_core.evaluation.metrics.COLUMNS`."""
-        plan = self._experiment.plan
-        return summarize(episodes, plan.ticks, plan.control_steps, self._experiment.target_speed is not None)
-
-    def close(self) -> None:
-        """End the simulation."""
-        self.simulation.close()
-
-
-def deterministic_policy(agent: Agent) -> Policy:
-    """The agent without exploration."""
-
-    def act(observations: Floats) -> Floats:
-        return agent.act(observations, explore=False)
-
-    return act
 
 
 def resolve_device(device: str, chosen: Chosen) -> str:

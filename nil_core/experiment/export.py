@@ -21,14 +21,17 @@ import numpy as np
 
 from nil_core.card import Capability
 from nil_core.errors import ConfigError, NumericalError, PluginError
-from nil_core.experiment.experiment import EVALUATION_SEED, Experiment, deterministic_policy
-from nil_core.experiment.pipeline import load_policy, open_experiment
+from nil_core.evaluation.rollout import rollout
+from nil_core.experiment.evaluator import EVALUATION_SEED, deterministic_policy
+from nil_core.experiment.experiment import Experiment
+from nil_core.experiment.open_run import OpenRun
 from nil_core.interfaces import Agent
 from nil_core.reporting import Reporter
+from nil_core.reward.cards import EnvironmentOptions
+from nil_core.reward.environment import EnvironmentReward
 from nil_core.sim.environment import ImitationEnvironment
 from nil_core.sim.observation import MEANINGS, Observer
 from nil_core.sim.vector_env import VectorEnv
-from nil_core.storage import run_folder
 from nil_core.storage.atomic import writing
 from nil_core.types import Floats
 
@@ -56,7 +59,7 @@ class Format:
 
 
 def export(folder: Path, form: str, out: Path | None, which: str, reporter: Reporter) -> Path:
-    """Write the mode of a run's policy, checked against the agent on random and on lived observations.
+    """Write the mode of a run's policy, checked against the agent on random observations and on those of an episode.
 
     The file maps ``observation``, float32 (B, obs) as the environment gives it, to ``action``, float32 (B, act) in
     [-1, 1]; whatever the agent scales is inside. Its metadata ``nil`` is what :func:`facts` gives, as JSON.
@@ -80,8 +83,8 @@ def export(folder: Path, form: str, out: Path | None, which: str, reporter: Repo
     if form not in FORMATS:
         raise ConfigError(f"there is no format {form!r}", f"formats: {', '.join(FORMATS)}")
     chosen_format = FORMATS[form]
-    opened, config = run_folder.open_run(folder)
-    experiment = open_experiment(opened, config, encoder=False)
+    run = OpenRun.open(folder, encoder=False)
+    experiment = run.experiment
     chosen = experiment.choice["agent"]
     if not chosen.can(Capability.EXPORTS):
         raise ConfigError(
@@ -90,21 +93,21 @@ def export(folder: Path, form: str, out: Path | None, which: str, reporter: Repo
         )
     if missing := [module for module in chosen_format.needs if find_spec(module) is None]:
         raise PluginError(f"--format {form} needs {', '.join(missing)}", 'pip install "nil-core[export]"')
-    with VectorEnv(experiment.plan, 1, 0, EVALUATION_SEED, render=False, measure=False) as simulation:
-        agent: Any = load_policy(opened, experiment, simulation, which)
-        lived = _lived(simulation, agent, experiment.plan.control_steps)
-    size = simulation.observation_size
+    with VectorEnv(experiment.env_spec, 1, 0, EVALUATION_SEED, render=False) as env:
+        agent: Any = run.policy(env, which)
+        met = _observations(env, agent, experiment.env_spec.control_steps)
+    size = env.observation_size
     random = np.random.default_rng(0).normal(size=(RANDOM_OBSERVATIONS, size)).astype(np.float32)
-    path = out or opened.path / f"policy{chosen_format.suffix}"
+    path = out or run.folder.path / f"policy{chosen_format.suffix}"
     with writing(path) as temporary:
-        described = json.dumps(facts(experiment) | {"run": opened.path.resolve().name, "checkpoint": which})
+        described = json.dumps(facts(experiment) | {"run": run.folder.path.resolve().name, "checkpoint": which})
         with _quiet():
             chosen_format.write(deepcopy(agent.network()).cpu().eval(), size, described, temporary)
         act = chosen_format.read(temporary)
         differences = {
-            "lived": _difference(act, agent, lived),
+            "episode": _difference(act, agent, met),
             "random": _difference(act, agent, random),
-            "single": _difference(act, agent, lived[:1]),
+            "single": _difference(act, agent, met[:1]),
         }
         if not max(differences.values()) <= TOLERANCE:
             raise NumericalError(
@@ -112,7 +115,7 @@ def export(folder: Path, form: str, out: Path | None, which: str, reporter: Repo
                 f"more than {TOLERANCE:g} is no rounding: please report it, with the versions that `nil doctor` prints",
             )
     reporter.say(
-        f"it acts as the agent does, but for {differences['lived']:.1e} on {len(lived)} observations of an episode and "
+        f"it acts as the agent does, but for {differences['episode']:.1e} on {len(met)} observations of an episode and "
         f"{differences['random']:.1e} on {len(random)} random ones"
     )
     reporter.say(f"policy: {path}")
@@ -127,8 +130,8 @@ def facts(experiment: Experiment) -> dict[str, Any]:
     None, the control at control step k is ``base[k] + scale * a`` instead. ``preview`` has a row for each control step:
     what the part ``preview`` of the observation then holds.
     """
-    scene, settings, plan = experiment.scene, experiment.config.environment, experiment.plan
-    observer = Observer(scene, settings.observation, plan.ticks, plan.control_steps, plan.preview)
+    scene, settings, spec = experiment.scene, experiment.config.environment, experiment.env_spec
+    observer = Observer(scene, settings.observation, spec.ticks, spec.control_steps, spec.preview)
     home = scene.standing_qpos[observer.qpos_addresses]
     joints = [
         {
@@ -150,15 +153,15 @@ def facts(experiment: Experiment) -> dict[str, Any]:
         "control": settings.control,
         "control_hz": settings.control_hz,
         "timestep": settings.timestep,
-        "control_steps": plan.control_steps,
+        "control_steps": spec.control_steps,
         "standing_height": float(scene.standing_qpos[2]),
         "joints": joints,
-        "base": None if plan.base is None else plan.base.tolist(),
+        "base": None if spec.base is None else spec.base.tolist(),
         "observation": [
             {"name": name, "start": where.start, "stop": where.stop, "meaning": MEANINGS[name]}
             for name, where in observer.layout.items()
         ],
-        "preview": [[float(f"{x:.6g}") for x in observer.coming(step)] for step in range(plan.control_steps + 1)],
+        "preview": [[float(f"{x:.6g}") for x in observer.coming(step)] for step in range(spec.control_steps + 1)],
     }
 
 
@@ -168,19 +171,13 @@ def environment_of(folder: Path, seed: int = 0) -> ImitationEnvironment:
     Raises:
         RunError: no run, or none that this installation can open.
     """
-    opened, config = run_folder.open_run(folder)
-    return ImitationEnvironment(open_experiment(opened, config, encoder=False).plan, seed)
+    return ImitationEnvironment(OpenRun.open(folder, encoder=False).experiment.env_spec, seed)
 
 
-def _lived(simulation: VectorEnv, agent: Agent, steps: int) -> Floats:
-    """The observations (steps, obs) that the agent meets."""
-    act = deterministic_policy(agent)
-    buffers = simulation.reset()
-    observations = []
-    for _ in range(steps):
-        observations.append(buffers.observations[0].copy())
-        buffers = simulation.step(act(buffers.observations.copy()))
-    return np.stack(observations)
+def _observations(env: VectorEnv, agent: Agent, steps: int) -> Floats:
+    """The observations (steps, obs) that the agent meets in an episode."""
+    reward = EnvironmentReward(EnvironmentOptions())
+    return rollout(env, env.state(), reward, deterministic_policy(agent), steps)[0].observations
 
 
 def _difference(act: Act, agent: Agent, observations: Floats) -> float:
@@ -239,7 +236,7 @@ def _read_torchscript(path: Path) -> Act:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """torch's exporter warns of its own inner workings."""
+    """torch's exporter warns of details of its own."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -13,11 +13,11 @@ import nil_core.sim  # noqa: F401  chooses the OpenGL backend before anything im
 import mujoco
 import numpy as np
 
-from nil_core.experiment.experiment import Evaluator, Experiment, build_scene, deterministic_policy
-from nil_core.experiment.pipeline import load_policy, open_experiment
+from nil_core.experiment.evaluator import Evaluator, deterministic_policy
+from nil_core.experiment.experiment import Experiment, build_scene
+from nil_core.experiment.open_run import OpenRun
 from nil_core.reporting import Reporter
 from nil_core.sim.renderer import Renderer
-from nil_core.storage import run_folder
 from nil_core.types import Doubles, Frames, Progress
 from nil_core.video.files import write_video
 
@@ -37,15 +37,15 @@ def play(folder: Path, out: Path | None, seed: int, size: int, which: str, viewe
     Returns:
         the video's path.
     """
-    opened, config = run_folder.open_run(folder)
-    experiment = open_experiment(opened, config)
+    run = OpenRun.open(folder)
+    experiment = run.experiment
     evaluator = Evaluator(experiment, 1, seed)
     try:
-        agent = load_policy(opened, experiment, evaluator.simulation, which)
+        agent = run.policy(evaluator.env, which)
         episode = evaluator.episodes(deterministic_policy(agent))[0]
     finally:
         evaluator.close()
-    path = out or opened.videos / "play.mp4"
+    path = out or run.folder.videos / "play.mp4"
     write_video(path, draw(experiment, episode.qpos, size, reporter.progress), experiment.reference.tick_hz)
     reporter.say(f"video: {path}")
     if viewer and has_display():

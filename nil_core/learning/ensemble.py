@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from nil_core.learning.products import affine
+from nil_core.learning.matmul import affine
 
 
 class EnsembleLinear(nn.Module):
@@ -21,7 +21,7 @@ class EnsembleLinear(nn.Module):
         outputs: O, size of the output.
 
     Attributes:
-        weight: float32 (E, I, O), the transpose of ``torch.nn.Linear``'s, so that nothing is transposed in the pass.
+        weight: float32 (E, I, O), the transpose of ``torch.nn.Linear``'s, so that the forward pass transposes nothing.
         bias: float32 (E, 1, O).
     """
 
@@ -33,7 +33,7 @@ class EnsembleLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, I), shared by all members, or (E, B, I) to (E, B, O)."""
-        if self.weight.shape[-1] == 1:  # a matrix product with one column is several times dearer than this
+        if self.weight.shape[-1] == 1:  # a matrix product with one column is several times slower than this
             return (x * self.weight.mT).sum(-1, keepdim=True) + self.bias
         return affine(x.expand(len(self.weight), -1, -1), self.weight, self.bias)
 
@@ -48,12 +48,12 @@ class EnsembleLayerNorm(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.ones(members, 1, size))
         self.bias = nn.Parameter(torch.zeros(members, 1, size))
-        # On a CPU torch normalizes faster with a scale and a shift than without.
+        # On a CPU torch's layer_norm is faster with a scale and a shift than without.
         self.register_buffer("one", torch.ones(size), persistent=False)
         self.register_buffer("zero", torch.zeros(size), persistent=False)
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
         """(E, B, size) to the same."""
-        normal = nn.functional.layer_norm(x, x.shape[-1:], self.one, self.zero, self.eps)
-        return torch.addcmul(self.bias, normal, self.weight)
+        normalized = nn.functional.layer_norm(x, x.shape[-1:], self.one, self.zero, self.eps)
+        return torch.addcmul(self.bias, normalized, self.weight)

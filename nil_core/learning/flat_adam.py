@@ -1,4 +1,4 @@
-"""Adam and AdamW without the bookkeeping of ``torch.optim``, over parameters that lie in one flat tensor."""
+"""Adam and AdamW over parameters in one flat tensor, with less overhead than ``torch.optim``."""
 
 from __future__ import annotations
 
@@ -11,84 +11,85 @@ from torch import Tensor, nn
 def flatten(parameters: Iterable[nn.Parameter]) -> Tensor:
     """Move parameters into one flat tensor.
 
-    They become views of it, so whatever changes it changes them, and loading a state into them fills it. Do this
-    after moving a module to its device, which would part them again.
+    They become views of it: changing one changes the other, and loading a state dict into them fills the tensor. Call
+    this after moving a module to its device, because that move would allocate the parameters separately again.
 
     Returns:
-        float32 (P,), no gradient, P all their entries.
+        float32 (P,), without gradient, P all their entries.
     """
     parameters = list(parameters)
     flat = torch.cat([parameter.detach().flatten() for parameter in parameters])
-    for parameter, part in zip(parameters, _parts(flat, parameters), strict=True):
-        parameter.data = part
+    for parameter, view in zip(parameters, _views(flat, parameters), strict=True):
+        parameter.data = view
     return flat
 
 
-def _parts(flat: Tensor, parameters: list[nn.Parameter]) -> list[Tensor]:
+def _views(flat: Tensor, parameters: list[nn.Parameter]) -> list[Tensor]:
     """Views of a flat tensor, shaped as the parameters."""
-    parts = torch.split(flat, [parameter.numel() for parameter in parameters])
-    return [part.view_as(parameter) for part, parameter in zip(parts, parameters, strict=True)]
+    views = torch.split(flat, [parameter.numel() for parameter in parameters])
+    return [view.view_as(parameter) for view, parameter in zip(views, parameters, strict=True)]
 
 
 class FlatAdam(nn.Module):
-    """Adam (Kingma and Ba 2015), with ``decay`` AdamW, over parameters it flattens. Its state are its buffers.
+    """Adam (Kingma and Ba 2015), or AdamW with ``weight_decay``, over parameters that it flattens.
 
-    A step is one call of the kernel that reads and writes everything once.
+    A step is one call of a fused kernel. The optimizer's state are the buffers of this module.
 
     Args:
-        parameters: what it steps.
-        learning_rate: size of a step.
-        decay: part of every parameter, times the learning rate, that is taken away before a step, decoupled from the
-            gradient (Loshchilov and Hutter 2019).
-        mean_decay: of the first moment (beta 1).
+        parameters: what is optimized.
+        learning_rate: step size.
+        weight_decay: this times the learning rate is the part of every parameter subtracted before a step, decoupled
+            from the gradient (Loshchilov and Hutter 2019).
+        beta1: decay of the first moment.
 
     Attributes:
-        square_decay: of the second moment (beta 2).
-        epsilon: added to the root of the second moment.
-        weights: float32 (P,), the parameters as :func:`flatten` gives them.
-        mean: float32 (P,), first moment.
-        square: float32 (P,), second moment.
-        steps: float32 scalar, how many were made.
+        beta2: decay of the second moment.
+        eps: added to the root of the second moment.
+        flat_parameters: float32 (P,), the parameters as :func:`flatten` returns them.
+        exp_avg: float32 (P,), first moment.
+        exp_avg_sq: float32 (P,), second moment.
+        steps: float32 scalar, steps made.
     """
 
-    square_decay, epsilon = 0.999, 1e-8
-    mean: Tensor
-    square: Tensor
+    beta2, eps = 0.999, 1e-8
+    exp_avg: Tensor
+    exp_avg_sq: Tensor
     steps: Tensor
 
     def __init__(
         self,
         parameters: Iterable[nn.Parameter],
         learning_rate: float,
-        decay: float = 0.0,
-        mean_decay: float = 0.9,
+        weight_decay: float = 0.0,
+        beta1: float = 0.9,
     ) -> None:
         super().__init__()
-        self.learning_rate, self.decay, self.mean_decay = learning_rate, decay, mean_decay
-        self._parameters_of = list(parameters)
-        self.weights = flatten(self._parameters_of)
-        self.register_buffer("mean", torch.zeros_like(self.weights))
-        self.register_buffer("square", torch.zeros_like(self.weights))
-        self.register_buffer("steps", torch.tensor(0.0, device=self.weights.device))
-        self._views = [_parts(flat, self._parameters_of) for flat in (self.weights, self.mean, self.square)]
+        self.learning_rate, self.weight_decay, self.beta1 = learning_rate, weight_decay, beta1
+        self.optimized = list(parameters)
+        self.flat_parameters = flatten(self.optimized)
+        self.register_buffer("exp_avg", torch.zeros_like(self.flat_parameters))
+        self.register_buffer("exp_avg_sq", torch.zeros_like(self.flat_parameters))
+        self.register_buffer("steps", torch.tensor(0.0, device=self.flat_parameters.device))
+        flats = self.flat_parameters, self.exp_avg, self.exp_avg_sq
+        self._kernel_arguments = [_views(flat, self.optimized) for flat in flats]
 
-    def descend(self, loss: Tensor) -> None:
-        """One step down the gradient of a scalar loss. Of other parameters in its graph no gradient is computed."""
-        gradients = torch.autograd.grad(loss, self._parameters_of)
-        weights, means, squares = self._views
+    def minimize(self, loss: Tensor) -> None:
+        """One step along the gradient of a scalar loss. Other parameters in its graph get no gradient."""
+        gradients = torch.autograd.grad(loss, self.optimized)
+        parameters, exp_avgs, exp_avg_sqs = self._kernel_arguments
         self.steps += 1
         torch._fused_adamw_(
-            weights,
-            [gradient.contiguous() for gradient in gradients],  # the kernel takes their order in memory for granted
-            means,
-            squares,
+            parameters,
+            [gradient.contiguous() for gradient in gradients],  # the kernel assumes contiguous gradients
+            exp_avgs,
+            exp_avg_sqs,
             [],
-            [self.steps] * len(weights),
+            [self.steps] * len(parameters),
             lr=self.learning_rate,
-            weight_decay=self.decay,
-            beta1=self.mean_decay,
-            beta2=self.square_decay,
-            eps=self.epsilon,
+            weight_decay=self.weight_decay,
+            beta1=self.beta1,
+            beta2=self.beta2,
+            eps=self.eps,
             amsgrad=False,
             maximize=False,
         )

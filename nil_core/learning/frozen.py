@@ -1,4 +1,4 @@
-"""A network seen as a constant."""
+"""A network without gradients that shares another network's parameters."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 def frozen(module: Module) -> Module:
-    """A twin whose parameters share the module's memory, and so always equal them, but take no gradient.
+    """A copy whose parameters share the module's memory, and so always equal them, but require no gradient.
 
-    An actor's loss goes through the critics: through the twin, no gradient of their weights is computed. Call it when
-    the parameters lie where they will stay, after :class:`~nil_core.learning.FlatAdam` and moves to a device.
+    An actor's loss goes through the critics: through a frozen copy, no gradient of their parameters is computed. Call
+    it after :class:`~nil_core.learning.FlatAdam` and moves to a device, which allocate parameters anew.
     """
-    twin = deepcopy(module).requires_grad_(False)
-    for own, shared in zip(twin.parameters(), module.parameters(), strict=True):
+    copy = deepcopy(module).requires_grad_(False)
+    for own, shared in zip(copy.parameters(), module.parameters(), strict=True):
         own.data = shared.data
-    return twin
+    return copy

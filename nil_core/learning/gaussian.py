@@ -16,8 +16,8 @@ def bounded_log_std(x: Tensor, low: float, high: float) -> Tensor:
     return torch.tanh(x) * half + (low + half)
 
 
-def unbounded(std: float, low: float, high: float) -> float:
-    """What :func:`bounded_log_std` maps to the logarithm of ``std``, which lies in (low, high)."""
+def inverse_log_std(std: float, low: float, high: float) -> float:
+    """The x that :func:`bounded_log_std` maps to log ``std``, which must lie in (low, high)."""
     return math.atanh(2 * (math.log(std) - low) / (high - low) - 1)
 
 
@@ -35,14 +35,14 @@ class SquashedGaussian:
 
     @property
     def mode(self) -> Tensor:
-        """tanh(mean), (..., A): what is acted in evaluation (the median, strictly; the mean of u is its mode)."""
+        """tanh(mean), (..., A): the action in evaluation. Strictly the median; the mean is the mode of u."""
         return torch.tanh(self.mean)
 
     def sample(self, noise: Tensor) -> Tensor:
         """Actions (..., A) in [-1, 1], differentiable in mean and log_std.
 
         Args:
-            noise: (..., A) drawn from N(0, 1).
+            noise: (..., A) from N(0, 1).
         """
         return torch.tanh(torch.addcmul(self.mean, self.log_std.exp(), noise))
 
@@ -59,8 +59,8 @@ class SquashedGaussian:
         return torch.tanh(u), log_prob
 
 
-class Mode(nn.Module):
-    """The mode of an actor's distribution as a network of its own, for export.
+class DeterministicActor(nn.Module):
+    """The mode of an actor's distribution as a network, for export.
 
     Args:
         actor: observations (B, obs) to a :class:`SquashedGaussian` (B, act).

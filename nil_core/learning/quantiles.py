@@ -1,4 +1,4 @@
-"""The quantile Huber loss, the critics' loss of distributional learners."""
+"""The quantile Huber loss, the critics' loss of distributional agents."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-CACHED = 1 << 18  # floats of a table that stays in a core's cache with its few companions
+CACHE_FLOATS = 1 << 18  # size of a table of errors that, with its temporaries, fits a core's cache
 
 
 def quantile_huber(predictions: Tensor, targets: Tensor) -> Tensor:
@@ -29,34 +29,37 @@ def quantile_huber(predictions: Tensor, targets: Tensor) -> Tensor:
 
 
 class _QuantileHuber(torch.autograd.Function):
-    """Its gradient needs two sums of clipped errors: formed in the forward pass, and where the table of all pairs would
-    not fit a processor's cache, some rows at a time. Autograd would write down ten whole tables."""
+    """The gradient needs only two sums of clipped errors, which the forward pass computes.
+
+    Where the table of all pairs would not fit a processor's cache, it is computed some rows at a time. Autograd would
+    store ten whole tables.
+    """
 
     @staticmethod
     def forward(ctx: Any, predictions: Tensor, targets: Tensor) -> Tensor:
         count = predictions.shape[-1]
         fractions = (torch.arange(count, device=predictions.device) + 0.5) / count
-        slope, loss = torch.empty_like(predictions), predictions.new_zeros(())
-        table = (len(predictions), len(targets), count, targets.shape[-1])
-        rows = max(1, CACHED * table[1] // math.prod(table)) if targets.is_cpu else table[1]
-        scratch = [predictions.new_empty(table[0], min(rows, table[1]), *table[2:]) for _ in range(3)]
-        for start in range(0, table[1], rows):
-            part = slice(start, min(start + rows, table[1]))
-            errors, clipped, rest = (each[:, : part.stop - start] for each in scratch)
-            torch.sub(targets[part].unsqueeze(-2), predictions[:, part].unsqueeze(-1), out=errors)
+        d_predictions, loss = torch.empty_like(predictions), predictions.new_zeros(())
+        shape = (len(predictions), len(targets), count, targets.shape[-1])
+        rows = max(1, CACHE_FLOATS * shape[1] // math.prod(shape)) if targets.is_cpu else shape[1]
+        buffers = [predictions.new_empty(shape[0], min(rows, shape[1]), *shape[2:]) for _ in range(3)]
+        for start in range(0, shape[1], rows):
+            chunk = slice(start, min(start + rows, shape[1]))
+            errors, clipped, huber = (buffer[:, : chunk.stop - start] for buffer in buffers)
+            torch.sub(targets[chunk].unsqueeze(-2), predictions[:, chunk].unsqueeze(-1), out=errors)
             sums = []
             for low, high in ((0.0, 1.0), (-1.0, 0.0)):
                 torch.clamp(errors, low, high, out=clipped)
                 # huber(d) = c (d - c / 2) with c = d clipped to [-1, 1]
-                torch.sub(errors, clipped, alpha=0.5, out=rest)
-                sums += [clipped.sum(-1), rest.mul_(clipped).sum(-1)]
-            above, over, below, under = sums
-            slope[:, part] = -fractions * above - (1 - fractions) * below
-            loss += (fractions * over + (1 - fractions) * under).sum()
-        ctx.save_for_backward(slope.div_(targets.numel()))
+                torch.sub(errors, clipped, alpha=0.5, out=huber)
+                sums += [clipped.sum(-1), huber.mul_(clipped).sum(-1)]
+            clipped_above, huber_above, clipped_below, huber_below = sums
+            d_predictions[:, chunk] = -fractions * clipped_above - (1 - fractions) * clipped_below
+            loss += (fractions * huber_above + (1 - fractions) * huber_below).sum()
+        ctx.save_for_backward(d_predictions.div_(targets.numel()))
         return loss / targets.numel()
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        (slope,) = ctx.saved_tensors
-        return slope * gradients[0], None
+        (d_predictions,) = ctx.saved_tensors
+        return d_predictions * gradients[0], None

@@ -10,11 +10,11 @@ import torch
 
 @contextmanager
 def cpu_threads(count: int) -> Iterator[None]:
-    """Compute with ``count`` threads inside the block, and with the former number after it.
+    """Compute with ``count`` threads inside the block, and restore the former number after it.
 
-    The setting belongs to the whole process, so an agent must not leave its own behind for an encoder to find. A
-    fixed count also keeps the order of sums, and so every bit, the same on machines with other numbers of cores.
-    Switching costs under a microsecond.
+    torch's setting is one for the whole process, so an agent must restore it for the encoder. A fixed count also keeps
+    the order of sums, and so every bit, the same on machines with other numbers of cores. Switching costs under a
+    microsecond.
     """
     former = torch.get_num_threads()
     torch.set_num_threads(count)

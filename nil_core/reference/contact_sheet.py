@@ -98,9 +98,9 @@ def _reference(folder: Path, name: str) -> str:
 
 def _remarks(provenance: Mapping[str, Any]) -> list[str]:
     """What the log said of length, masks and first frame; what a person should look at in red."""
-    quality, agreed = MaskQuality(**provenance["masks"]), FirstFrameMatch(**provenance["first_frame"])
+    quality, match = MaskQuality(**provenance["masks"]), FirstFrameMatch(**provenance["first_frame"])
     said = [(remark, True) for remark in provenance["video"]["remarks"]]
-    said += [(str(quality), quality.doubtful), (str(agreed), not agreed.close)]
+    said += [(str(quality), quality.doubtful), (str(match), not match.close)]
     return [f'<span class="warning">{escape(text)}</span>' if doubtful else escape(text) for text, doubtful in said]
 
 

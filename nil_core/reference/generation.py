@@ -99,7 +99,7 @@ def generate_reference(
             "frames": len(video.frames),
             "size": list(video.frames.shape[1:3]),
             "fps": video.fps,
-            "window": video.crop_box,
+            "crop_box": video.crop_box,
             "remarks": remarks,
             "facts": dict(video.facts),
         },

@@ -16,9 +16,9 @@ from nil_core.reference.motion_source import find_motion
 from nil_core.sim.scene import RobotScene
 from nil_core.storage.cache import Arrays, cached, fingerprint
 from nil_core.types import CropBox, Doubles, Frames, Masks, Progress, Reference, no_progress
-from nil_core.video.box_framing import box_framed, box_lags, crop
+from nil_core.video.box_framing import box_framed, box_lags
 from nil_core.video.clips import ClipEmbedder
-from nil_core.video.crop import enclosing_square, to_square
+from nil_core.video.crop import crop, enclosing_square, to_square
 from nil_core.video.interpolation import FrameTimes, Interpolate, at_ticks, frame_times, method, trajectory_at_ticks
 
 PIECE = 32
@@ -46,14 +46,14 @@ def align(
 ) -> Aligned:
     """What each tick shows. Args and raises as :func:`prepare`."""
     video, settings = generated.video, config.video
-    agreed = first_frame_match(generated.masks[0], video.crop_box, generated.first_mask if stand is None else stand)
-    crop_box = agreed.crop_box if settings.align_first_frame else video.crop_box
+    match = first_frame_match(generated.masks[0], video.crop_box, generated.first_mask if stand is None else stand)
+    crop_box = match.crop_box if settings.align_first_frame else video.crop_box
     seconds = settings.seconds or generated.provenance.get("seconds", video.seconds)  # unset: as long as it was made
     at = frame_times(len(video.frames), video.fps, config.environment.tick_hz, seconds, settings.alignment)
     frames, masks = _squares(generated, at, crop_box, config, progress)
     check_masks(masks)
     trajectory = None if video.trajectory is None else trajectory_at_ticks(video.trajectory, at)
-    return Aligned(frames, masks, trajectory, agreed)
+    return Aligned(frames, masks, trajectory, match)
 
 
 def prepare(

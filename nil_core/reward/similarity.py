@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from nil_core.errors import DataError
-from nil_core.types import Floats, Masks
+from nil_core.types import Floats
 
 
 def cosine(a: Floats, b: Floats) -> Floats:
@@ -27,14 +27,6 @@ def negative_l2(a: Floats, b: Floats) -> Floats:
 
 SIMILARITIES = {"cosine": (cosine, 1.0), "l2": (negative_l2, 0.0)}
 """Name to function and to its value at a perfect match."""
-
-
-def iou(a: Masks, b: Masks) -> Floats:
-    """Intersection over union (B,) of masks (B, H, W); 1 where both are empty (S_M)."""
-    flat_a, flat_b = a.reshape(len(a), -1), b.reshape(len(b), -1)
-    both = np.count_nonzero(flat_a & flat_b, axis=1)
-    either = np.count_nonzero(flat_a | flat_b, axis=1)
-    return np.where(either > 0, both / np.maximum(either, 1), 1.0).astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nil_core.sim.environment import ImitationEnvironment, Measurements, State
-from nil_core.types import Doubles, Floats, Frames, Masks
+from nil_core.sim.environment import ImitationEnvironment, State
+from nil_core.types import Doubles, Flags, Floats, Frames, Masks
 
 STATE_BUFFERS = 2
 
@@ -29,35 +29,42 @@ class StepBuffers:
         frames, masks: uint8 (N, S, S, 3) and bool (N, S, S), the moment the tick ended.
         start_frames, start_masks: the same, of the episode's first moment; new after an end.
         start_tick: int64 (N,), the tick of that moment, 0 for a start at rest; new after an end.
-        measurements: float32 (N, M), packed :class:`nil_core.sim.environment.Measurements`.
+        state_terms: float32 (N, terms), of the reward, in its order.
         speed: float32 (N,), forward speed of the root in m/s.
         environment_reward: float32 (N,).
-        qpos: float64 (N, nq), where the step led to, before any reset; after a reset of all, where they start.
+        qpos: float64 (N, nq), where the step led to, before any reset.
+        start_qpos: float64 (N, nq), where the running episode started.
         busy: float64 (N, 2), seconds spent in physics and in rendering.
     """
 
     actions: Floats
     observations: Floats
     final_observations: Floats
-    terminated: Masks
-    truncated: Masks
-    ticked: Masks
+    terminated: Flags
+    truncated: Flags
+    ticked: Flags
     tick: npt.NDArray[np.int64]
     frames: Frames
     masks: Masks
     start_frames: Frames
     start_masks: Masks
     start_tick: npt.NDArray[np.int64]
-    measurements: Floats
+    state_terms: Floats
     speed: Floats
     environment_reward: Floats
     qpos: Doubles
+    start_qpos: Doubles
     busy: Doubles
 
     @property
-    def ended(self) -> Masks:
+    def ended(self) -> Flags:
         """bool (N,): the episode is over."""
         return self.terminated | self.truncated
+
+    @property
+    def drawn(self) -> bool:
+        """Whether frames and masks are drawn; where not, they are empty."""
+        return self.frames.size > 0
 
     def part(self, which: slice) -> StepBuffers:
         """The same arrays for some of the environments, as views."""
@@ -81,9 +88,11 @@ class SharedBuffers:
     arrays: dict[str, Any]
 
     @classmethod
-    def reserve(cls, like: ImitationEnvironment, num_envs: int, allocate: Callable[[int], Any]) -> SharedBuffers:
-        """For N environments such as the one given; ``allocate`` makes so many bytes, all 0."""
-        layout = _layout(like, num_envs)
+    def reserve(
+        cls, like: ImitationEnvironment, num_envs: int, terms: int, render: bool, allocate: Callable[[int], Any]
+    ) -> SharedBuffers:
+        """For N environments such as the one given and so many state terms; ``allocate`` makes so many bytes, all 0."""
+        layout = _layout(like, num_envs, terms, render)
         arrays = {
             name: allocate(max(1, int(np.prod(shape)) * np.dtype(dtype).itemsize))
             for name, (shape, dtype) in layout.items()
@@ -103,9 +112,11 @@ class SharedBuffers:
         return np.frombuffer(self.arrays[name], dtype, int(np.prod(shape))).reshape(shape)
 
 
-def _layout(like: ImitationEnvironment, num_envs: int) -> dict[str, tuple[tuple[int, ...], npt.DTypeLike]]:
+def _layout(
+    like: ImitationEnvironment, num_envs: int, terms: int, render: bool
+) -> dict[str, tuple[tuple[int, ...], npt.DTypeLike]]:
     scene, task = like.plan.scene, like.task_
-    size, model = scene.render_size, scene.model
+    size, model = scene.render_size if render else 0, scene.model
     each: dict[str, tuple[tuple[int, ...], npt.DTypeLike]] = {
         "actions": ((model.nu,), np.float32),
         "observations": ((task.observer.size,), np.float32),
@@ -119,10 +130,11 @@ def _layout(like: ImitationEnvironment, num_envs: int) -> dict[str, tuple[tuple[
         "start_frames": ((size, size, 3), np.uint8),
         "start_masks": ((size, size), np.bool_),
         "start_tick": ((), np.int64),
-        "measurements": ((Measurements.size(model.nu, task.feet.count),), np.float32),
+        "state_terms": ((terms,), np.float32),
         "speed": ((), np.float32),
         "environment_reward": ((), np.float32),
         "qpos": ((model.nq,), np.float64),
+        "start_qpos": ((model.nq,), np.float64),
         "busy": ((2,), np.float64),
     }
     layout = {name: ((num_envs, *shape), dtype) for name, (shape, dtype) in each.items()}

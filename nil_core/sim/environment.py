@@ -1,4 +1,4 @@
-"""The world the agent acts in: ``dm_env`` semantics on ``dm_control``.
+"""The environment that the agent acts in: ``dm_env`` semantics on ``dm_control``.
 
 An episode starts at rest in the standing pose, where the reference starts, or, while training, anywhere in the motion
 of the reference (``nil_core.sim.starts``). It ends with the reference (a time limit: discount 1) or with a fall, or
@@ -23,13 +23,13 @@ from dm_control.rl import control
 from dm_env import specs
 
 from nil_core.config import EnvironmentSettings
+from nil_core.measurements import Measurements
 from nil_core.sim.deviation import Deviation
 from nil_core.sim.observation import Observer
 from nil_core.sim.scene import FLOOR, RobotScene
 from nil_core.sim.starts import Starts, StartSampler
-from nil_core.types import Doubles, FallLimits, Floats, Masks
+from nil_core.types import Doubles, FallLimits, Flags, Floats
 
-Numbers = Floats | Doubles
 State = npt.NDArray[np.void]
 """Records, one for each environment: see :attr:`ImitationEnvironment.state_type`."""
 
@@ -67,56 +67,6 @@ class EnvSpec:
         return self.ticks * self.settings.control_steps_per_tick
 
 
-@dataclass(frozen=True)
-class Measurements:
-    """What the regularizers of the reward are functions of, after one control step. Leading axes are free.
-
-    Attributes:
-        torque: (..., nu) share of the torque limit, in [-1, 1].
-        action: (..., nu) the action.
-        last_action: (..., nu) the action before.
-        joint_velocity: (..., nu) rad/s.
-        foot_speed: (..., F) m/s, horizontal, of the feet that carry load; 0 for the others.
-        air_time: (..., F) s that a foot spent in the air, at its touch-down; 0 otherwise.
-        tilt: (..., 1) rad between the torso's and the world's vertical.
-    """
-
-    torque: Numbers
-    action: Numbers
-    last_action: Numbers
-    joint_velocity: Numbers
-    foot_speed: Numbers
-    air_time: Numbers
-    tilt: Numbers
-
-    @staticmethod
-    def size(actions: int, feet: int) -> int:
-        """Numbers in one packed row."""
-        return 4 * actions + 2 * feet + 1
-
-    @classmethod
-    def unpack(cls, rows: Floats, actions: int, feet: int) -> Measurements:
-        """From packed rows (..., size), as views."""
-        bounds = np.cumsum([actions, actions, actions, actions, feet, feet])
-        return cls(*np.split(rows, bounds, axis=-1))
-
-    def pack_into(self, row: Floats) -> None:
-        """Into one packed row (size,)."""
-        np.concatenate(
-            [
-                self.torque,
-                self.action,
-                self.last_action,
-                self.joint_velocity,
-                self.foot_speed,
-                self.air_time,
-                self.tilt,
-            ],
-            out=row,
-            casting="same_kind",
-        )
-
-
 class ImitationTask(control.Task):
     """Start, actions, observations and endings of an episode (the ``dm_control`` task)."""
 
@@ -131,6 +81,8 @@ class ImitationTask(control.Task):
         self.last_action = np.zeros(scene.model.nu)
         self.action = np.zeros(scene.model.nu)
         self.feet = Feet(scene)
+        self.joint_names = tuple(actuator.joint for actuator in scene.spec.actuators)
+        self._torque_limits = np.array([actuator.torque_limit for actuator in scene.spec.actuators])
 
     def action_spec(self, physics: Any) -> specs.BoundedArray:
         """Every action lies in [-1, 1]."""
@@ -197,19 +149,26 @@ class ImitationTask(control.Task):
         return 0.0 if failed else 1.0
 
     def measure(self, data: mujoco.MjData) -> Measurements:
-        """What the regularizers need, after a step. Feet are watched over time: call it once per control step."""
+        """What the reward's state terms are made of, after a step. Feet are watched over time: call it once per control step."""
         scene = self.plan.scene
-        limits = np.array([a.torque_limit for a in scene.spec.actuators])
-        speed, air = self.feet.watch(data, 1.0 / self.plan.settings.control_hz)
+        speed, air, contacts = self.feet.watch(data, 1.0 / self.plan.settings.control_hz)
         upright = data.xmat[self.observer.torso][8]
         return Measurements(
-            torque=data.actuator_force / limits,
+            torque=data.actuator_force / self._torque_limits,
             action=self.action,
             last_action=self.last_action,
             joint_velocity=data.qvel[self.observer.qvel_addresses],
             foot_speed=speed,
             air_time=air,
             tilt=np.array([np.arccos(np.clip(upright, -1.0, 1.0))]),
+            joint_names=self.joint_names,
+            joint_position=data.qpos[self.observer.qpos_addresses],
+            root_position=data.qpos[:3],
+            root_velocity=data.qvel[:3],
+            root_angular_velocity=data.qvel[3:6],
+            contacts=contacts,
+            model=scene.model,
+            data=data,
         )
 
 
@@ -242,8 +201,9 @@ class Feet:
         loaded[touching[touching >= 0]] = True
         return loaded
 
-    def watch(self, data: mujoco.MjData, seconds: float) -> tuple[Doubles, Doubles]:
-        """Slip speed (F,) in m/s of loaded feet, and the air time (F,) in s of those that touched down just now."""
+    def watch(self, data: mujoco.MjData, seconds: float) -> tuple[Doubles, Doubles, Flags]:
+        """Slip speed (F,) in m/s of loaded feet, the air time (F,) in s of those that touched down just now, and which
+        are loaded (F,)."""
         loaded = self.loaded(data)
         speed = np.zeros(self.count)
         for foot in np.flatnonzero(loaded):
@@ -252,7 +212,7 @@ class Feet:
             speed[foot] = np.hypot(self._velocity[3], self._velocity[4])
         air = np.where(loaded, self.airborne, 0.0)
         self.airborne = np.where(loaded, 0.0, self.airborne + seconds)
-        return speed, air
+        return speed, air, loaded
 
 
 class ImitationEnvironment(control.Environment):
@@ -365,7 +325,7 @@ def fallen(data: mujoco.MjData, root: int, limits: FallLimits) -> bool:
     return bool(low or abs(roll) > limits.max_roll or abs(pitch) > limits.max_pitch)
 
 
-def upright_poses(scene: RobotScene, qpos: Doubles) -> Masks:
+def upright_poses(scene: RobotScene, qpos: Doubles) -> Flags:
     """bool (T,): which poses (T, nq) do not count as fallen."""
     model, root = scene.model, scene.model.body(scene.spec.root).id
     data, upright = mujoco.MjData(model), np.zeros(len(qpos), np.bool_)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from dm_control.rl.control import PhysicsError
 
 from nil_core.errors import NumericalError
+from nil_core.measurements import StateTerm
 from nil_core.sim.buffers import StepBuffers
 from nil_core.sim.environment import EnvSpec, ImitationEnvironment, State
 from nil_core.sim.renderer import Renderer
@@ -16,18 +18,18 @@ class LocalEnvs:
     """Environments, a renderer, and where their results go.
 
     Args:
-        plan: what they all are.
+        spec: what they all are.
         buffers: one place for each.
         render: draw frames and masks at ticks.
-        measure: fill ``measurements``.
+        state_terms: computed after every control step, for the reward.
     """
 
-    def __init__(self, plan: EnvSpec, buffers: StepBuffers, render: bool, measure: bool) -> None:
-        self.envs = [ImitationEnvironment(plan, 0) for _ in buffers.tick]
-        self._slots = buffers
-        self._measure = measure
-        self._per_tick = plan.settings.control_steps_per_tick
-        scene = plan.scene
+    def __init__(self, spec: EnvSpec, buffers: StepBuffers, render: bool, state_terms: Sequence[StateTerm]) -> None:
+        self.envs = [ImitationEnvironment(spec, 0) for _ in buffers.tick]
+        self._buffers = buffers
+        self._state_terms = tuple(state_terms)
+        self._per_tick = spec.settings.control_steps_per_tick
+        scene = spec.scene
         self._renderer = (
             Renderer(scene.model, scene.render_size, scene.spec.camera, scene.spec.root) if render else None
         )
@@ -36,12 +38,12 @@ class LocalEnvs:
         """Start every episode anew."""
         for i, environment in enumerate(self.envs):
             self._start(i)
-            self._slots.qpos[i] = environment.data.qpos
-        self._slots.final_observations[:] = self._slots.observations
+            self._buffers.qpos[i] = self._buffers.start_qpos[i]
+        self._buffers.final_observations[:] = self._buffers.observations
 
     def step(self) -> None:
         """One control step of every environment, with the actions in the buffers."""
-        buffers = self._slots
+        buffers = self._buffers
         for i, environment in enumerate(self.envs):
             began = time.perf_counter()
             result = environment.step(buffers.actions[i])
@@ -55,8 +57,9 @@ class LocalEnvs:
             buffers.qpos[i] = data.qpos
             buffers.ticked[i] = ticked = result.last() or task.step_count % self._per_tick == 0
             buffers.tick[i] = -(-task.step_count // self._per_tick)
-            if self._measure:
-                task.measure(data).pack_into(buffers.measurements[i])
+            if self._state_terms:
+                measured = task.measure(data)
+                buffers.state_terms[i] = [term(measured) for term in self._state_terms]
             stepped = time.perf_counter()
             if ticked and self._renderer is not None:
                 self._renderer.draw(data, buffers.frames[i], buffers.masks[i])
@@ -71,15 +74,15 @@ class LocalEnvs:
         for i, environment in enumerate(self.envs):
             environment.restore(states[i])
             task = environment.task_
-            self._slots.observations[i] = task.observer.observe(environment.data, task.action, task.step_count)
+            self._buffers.observations[i] = task.observer.observe(environment.data, task.action, task.step_count)
 
     def execute(self, command: str, states: State, buffer_index: int) -> None:
         """Do what the command says, and then write the states it led to.
 
         Args:
             command: ``reset``, ``step`` or ``restore``.
-            states: (state buffers, N).
-            buffer_index: where the states are that the environments stand in, or shall go on from; the other buffer_index is written.
+            states: (2, N).
+            buffer_index: which of the two holds the states to go on from; the other one is written.
 
         Raises:
             NumericalError: the simulation became unstable; no state is written.
@@ -104,7 +107,8 @@ class LocalEnvs:
 
     def _start(self, i: int) -> None:
         environment = self.envs[i]
-        self._slots.observations[i] = environment.observe(environment.reset())
-        self._slots.start_tick[i] = environment.task_.start_tick
+        self._buffers.observations[i] = environment.observe(environment.reset())
+        self._buffers.start_tick[i] = environment.task_.start_tick
+        self._buffers.start_qpos[i] = environment.data.qpos
         if self._renderer is not None:
-            self._renderer.draw(environment.data, self._slots.start_frames[i], self._slots.start_masks[i])
+            self._renderer.draw(environment.data, self._buffers.start_frames[i], self._buffers.start_masks[i])

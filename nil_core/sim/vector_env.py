@@ -7,6 +7,7 @@ step, and take the step again: to the bit the one that was lost, so that a run d
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from multiprocessing.sharedctypes import RawArray
 from types import TracebackType
 from typing import Self
@@ -14,6 +15,7 @@ from typing import Self
 import numpy as np
 
 from nil_core.errors import MachineError
+from nil_core.measurements import StateTerm
 from nil_core.sim.buffers import SharedBuffers, StepBuffers
 from nil_core.sim.environment import EnvSpec, ImitationEnvironment, State
 from nil_core.sim.local_envs import LocalEnvs
@@ -33,12 +35,12 @@ class VectorEnv:
     After an error only ``restore`` brings the environments together again; ``state`` is that before the error.
 
     Args:
-        plan: what the environments are.
+        spec: what the environments are.
         num_envs: N.
         workers: W processes (at most N); 0 simulates in this process, inside ``receive``.
         seed: of all randomness in the environments.
         render: draw frames and masks.
-        measure: fill ``measurements``.
+        state_terms: computed after every control step, for the reward; functions that can be imported by name.
 
     Raises:
         MachineError: a worker cannot start, or more of them were lost than are replaced.
@@ -46,30 +48,31 @@ class VectorEnv:
 
     def __init__(
         self,
-        plan: EnvSpec,
+        spec: EnvSpec,
         num_envs: int,
         workers: int,
         seed: int,
         render: bool = True,
-        measure: bool = True,
+        state_terms: Sequence[StateTerm] = (),
     ) -> None:
-        first = ImitationEnvironment(plan, 0)
+        first = ImitationEnvironment(spec, 0)
         self.observation_size = first.task_.observer.size
-        self.feet = first.task_.feet.count
         self.num_envs = num_envs
+        self.action_size = spec.scene.model.nu
+        terms = tuple(state_terms)
         memory = SharedBuffers.reserve(
-            first, num_envs, lambda size: RawArray("B", size) if workers else bytearray(size)
+            first, num_envs, len(terms), render, lambda size: RawArray("B", size) if workers else bytearray(size)
         )
         self.buffers, self._states, self._buffer_index = memory.step_buffers(), memory.states(), 0
         for i, one in enumerate(np.random.SeedSequence(seed).spawn(num_envs)):
             first.task_.random = np.random.default_rng(one)
             self._states[self._buffer_index, i] = first.state()
         shares = np.array_split(np.arange(num_envs), min(workers, num_envs)) if workers else []
-        self._specs = [WorkerSpec(plan, memory, slice(int(s[0]), int(s[-1]) + 1), render, measure) for s in shares]
+        self._specs = [WorkerSpec(spec, memory, slice(int(s[0]), int(s[-1]) + 1), render, terms) for s in shares]
         self._command = ""
         self._replacements_left = 0  # one that does not even start is not worth another
         self._workers: list[Worker] = []
-        self._local = None if workers else LocalEnvs(plan, self.buffers, render, measure)
+        self._local = None if workers else LocalEnvs(spec, self.buffers, render, terms)
         try:
             for w in range(len(self._specs)):
                 self._workers.append(self._start(w))
@@ -109,7 +112,16 @@ class VectorEnv:
         return states
 
     def restore(self, states: State) -> None:
-        """Back to a saved :meth:`state`; ``buffers.observations`` follow."""
+        """Back to a saved :meth:`state`; ``buffers.observations`` follow.
+
+        Raises:
+            ValueError: it is of other environments.
+        """
+        ours = self._states[self._buffer_index]
+        if (states.shape, states.dtype) != (ours.shape, ours.dtype):
+            raise ValueError(
+                f"{len(states)} environments of {states.itemsize} bytes, not {len(ours)} of {ours.itemsize}"
+            )
         self._states[self._buffer_index] = states
         self._run("restore")
 

@@ -13,6 +13,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 
 from nil_core.errors import NilError
+from nil_core.measurements import StateTerm
 from nil_core.sim import gl
 from nil_core.sim.buffers import SharedBuffers
 from nil_core.sim.environment import EnvSpec, State
@@ -29,17 +30,17 @@ class WorkerSpec:
     """What a worker process is told at its start.
 
     Attributes:
-        plan: what its environments are.
+        env: what its environments are.
         memory: of all environments.
         which: its own ones.
-        render, measure: as in :class:`nil_core.sim.local_envs.LocalEnvs`.
+        render, state_terms: as in :class:`nil_core.sim.local_envs.LocalEnvs`.
     """
 
-    plan: EnvSpec
+    env: EnvSpec
     memory: SharedBuffers
     which: slice
     render: bool
-    measure: bool
+    state_terms: tuple[StateTerm, ...]
 
 
 class WorkerLost(Exception):
@@ -137,7 +138,7 @@ def _serve(pipe: Connection, spec: WorkerSpec, buffer_index: int) -> None:
     with contextlib.suppress(EOFError, OSError):  # that process is gone, and nobody is left to be told
         states = spec.memory.states()[:, spec.which]
         try:
-            envs = LocalEnvs(spec.plan, spec.memory.step_buffers().part(spec.which), spec.render, spec.measure)
+            envs = LocalEnvs(spec.env, spec.memory.step_buffers().part(spec.which), spec.render, spec.state_terms)
             envs.restore(states[buffer_index])
         except Exception as error:
             pipe.send(_portable(error))

@@ -14,7 +14,7 @@ A plugin's contract test is one call::
 Every check raises ``AssertionError`` with a message that says which promise of :mod:`nil_core.interfaces` is broken.
 """
 
-from nil_core.testing.agents import check_agent, check_network, live, random_transitions
+from nil_core.testing.agents import check_agent, check_network, interact, random_transitions
 from nil_core.testing.bodies import check_falls, check_mirrored, check_seen, check_stands
 from nil_core.testing.cards import HEAVY, check_card, check_light
 from nil_core.testing.clips import moving_blob
@@ -55,7 +55,7 @@ __all__ = [
     "check_segmenter",
     "check_source",
     "check_stands",
-    "live",
+    "interact",
     "mirror_actions",
     "mirror_poses",
     "mjcf_source",

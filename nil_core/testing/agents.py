@@ -15,48 +15,52 @@ from nil_core.interfaces import Agent, ExportingAgent
 from nil_core.types import AgentSpec, Floats, Transitions
 
 if TYPE_CHECKING:
-    from nil_core.learning import ReplayLearner
+    from nil_core.learning import OffPolicyAgent
 
-PICKLES = {".pkl", ".pickle", ".pt", ".pth", ".bin", ".joblib"}
+PICKLE_SUFFIXES = {".pkl", ".pickle", ".pt", ".pth", ".bin", ".joblib"}
 
 
 def check_agent(make: Callable[[AgentSpec], Agent], rounds: int = 20) -> None:
-    """Whether an agent acts within bounds, repeats itself from its seed, and goes on exactly from what it saved.
+    """Check that an agent acts within bounds, is deterministic given its seed, and resumes exactly from what it saved.
 
     Args:
-        make: constructs the agent; choose its options so that it learns within half of ``rounds``.
+        make: constructs the agent; choose options with which it learns within half of ``rounds``.
         rounds: control steps of 4 environments.
+
+    Raises:
+        AssertionError: says what is broken.
     """
-    setting = AgentSpec(observation_size=7, action_size=3, num_envs=4, horizon=10, total_steps=400, seed=3)
-    agent = make(setting)
+    spec = AgentSpec(observation_size=7, action_size=3, num_envs=4, horizon=10, total_steps=400, seed=3)
+    agent = make(spec)
     assert isinstance(agent, Agent), "an agent has act, observe, update, save and load"
     _check_actions(agent)
     half = rounds // 2
-    unbroken, again = make(setting), make(setting)
-    first = _live(unbroken, range(half))
-    assert _live(again, range(half)) == first, "the same seed gives the same life"
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place, "saved")
+    uninterrupted, repeated = make(spec), make(spec)
+    first = _interact_and_log(uninterrupted, range(half))
+    assert _interact_and_log(repeated, range(half)) == first, "the same seed gives the same actions and metrics"
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary, "saved")
         folder.mkdir()
-        unbroken.save(folder)
-        pickles = sorted(path.name for path in folder.rglob("*") if path.suffix in PICKLES)
-        assert not pickles, f"nothing is pickled: {', '.join(pickles)}"
-        resumed = make(replace(setting, seed=setting.seed + 1))
+        uninterrupted.save(folder)
+        pickled = sorted(path.name for path in folder.rglob("*") if path.suffix in PICKLE_SUFFIXES)
+        assert not pickled, f"no file may be pickled: {', '.join(pickled)}"
+        resumed = make(replace(spec, seed=spec.seed + 1))
         resumed.load(folder)
-        expected, got = _live(unbroken, range(half, rounds)), _live(resumed, range(half, rounds))
-        assert got == expected, "an agent that was saved and loaded goes on as the unbroken one, to the byte"
-        _check_refusal(make(setting), Path(place, "nowhere"), "an empty folder")
-        _check_refusal(make(replace(setting, action_size=4)), folder, "an agent of another action size")
-        _check_the_policy_alone(make(setting), make(setting), folder)
+        remaining = range(half, rounds)
+        expected, got = _interact_and_log(uninterrupted, remaining), _interact_and_log(resumed, remaining)
+        assert got == expected, "an agent that was saved and loaded continues as the uninterrupted one, to the byte"
+        _check_load_fails(make(spec), Path(temporary, "empty"), "an empty folder")
+        _check_load_fails(make(replace(spec, action_size=4)), folder, "an agent of another action size")
+        _check_load_without_replay(make(spec), make(spec), folder)
 
 
 def check_network(make: Callable[[AgentSpec], ExportingAgent]) -> None:
-    """Whether an agent with the capability ``exports`` gives the network of its mode, as it is after learning."""
+    """Check that the network of an agent with the capability ``exports`` is its deterministic policy after learning."""
     import torch
 
     agent = make(AgentSpec(observation_size=7, action_size=3, num_envs=4, horizon=10, total_steps=400, seed=3))
-    assert isinstance(agent, ExportingAgent), "an agent that exports has network()"
-    _live(agent, range(20))
+    assert isinstance(agent, ExportingAgent), "an agent with the capability exports has network()"
+    _interact_and_log(agent, range(20))
     observations = np.random.default_rng(1).normal(size=(50, 7)).astype(np.float32)
     for rows in (observations, observations[:1]):
         with torch.inference_mode():
@@ -67,7 +71,7 @@ def check_network(make: Callable[[AgentSpec], ExportingAgent]) -> None:
 
 
 def random_transitions(count: int, observation_size: int, action_size: int, seed: int = 0) -> Transitions:
-    """Transitions of a world of noise, three in ten of which terminate and three in ten are cut off."""
+    """Random transitions, three in ten of which terminate and three in ten are truncated."""
     rng = np.random.default_rng(seed)
     return Transitions(
         observations=rng.standard_normal((count, observation_size), np.float32),
@@ -79,25 +83,25 @@ def random_transitions(count: int, observation_size: int, action_size: int, seed
     )
 
 
-def live(learner: ReplayLearner, steps: int) -> list[Floats]:
-    """Act, observe and update as the training loop does, in a world of noise that rewards the first action entry.
+def interact(agent: OffPolicyAgent, steps: int) -> list[Floats]:
+    """Act, observe and update as the training loop does, on random transitions that reward the first action entry.
 
     Args:
-        learner: with ``spec.num_envs`` E.
+        agent: with ``spec.num_envs`` E.
         steps: control steps.
 
     Returns:
-        for each the actions (E, act).
+        for each step the actions (E, act).
     """
-    setting, acted = learner.setting, []
+    spec, all_actions = agent.spec, []
     for _ in range(steps):
-        count = setting.num_envs
-        experiment = random_transitions(count, setting.observation_size, setting.action_size, seed=learner.acted)
-        actions = learner.act(experiment.observations, explore=True)
-        learner.observe(replace(experiment, actions=actions, rewards=experiment.rewards + actions[:, 0]))
-        learner.update(count)
-        acted.append(actions)
-    return acted
+        count = spec.num_envs
+        transitions = random_transitions(count, spec.observation_size, spec.action_size, seed=agent.explored_steps)
+        actions = agent.act(transitions.observations, explore=True)
+        agent.observe(replace(transitions, actions=actions, rewards=transitions.rewards + actions[:, 0]))
+        agent.update(count)
+        all_actions.append(actions)
+    return all_actions
 
 
 def _check_actions(agent: Agent) -> None:
@@ -108,33 +112,35 @@ def _check_actions(agent: Agent) -> None:
         assert np.abs(actions).max() <= 1, "actions lie in [-1, 1]"
 
 
-def _live(agent: Agent, rounds: range) -> list[tuple[bytes, bytes, dict[str, float]]]:
-    """Some control steps in a world of noise; what the agent did and logged."""
-    diary = []
+def _interact_and_log(agent: Agent, rounds: range) -> list[tuple[bytes, bytes, dict[str, float]]]:
+    """Some control steps on random transitions; the actions and metrics of each."""
+    history = []
     for i in rounds:
         rng = np.random.default_rng(i)
-        observations, after = rng.normal(size=(2, 4, 7)).astype(np.float32)
+        observations, next_observations = rng.normal(size=(2, 4, 7)).astype(np.float32)
         actions = agent.act(observations, explore=True)
-        fell, late = np.full(4, i % 7 == 6), np.full(4, i % 10 == 9)
-        agent.observe(Transitions(observations, actions, -np.abs(actions).sum(1), after, fell, late))
+        terminations, truncations = np.full(4, i % 7 == 6), np.full(4, i % 10 == 9)
+        agent.observe(
+            Transitions(observations, actions, -np.abs(actions).sum(1), next_observations, terminations, truncations)
+        )
         logged = dict(agent.update(4))
         assert all(np.isfinite(value) for value in logged.values()), f"update() logs finite numbers: {logged}"
-        diary.append((actions.tobytes(), agent.act(observations, explore=False).tobytes(), logged))
-    return diary
+        history.append((actions.tobytes(), agent.act(observations, explore=False).tobytes(), logged))
+    return history
 
 
-def _check_the_policy_alone(whole: Agent, alone: Agent, folder: Path) -> None:
-    """As ``checkpoints/best`` has it."""
-    whole.load(folder)
+def _check_load_without_replay(complete: Agent, policy_only: Agent, folder: Path) -> None:
+    """Check that a folder without its replay buffer, such as ``checkpoints/best``, gives the same policy."""
+    complete.load(folder)
     for file in folder.glob("replay*"):
         file.unlink()
-    alone.load(folder)
+    policy_only.load(folder)
     observations = np.random.default_rng(2).normal(size=(50, 7)).astype(np.float32)
-    expected, got = (agent.act(observations, explore=False) for agent in (whole, alone))
+    expected, got = (agent.act(observations, explore=False) for agent in (complete, policy_only))
     assert np.array_equal(got, expected), "without its files replay* an agent acts as the one that was saved"
 
 
-def _check_refusal(agent: Agent, folder: Path, what: str) -> None:
+def _check_load_fails(agent: Agent, folder: Path, what: str) -> None:
     folder.mkdir(exist_ok=True)
     try:
         agent.load(folder)

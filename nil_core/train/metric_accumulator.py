@@ -2,48 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nil_core.reward.imitation import TickRewards
-from nil_core.sim.vector_env import StepBuffers
+from nil_core.tick import Tick
 
 
 class MetricAccumulator:
-    """Sums and counts by name; part of every checkpoint, so that a resumed run writes the same lines."""
+    """Sums and counts by name; part of every checkpoint, so that a resumed run writes the same lines.
 
-    def __init__(self, environments: int) -> None:
+    Args:
+        num_envs: how many environments act at once.
+    """
+
+    def __init__(self, num_envs: int) -> None:
         self._sums: dict[str, list[float]] = {}  # name to sum, count
-        self._lengths = [0] * environments
+        self._lengths = [0] * num_envs
 
-    def add_rewards(self, scored: TickRewards) -> None:
-        """Rewards of finished ticks and their parts."""
-        self._add("reward", float(scored.total.sum()), len(scored.total))
-        for name, values in scored.parts.items():
-            self._add(name, float(values.sum()), len(values))
+    def add_ticks(self, ticks: Sequence[Tick]) -> None:
+        """Rewards and their terms, speed, and length, return and fall of the episodes that ended."""
+        for tick in ticks:
+            self._add("reward", tick.reward)
+            for name, value in tick.terms.items():
+                self._add(name, value)
+            self._add("speed", float(tick.speed.sum()), tick.steps)
+            self._lengths[tick.env] += tick.steps
+            if tick.ended:
+                self._add("episode_length", float(self._lengths[tick.env]))
+                self._add("falls", float(tick.fell))
+                self._lengths[tick.env] = 0
 
     def add_losses(self, losses: Mapping[str, float]) -> None:
-        """What the agent said of its update."""
+        """What the agent says of its update."""
         for name, value in losses.items():
-            self._add(name, float(value), 1)
+            self._add(name, float(value))
 
-    def add_step(self, buffers: StepBuffers) -> None:
-        """Speed, lengths and falls."""
-        self._add("speed", float(buffers.speed.sum()), len(buffers.speed))
-        for i, ended in enumerate(buffers.ended):
-            self._lengths[i] += 1
-            if ended:
-                self._add("episode_length", float(self._lengths[i]), 1)
-                self._add("falls", float(buffers.terminated[i]), 1)
-                self._lengths[i] = 0
-
-    def _add(self, name: str, total: float, count: int) -> None:
+    def _add(self, name: str, total: float, count: int = 1) -> None:
         entry = self._sums.setdefault(name, [0.0, 0])
         entry[0] += total
         entry[1] += count
 
     def take(self) -> dict[str, float]:
-        """Means by name, and a clean slate. ``falls`` is the share of episodes that ended in one."""
+        """Means by name; then begins anew. ``falls`` is the share of episodes that ended in one."""
         means = {name: total / count for name, (total, count) in self._sums.items() if count}
         self._sums = {}
         return means

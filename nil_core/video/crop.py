@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from PIL import Image
 
 from nil_core.errors import DataError
 from nil_core.types import Color, CropBox, Frames, Masks
-from nil_core.video.crop import crop
 
 
 def enclosing_square(width: int, height: int) -> CropBox:
@@ -73,3 +74,35 @@ def fit_mask(mask: Masks, height: int, width: int, crop_box: CropBox | None = No
     inside = ((rows >= 0) & (rows < mask.shape[0]))[:, None] & ((columns >= 0) & (columns < mask.shape[1]))
     fitted: Masks = inside & mask[np.ix_(rows.clip(0, mask.shape[0] - 1), columns.clip(0, mask.shape[1] - 1))]
     return fitted
+
+
+def crop(frame: Frames, mask: Masks, crop_box: CropBox, size: int) -> tuple[Frames, Masks]:
+    """The robot on black, as the renderer would show it.
+
+    Args:
+        frame: uint8 (H, W, 3).
+        mask: bool (H, W); what it leaves out becomes black.
+        crop_box: the square to show; beyond the picture there is black.
+        size: S.
+
+    Returns:
+        uint8 (S, S, 3) and bool (S, S).
+    """
+    if crop_box == (0, 0, size) and mask.shape == (size, size):
+        return np.where(mask[..., None], frame, np.uint8(0)), mask
+    small = _resample(np.concatenate([frame, mask[..., None] * np.uint8(255)], axis=-1), crop_box, size)
+    inside = small[..., 3] > 127
+    return np.where(inside[..., None], small[..., :3], np.uint8(0)), inside
+
+
+def _resample(picture: Frames, crop_box: CropBox, size: int) -> Frames:
+    """Hamming's filter: averages when shrinking, interpolates when enlarging, and keeps pixels that fit."""
+    left, top, side = crop_box
+    height, width = picture.shape[:2]
+    x0, y0, x1, y1 = math.floor(left), math.floor(top), math.ceil(left + side), math.ceil(top + side)
+    rows, columns = slice(max(y0, 0), max(min(y1, height), 0)), slice(max(x0, 0), max(min(x1, width), 0))
+    piece = np.zeros((y1 - y0, x1 - x0, 4), np.uint8)
+    piece[rows.start - y0 : rows.stop - y0, columns.start - x0 : columns.stop - x0] = picture[rows, columns]
+    box = (left - x0, top - y0, min(left - x0 + side, x1 - x0), min(top - y0 + side, y1 - y0))
+    # as RGBA, Pillow weighs colors by the mask: no black creeps into the robot's edge
+    return np.asarray(Image.fromarray(piece, "RGBA").resize((size, size), Image.Resampling.HAMMING, box))

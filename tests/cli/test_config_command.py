@@ -27,9 +27,9 @@ def rows(result: Result) -> dict[str, tuple[str, str]]:
 
 def test_every_value_with_its_origin(tmp_path: Path) -> None:
     file = tmp_path / "run.toml"
-    file.write_text('skill = "trotting"\nseed = 5\n[reward]\niou = 0.25\n[agent]\nwarmup = 7\n')
+    file.write_text('skill = "trotting"\nseed = 5\n[reward]\niou = 0.25\n[agent]\nlearning_starts = 7\n')
     options = ["--preset", "smoke", "--config", str(file), "--seed", "9", "--agent", "sac", "--set", "reward.feet=0.5"]
-    found = rows(show(*options, "--set", "agent.batch=64"))
+    found = rows(show(*options, "--set", "agent.batch_size=64"))
     for key, row in {
         "skill": ("'trotting'", str(file)),
         "seed": ("9", "option"),
@@ -39,9 +39,9 @@ def test_every_value_with_its_origin(tmp_path: Path) -> None:
         "reward.feet": ("0.5", "--set"),
         "reward.video": ("1.0", "default"),
         "agent.name": ("'sac'", "option"),
-        "agent.warmup": ("7", str(file)),
-        "agent.batch": ("64", "--set"),
-        "agent.discount": ("0.95", "default"),
+        "agent.learning_starts": ("7", str(file)),
+        "agent.batch_size": ("64", "--set"),
+        "agent.gamma": ("0.95", "default"),
         "robot.self_collision": ("False", "default"),
         "environment.observation.preview": ("2", "default"),
     }.items():

@@ -58,9 +58,15 @@ SAMPLES: dict[tuple[str, str], Callable[[Path], dict[str, Any]]] = {
     ("generator", "file"): lambda folder: {"path": a_video(folder)},
     ("generator", "mocap"): lambda folder: {"path": a_recording(folder)},
     ("robot", "mjcf"): lambda folder: {"path": a_model()},
-    ("agent", "bro"): lambda folder: {"warmup": 16, "batch": 8, "critic_width": 8, "actor_width": 8, "quantiles": 5},
-    ("agent", "bro_fast"): lambda folder: {"warmup": 16, "batch": 8, "critic_width": 8, "actor_width": 8},
-    ("agent", "sac"): lambda folder: {"warmup": 16, "batch": 8, "hidden": [8]},
+    ("agent", "bro"): lambda folder: {
+        "learning_starts": 16,
+        "batch_size": 8,
+        "critic_width": 8,
+        "actor_width": 8,
+        "quantiles": 5,
+    },
+    ("agent", "bro_fast"): lambda folder: {"learning_starts": 16, "batch_size": 8, "critic_width": 8, "actor_width": 8},
+    ("agent", "sac"): lambda folder: {"learning_starts": 16, "batch_size": 8, "hidden": [8]},
 }
 """Options for those that do nothing with their defaults, or need one; others are tested as they come."""
 

@@ -150,11 +150,11 @@ def test_a_file_that_cannot_serve_is_named(tmp_path: Path, content: str | bytes 
 
 
 def test_options_of_a_component_lie_over_each_other(tmp_path: Path) -> None:
-    file = toml(tmp_path, "[agent]\ngamma = 0.9\nbatch = 64\n")
-    resolved = resolve(file=file, options={"agent": "sac"}, sets=["agent.batch=32"])
+    file = toml(tmp_path, "[agent]\ngamma = 0.9\nbatch_size = 64\n")
+    resolved = resolve(file=file, options={"agent": "sac"}, sets=["agent.batch_size=32"])
     assert resolved.config.agent.name == "sac"
-    assert resolved.config.agent.options == {"gamma": 0.9, "batch": 32}
-    assert (resolved.origin("agent.gamma"), resolved.origin("agent.batch")) == (str(file), "--set")
+    assert resolved.config.agent.options == {"gamma": 0.9, "batch_size": 32}
+    assert (resolved.origin("agent.gamma"), resolved.origin("agent.batch_size")) == (str(file), "--set")
 
 
 def test_choosing_another_component_drops_options_given_for_the_former(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ class Outcome:
     err: str
 
     def complains(self, message: str, remedy: str = "", code: int = 2) -> None:
-        """Assert that it failed as agreed: one line what is wrong, one line what mends it, no traceback."""
+        """Assert that it failed as match: one line what is wrong, one line what mends it, no traceback."""
         lines = self.err.splitlines()
         assert (self.code, len(lines)) == (code, 2), self.err
         assert lines[0].startswith("nil: ") and message in lines[0], self.err

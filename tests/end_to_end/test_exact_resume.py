@@ -21,7 +21,7 @@ from nil_core.storage.run_folder import open_run
 STEPS, STOP = 160, 80
 LEARNING = [
     *("simulation.num_envs=4", "simulation.workers=2", "training.log_every=16", "training.eval_every=0"),
-    *("training.checkpoint_every=80", "agent.warmup=40", "agent.batch=16"),
+    *("training.checkpoint_every=80", "agent.learning_starts=40", "agent.batch_size=16"),
 ]
 NARROW_BRO = [
     *("agent.critic_width=32", "agent.actor_width=32", "agent.critic_blocks=1", "agent.quantiles=10"),

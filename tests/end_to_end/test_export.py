@@ -26,7 +26,7 @@ from nil_core.storage.run_folder import open_run
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose best policy is another than its newest, by what they do."""
-    config = resolve("smoke", sets=["simulation.workers=0", "agent.batch=16"]).config
+    config = resolve("smoke", sets=["simulation.workers=0", "agent.batch_size=16"]).config
     folder = pipeline.run(config, tmp_path_factory.mktemp("runs") / "walk", reporter=Silent()).folder
     shutil.copytree(folder / "checkpoints" / "step-000000080" / "agent", folder / "first")
     shutil.rmtree(folder / "checkpoints" / "best" / "agent")
@@ -145,7 +145,7 @@ def test_a_file_that_would_act_otherwise_is_not_left(
 def test_what_cannot_be_exported(run: Path, nil: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     nil("export", ".").complains("is no run folder", "nil runs list")
     assert nil("export", run, "--format", "pickle").code == 2
-    monkeypatch.setattr(exporting, "find_spec", lambda module: None if module == "onnxscript" else True)
+    monkeypatch.setattr(export, "find_spec", lambda module: None if module == "onnxscript" else True)
     nil("export", run).complains("--format onnx needs onnxscript", 'pip install "nil-core[export]"')
     opened, config = open_run(run)
     opened.write_config(config.model_copy(update={"agent": Component(name="zero")}))

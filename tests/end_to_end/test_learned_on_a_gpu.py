@@ -20,7 +20,7 @@ from nil_core.storage.run_folder import open_run
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As a run on CUDA leaves it: its config names the device, and its generators' states are CUDA's, of 16 bytes."""
-    sets = ["simulation.workers=0", "training.eval_every=0", "encoder.weights=random-tiny", "agent.batch=16"]
+    sets = ["simulation.workers=0", "training.eval_every=0", "encoder.weights=random-tiny", "agent.batch_size=16"]
     config = resolve("smoke", options={"encoder": "timesformer"}, sets=sets).config
     folder = pipeline.run(config, tmp_path_factory.mktemp("runs") / "walk", reporter=Silent()).folder
     opened, config = open_run(folder)

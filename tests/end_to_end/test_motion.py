@@ -28,8 +28,8 @@ LEARNING = [
     *("simulation.num_envs=4", "simulation.workers=2", "training.log_every=16", "training.eval_every=0"),
     *(
         "training.checkpoint_every=80",
-        "agent.warmup=40",
-        "agent.batch=16",
+        "agent.learning_starts=40",
+        "agent.batch_size=16",
         "agent.initial_std=1",
         "evaluation.episodes=2",
     ),

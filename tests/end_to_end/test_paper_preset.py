@@ -13,7 +13,8 @@ from nil_core.reference.folder import load_reference
 
 TINY = (
     "encoder.weights=random-tiny", "video.seconds=0.12", "environment.render_size=64", "simulation.workers=0",
-    "agent.warmup=8", "agent.batch=8", "agent.critic_width=16", "agent.actor_width=16", "agent.capacity=100",
+    "agent.learning_starts=8", "agent.batch_size=8", "agent.critic_width=16", "agent.actor_width=16",
+    "agent.buffer_size=100",
     "agent.replay_ratio=1", "training.log_every=8", "evaluation.episodes=1",
 )  # fmt: skip
 

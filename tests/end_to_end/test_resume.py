@@ -13,7 +13,7 @@ import pytest
 
 LEARNING = [
     *("--preset", "smoke", "--steps", "300", "--set", "training.log_every=10", "--set", "training.eval_every=150"),
-    *("--set", "training.checkpoint_every=50", "--set", "agent.warmup=60", "--set", "agent.batch=16"),
+    *("--set", "training.checkpoint_every=50", "--set", "agent.learning_starts=60", "--set", "agent.batch_size=16"),
     *("--set", "simulation.workers=2", "--set", "simulation.num_envs=3"),
 ]
 

@@ -103,7 +103,7 @@ def test_its_manifest_says_what_made_it(smoke: tuple[Path, str]) -> None:
     assert set(manifest["versions"]) == plugins | {"nil-core"}
     assert {"numpy", "mujoco", "torch"} <= set(manifest["libraries"])
     assert manifest["hardware"]["cores"] >= 1 and manifest["hardware"]["gl"]
-    assert manifest["components"]["agent"]["options"]["discount"] == 0.95, "defaults of components are resolved too"
+    assert manifest["components"]["agent"]["options"]["gamma"] == 0.95, "defaults of components are resolved too"
     assert read(smoke[0], "status.json")["state"] == "finished"
     assert read(smoke[0], "status.json")["step"] == 160
 

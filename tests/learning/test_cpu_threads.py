@@ -1,4 +1,4 @@
-"""A thread count of one's own, given back afterwards."""
+"""A thread count inside a block, restored after it."""
 
 from __future__ import annotations
 

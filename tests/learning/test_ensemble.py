@@ -34,7 +34,7 @@ def test_layer_norm_equals_one_layer_per_member() -> None:
         torch.testing.assert_close(y[member], single(x[member]))
 
 
-def test_members_start_apart_and_within_the_bound_of_torch() -> None:
+def test_members_are_initialized_differently_and_within_torchs_bound() -> None:
     ensemble = EnsembleLinear(2, 16, 64)
     assert not torch.equal(ensemble.weight[0], ensemble.weight[1])
     assert 0.2 < ensemble.weight.abs().max() <= 0.25

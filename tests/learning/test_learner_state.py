@@ -14,7 +14,7 @@ from nil_core.learning import FlatAdam, Part, load_state, save_state
 
 
 class Learner:
-    """Fits noise: every step uses each kind of part."""
+    """Every step uses each kind of part."""
 
     def __init__(self, width: int = 4) -> None:
         self.network = nn.Linear(3, width)
@@ -23,19 +23,19 @@ class Learner:
 
     def step(self) -> None:
         loss = self.network(torch.randn(5, 3, generator=self.generator)).square().mean()
-        self.optimizer.descend(loss)
+        self.optimizer.minimize(loss)
 
     def parts(self) -> dict[str, Part]:
         return {"network": self.network, "optimizer": self.optimizer, "generator": self.generator}
 
 
 @pytest.mark.parametrize("steps", [0, 7])
-def test_goes_on_to_the_bit(tmp_path: Path, steps: int) -> None:
+def test_continues_bit_for_bit(tmp_path: Path, steps: int) -> None:
     learner, restored = Learner(), Learner()
     for _ in range(steps):
         learner.step()
-    save_state(tmp_path, learner.parts(), {"steps": steps, "owed": "1/3"})
-    assert load_state(tmp_path, restored.parts()) == {"steps": steps, "owed": "1/3"}
+    save_state(tmp_path, learner.parts(), {"steps": steps, "pending": "1/3"})
+    assert load_state(tmp_path, restored.parts()) == {"steps": steps, "pending": "1/3"}
     for each in (learner, restored):
         for _ in range(5):
             each.step()
@@ -43,7 +43,7 @@ def test_goes_on_to_the_bit(tmp_path: Path, steps: int) -> None:
     assert torch.equal(learner.generator.get_state(), restored.generator.get_state())
 
 
-def test_other_sizes_are_refused_and_nothing_is_changed(tmp_path: Path) -> None:
+def test_other_sizes_are_refused_and_nothing_changes(tmp_path: Path) -> None:
     learner, wider = Learner(), Learner(width=5)
     learner.step()
     save_state(tmp_path, learner.parts(), {})
@@ -55,8 +55,8 @@ def test_other_sizes_are_refused_and_nothing_is_changed(tmp_path: Path) -> None:
     assert torch.equal(wider.network.weight, before)
 
 
-def test_what_was_saved_on_another_kind_of_device_is_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """CUDA's generators have a state of 16 bytes."""
+def test_a_state_saved_on_another_kind_of_device_is_loaded(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The state of CUDA's generators has 16 bytes."""
     learner, restored = Learner(), Learner()
     learner.step()
     save_state(tmp_path, learner.parts(), {})

@@ -11,7 +11,7 @@ from nil_core.learning import quantile_huber, quantiles
 
 
 def by_definition(predictions: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Left to autograd, in double precision."""
+    """By autograd, in double precision."""
     count = predictions.shape[-1]
     fractions = (torch.arange(count, dtype=torch.float64) + 0.5) / count
     errors = targets[None, :, None, :] - predictions[..., None]
@@ -34,20 +34,20 @@ def test_value_and_gradient(sizes: tuple[int, int, int, int], spread: float, see
     doubles = predictions.detach().double().requires_grad_()
     expected, loss = by_definition(doubles, targets.double()), quantile_huber(predictions, targets)
     torch.testing.assert_close(loss.double(), expected, rtol=1e-5, atol=1e-6)
-    # Behind a factor, as any loss may be scaled.
-    (slope,) = torch.autograd.grad(3 * loss, predictions)
-    (expected_slope,) = torch.autograd.grad(3 * expected, doubles)
-    torch.testing.assert_close(slope.double(), expected_slope, rtol=1e-4, atol=1e-6)
+    # The gradient scales with the loss.
+    (gradient,) = torch.autograd.grad(3 * loss, predictions)
+    (expected_gradient,) = torch.autograd.grad(3 * expected, doubles)
+    torch.testing.assert_close(gradient.double(), expected_gradient, rtol=1e-4, atol=1e-6)
 
 
-def test_rows_at_a_time_give_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_computing_some_rows_at_a_time_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     predictions, targets = torch.randn(2, 10, 5), torch.randn(10, 5)
     whole = quantile_huber(predictions, targets)
-    monkeypatch.setattr(quantiles, "CACHED", 3 * 2 * 5 * 5)
+    monkeypatch.setattr(quantiles, "CACHE_FLOATS", 3 * 2 * 5 * 5)
     torch.testing.assert_close(quantile_huber(predictions, targets), whole)
 
 
-def test_its_minimum_are_the_quantiles() -> None:
+def test_the_minimum_is_at_the_quantiles() -> None:
     predictions = torch.full((1, 1, 4), 50.0, requires_grad=True)
     targets = torch.linspace(0, 100, 1001)[None]
     optimizer = torch.optim.Adam([predictions], 0.5)
@@ -59,5 +59,5 @@ def test_its_minimum_are_the_quantiles() -> None:
     torch.testing.assert_close(predictions.detach()[0, 0], torch.tensor([12.5, 37.5, 62.5, 87.5]), rtol=0, atol=0.5)
 
 
-def test_what_is_no_number_shows() -> None:
+def test_nan_is_not_hidden() -> None:
     assert quantile_huber(torch.zeros(2, 3, 4), torch.full((3, 4), torch.nan)).isnan()

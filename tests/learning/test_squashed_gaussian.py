@@ -1,4 +1,4 @@
-"""The squashed Gaussian against torch.distributions, and where that gives up."""
+"""The squashed Gaussian against torch.distributions, and where that is not finite."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.distributions import Independent, Normal, TanhTransform, TransformedDistribution
 
-from nil_core.learning import SquashedGaussian, bounded_log_std, unbounded
+from nil_core.learning import SquashedGaussian, bounded_log_std, inverse_log_std
 
 
 @given(
@@ -57,5 +57,5 @@ def test_log_std_stays_within_its_bounds() -> None:
     x = torch.tensor([-100.0, 0.0, 100.0])
     torch.testing.assert_close(bounded_log_std(x, -10, 2), torch.tensor([-10.0, -4.0, 2.0]))
     for std in (1e-4, 0.2, 1.0, 6.0):
-        found = bounded_log_std(torch.tensor(unbounded(std, -10, 2)), -10, 2).exp().item()
+        found = bounded_log_std(torch.tensor(inverse_log_std(std, -10, 2)), -10, 2).exp().item()
         assert math.isclose(found, std, rel_tol=1e-4)

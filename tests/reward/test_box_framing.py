@@ -30,7 +30,7 @@ def test_the_first_square_is_the_padded_box() -> None:
     mask[20:30, 10:50] = True
     framing = BoxFraming(1, 25.0)
     frame, seen = framing.take(0, np.full((SIZE, SIZE, 3), 200, np.uint8), mask, first=True)
-    assert framing.windows[0] == pytest.approx([6, 1, 48])
+    assert framing.crop_boxes[0] == pytest.approx([6, 1, 48])
     left, top, right, bottom = box(seen)
     assert (left, right) == pytest.approx((SIZE / 12, SIZE * 11 / 12), abs=1)
     assert (top + bottom) / 2 == pytest.approx(SIZE / 2, abs=1)
@@ -45,10 +45,10 @@ def test_a_sudden_change_is_made_up_for_smoothly() -> None:
     for tick_hz in (20.0, 100.0):
         framing = BoxFraming(1, tick_hz)
         framing.take(0, blank, before, first=True)
-        lefts = [framing.windows[0, 0]]
+        lefts = [framing.crop_boxes[0, 0]]
         for _ in range(round(SMOOTHING * tick_hz)):
             framing.take(0, blank, after, first=False)
-            lefts.append(framing.windows[0, 0])
+            lefts.append(framing.crop_boxes[0, 0])
         assert (np.diff(lefts) > 0).all()
         assert (lefts[-1] - lefts[0]) / 20 == pytest.approx(1 - 1 / np.e, rel=1e-6)
 
@@ -57,11 +57,11 @@ def test_where_the_robot_is_lost_the_square_stays() -> None:
     frames, masks = film(2)
     framing = BoxFraming(1, 25.0)
     framing.take(0, frames[0], masks[0], first=True)
-    before = framing.windows.copy()
+    before = framing.crop_boxes.copy()
     _, seen = framing.take(0, frames[1], np.zeros_like(masks[1]), first=False)
-    assert np.array_equal(framing.windows, before) and not seen.any()
+    assert np.array_equal(framing.crop_boxes, before) and not seen.any()
     framing.take(0, frames[1], np.zeros_like(masks[1]), first=True)
-    assert framing.windows[0].tolist() == [0, 0, SIZE]
+    assert framing.crop_boxes[0].tolist() == [0, 0, SIZE]
 
 
 def test_a_rollout_that_shows_the_reference_is_framed_as_the_reference_is() -> None:
@@ -71,8 +71,8 @@ def test_a_rollout_that_shows_the_reference_is_framed_as_the_reference_is() -> N
     framing = BoxFraming(3, 25.0)
     for t in range(len(frames)):
         if t == 9:
-            saved, framing = framing.windows, BoxFraming(3, 25.0)
-            framing.windows = saved.copy()
+            saved, framing = framing.crop_boxes, BoxFraming(3, 25.0)
+            framing.crop_boxes = saved.copy()
         for i, moment in enumerate((frames[::-1][t], frames[t], np.zeros_like(frames[t]))):
             mask = moment.any(axis=-1) if i != 1 else masks[t]
             frame, seen = framing.take(i, moment, mask, first=t == 0)

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
 
-from nil_core.config import RewardSettings
 from nil_core.errors import DataError
-from nil_core.reward.imitation import ImitationReward, TickRewards
-from nil_core.reward.similarity import SIMILARITIES, iou
-from nil_core.sim.environment import Measurements
-from nil_core.sim.vector_env import StepBuffers
+from nil_core.reward.cards import ImitationOptions
+from nil_core.reward.imitation import ImitationReward
+from nil_core.reward.similarity import SIMILARITIES
 from nil_core.storage.atomic import read_arrays, write_arrays
-from nil_core.types import Reference
+from nil_core.tick import Tick
+from nil_core.types import Reference, RewardSpec
 from nil_core.video.box_framing import box_framed, box_lags
 from nil_core.video.clips import ClipEmbedder
+from nil_core.video.masks import iou
 
-SIZE, TICKS, JOINTS, FEET = 8, 12, 2, 1
+SIZE, TICKS = 8, 12
 QUIET = {"torque": 0.0, "action": 0.0, "velocity": 0.0, "feet": 0.0, "stability": 0.0}
 
 
@@ -54,66 +56,102 @@ def reference(frames: np.ndarray, masks: np.ndarray) -> Reference:
     return Reference(frames, masks, *EMBEDDER.embed_video(frames), tick_hz=25.0)
 
 
-def buffers(environments: int = 1, **given: object) -> StepBuffers:
-    """A step that ended no tick, but for what is given."""
-    blank = {field.name: np.zeros(environments) for field in fields(StepBuffers)}
-    blank |= {name: np.zeros(environments, bool) for name in ("terminated", "truncated", "ticked")}
-    blank["measurements"] = np.zeros((environments, Measurements.size(JOINTS, FEET)), np.float32)
-    return StepBuffers(**(blank | given))
+def tick(index: int, frame: Any = None, mask: Any = None, steps: int = 1, env: int = 0, **given: Any) -> Tick:
+    """A tick of zeros, but for what is given; of no steps, it begins an episode."""
+    rows = {
+        "observations": np.zeros((steps, 1), np.float32),
+        "actions": np.zeros((steps, 1), np.float32),
+        "next_observations": np.zeros((steps, 1), np.float32),
+        "terminated": np.zeros(steps, bool),
+        "truncated": np.zeros(steps, bool),
+        "state_terms": np.zeros((steps, 0), np.float32),
+        "speed": np.zeros(steps, np.float32),
+        "environment_reward": np.zeros(steps, np.float32),
+        "qpos": np.zeros(7),
+    }
+    return Tick(env, index, frame=frame, mask=mask, **(rows | given))
 
 
-def torques(*values: float) -> np.ndarray:
-    """Measurements (N, M) where every joint gives one share of its limit."""
-    rows = np.zeros((len(values), Measurements.size(JOINTS, FEET)), np.float32)
-    rows[:, :JOINTS] = np.array(values)[:, None]
-    return rows
+def begin(frames: np.ndarray, masks: np.ndarray, start: int = 0) -> Tick:
+    """An episode begins with one moment of a film."""
+    return tick(start, frames[start], masks[start], steps=0)
 
 
-def source(environments: int = 1, embedder: ClipEmbedder | None = EMBEDDER, **settings: object) -> ImitationReward:
-    return ImitationReward(
-        reference(*film()), RewardSettings(**(QUIET | settings)), embedder, environments, JOINTS, FEET
+def shown(frames: np.ndarray, masks: np.ndarray, start: int = 0) -> list[Tick]:
+    """An episode that shows a film, or its end."""
+    return [begin(frames, masks, start), *(tick(t, frames[t], masks[t]) for t in range(start + 1, len(frames)))]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What was written onto ticks that do not begin an episode: (ticks,) each."""
+
+    total: np.ndarray
+    terms: dict[str, np.ndarray]
+
+
+def scores(reward: ImitationReward, ticks: Sequence[Tick], each: int = 0) -> Scores:
+    """Let ticks be scored, all at once or so many at a time."""
+    each = each or len(ticks)
+    for first in range(0, len(ticks), each):
+        reward.score(ticks[first : first + each])
+    ended = [one for one in ticks if not one.begins]
+    assert all(np.isnan(one.reward) and not one.terms for one in ticks if one.begins), "a beginning gets no reward"
+    names = ended[0].terms
+    return Scores(
+        np.array([one.reward for one in ended], np.float32),
+        {name: np.array([one.terms[name] for one in ended], np.float32) for name in names},
     )
 
 
-def live(reward: ImitationReward, frames: np.ndarray, masks: np.ndarray, each: int = 1) -> TickRewards:
-    """One environment shows a film from beginning to end; rewards are asked for after every ``each`` ticks."""
-    reward.reset(buffers(start_frames=frames[:1], start_masks=masks[:1]))
-    scored = []
-    for t in range(1, len(frames)):
-        last = t == len(frames) - 1
-        reward.observe(
-            buffers(
-                ticked=np.array([True]), tick=np.array([t]), truncated=np.array([last]),
-                frames=frames[t : t + 1], masks=masks[t : t + 1],
-                start_frames=frames[:1], start_masks=masks[:1],
-            )
-        )  # fmt: skip
-        if t % each == 0 or last:
-            assert reward.waiting == (t - 1) % each + 1
-            scored.append(reward.rewards())
-            assert reward.waiting == 0
-    names = scored[0].parts
-    parts = {name: np.concatenate([s.parts[name] for s in scored]) for name in names}
-    return TickRewards(np.concatenate([s.total for s in scored]), parts)
+def no_encoder() -> NoReturn:
+    raise AssertionError("the encoder was asked for")
+
+
+def build(shown: Reference, num_envs: int = 1, framing: str = "whole", encoder: bool = True, **options: Any) -> Any:
+    spec = RewardSpec(shown, num_envs, framing, (lambda: EMBEDDER) if encoder else no_encoder)
+    return ImitationReward(ImitationOptions(**options), spec)
+
+
+def source(num_envs: int = 1, encoder: bool = True, **options: Any) -> ImitationReward:
+    built: ImitationReward = build(reference(*film()), num_envs, encoder=encoder, **(QUIET | options))
+    return built
+
+
+def live(reward: ImitationReward, frames: np.ndarray, masks: np.ndarray, each: int = 1) -> Scores:
+    """One environment shows a film from beginning to end; scored after every ``each`` ticks."""
+    return scores(reward, shown(frames, masks), each)
 
 
 @pytest.mark.parametrize(("similarity", "best"), [("cosine", 1.0), ("l2", 0.0)])
 def test_a_perfect_imitation_scores_the_two_weights(similarity: str, best: float) -> None:
     scored = live(source(video=2.0, iou=0.5, similarity=similarity), *film())
-    assert scored.total.shape == (TICKS,) and scored.total.dtype == np.float32
+    assert scored.total.shape == (TICKS,)
     assert np.allclose(scored.total, 2.5, atol=1e-4)
-    assert np.allclose(scored.parts["similarity"], best, atol=1e-5)
-    assert np.allclose(scored.parts["iou"], 1.0)
-    assert set(scored.parts) == {"similarity", "iou"}
+    assert np.allclose(scored.terms["similarity"], best, atol=1e-5)
+    assert np.allclose(scored.terms["iou"], 1.0)
+    assert set(scored.terms) == {"similarity", "iou"}
+
+
+def test_similarities_are_told_unscaled_and_regularizers_weighted() -> None:
+    """And the reward is a float32 number, whatever the ticks are scored with."""
+    reward = source(video=2.0, iou=3.0, torque=0.5, regularization=4.0)
+    frames, masks = film(5)
+    state_terms = np.array([[-0.3], [-0.1]], np.float32)
+    scored = scores(reward, [begin(frames, masks), tick(1, frames[1], masks[1], 2, state_terms=state_terms)])
+    assert list(scored.terms) == ["similarity", "iou", "torque"]
+    assert scored.terms["torque"] == pytest.approx([-0.4])
+    read = {name: reward.scales[name](scored.terms[name]) for name in ("similarity", "iou")}
+    assert scored.total == pytest.approx(2 * read["similarity"] + 3 * read["iou"] + scored.terms["torque"], rel=1e-6)
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
 def test_the_scale_is_what_standing_still_scores(similarity: str) -> None:
     reward = source(similarity=similarity)
     scored = live(reward, *still())
-    assert reward.video_scale.stand == pytest.approx(scored.parts["similarity"].mean(), rel=1e-5)
-    assert reward.iou_scale.stand == pytest.approx(scored.parts["iou"].mean(), rel=1e-5)
-    assert float(reward.video_scale(scored.parts["similarity"].mean())) == pytest.approx(1 / np.e, rel=1e-4)
+    assert reward.scales["similarity"].stand == pytest.approx(scored.terms["similarity"].mean(), rel=1e-5)
+    assert reward.scales["iou"].stand == pytest.approx(scored.terms["iou"].mean(), rel=1e-5)
+    assert float(reward.scales["similarity"](scored.terms["similarity"].mean())) == pytest.approx(1 / np.e, rel=1e-4)
 
 
 def test_any_film_scores_what_the_formula_says() -> None:
@@ -121,108 +159,142 @@ def test_any_film_scores_what_the_formula_says() -> None:
     scored = live(source(video=2.0, iou=3.0, similarity="l2", scale="raw"), frames, masks)
     similarity = -np.linalg.norm(EMBEDDER.embed_video(frames)[0] - wanted.embeddings, axis=1)[1:]
     overlap = iou(masks, wanted.masks)[1:]
-    assert np.allclose(scored.parts["similarity"], similarity) and np.allclose(scored.parts["iou"], overlap)
+    assert np.allclose(scored.terms["similarity"], similarity) and np.allclose(scored.terms["iou"], overlap)
     assert np.allclose(scored.total, 2 * similarity + 3 * overlap, rtol=1e-5)
 
 
 @pytest.mark.parametrize("each", [2, 5, 100])
-def test_rewards_may_be_asked_for_late(each: int) -> None:
+def test_scoring_late_gives_what_scoring_at_once_gives(each: int) -> None:
     at_once, late = live(source(), *film(1)), live(source(), *film(1), each=each)
     assert np.array_equal(at_once.total, late.total)
 
 
+def test_environments_are_scored_apart_from_each_other() -> None:
+    """Three of them out of step; one begins anew."""
+    lives = [shown(*film(1)), shown(*film(2))[:6] + shown(*film(3))[:4], shown(*film(4))[:8]]
+    alone = [scores(source(), life).total for life in lives]
+    for i, life in enumerate(lives):
+        for one in life:
+            one.env, one.reward, one.terms = i, float("nan"), {}
+    mixed = [life[n] for n in range(TICKS + 1) for life in lives if n < len(life)]
+    scores(source(3), mixed, each=5)
+    for life, wanted in zip(lives, alone, strict=True):
+        got = [one.reward for one in life if not one.begins]
+        assert np.allclose(got, wanted, rtol=1e-6)
+
+
 def test_a_tick_pays_the_mean_of_its_steps_and_a_fall_ends_it_early() -> None:
-    reward = source(2, embedder=None, video=0, iou=0, torque=0.5, regularization=2)
-    reward.reset(buffers(2))
-    steps = [  # torques of two environments, ticked, terminated: the second falls in the middle of a tick
-        ((1.0, 0.5), (False, True), (False, True)),
-        ((0.0, 0.3), (True, False), (False, False)),
-        ((0.2, 0.1), (False, True), (False, False)),
+    """Of two environments, the second falls in the middle of a tick."""
+    reward = source(2, encoder=False, video=0, iou=0, torque=0.5, regularization=2, terminal_value=-3.0)
+    assert [term.name for term in reward.state_terms] == ["torque"]
+
+    def squared(*torques: float) -> np.ndarray:
+        return -np.square(np.array(torques, np.float32)[:, None])
+
+    ticks = [
+        tick(0, steps=0),
+        tick(0, steps=0, env=1),
+        tick(1, env=1, state_terms=squared(0.5), terminated=np.array([True])),
+        tick(0, steps=0, env=1),
+        tick(1, steps=2, state_terms=squared(1.0, 0.0)),
+        tick(1, steps=2, env=1, state_terms=squared(0.3, 0.1)),
     ]
-    for torque, ticked, terminated in steps:
-        reward.observe(
-            buffers(
-                2, measurements=torques(*torque), ticked=np.array(ticked), terminated=np.array(terminated),
-                tick=np.array([1, 1]),
-            )
-        )  # fmt: skip
-    scored = reward.rewards()
+    scored = scores(reward, ticks)
     assert np.allclose(scored.total, [-0.25, -(1.0 + 0.0) / 2, -(0.09 + 0.01) / 2])
-    assert np.array_equal(scored.parts["torque"], scored.total)
-    assert list(scored.parts) == ["torque"]
+    assert np.array_equal(scored.terms["torque"], scored.total)
+    assert list(scored.terms) == ["torque"]
+    assert {one.terminal_value for one in ticks if not one.begins} == {-3.0}
 
 
 def test_the_next_episode_starts_from_its_own_start_frame() -> None:
-    reward, (frames, masks), (others, _) = source(), film(), film(3)
-    live(reward, *film(3))  # its last step shows the next episode's start: the first frame of this film again
-    for t in range(1, TICKS + 1):
-        reward.observe(
-            buffers(ticked=np.array([True]), tick=np.array([t]), frames=frames[t : t + 1], masks=masks[t : t + 1])
-        )
+    reward, (frames, masks), (others, other_masks) = source(), film(), film(3)
+    live(reward, *film(3))
+    second = [begin(others, other_masks), *shown(frames, masks)[1:]]
     seen = EMBEDDER.embed_video(np.concatenate([others[:1], frames[1:]]))[0]
     wanted = SIMILARITIES["cosine"][0](seen, reference(*film()).embeddings)[1:]
     assert wanted.min() < 0.99
-    assert np.allclose(reward.rewards().parts["similarity"], wanted, atol=1e-6)
+    assert np.allclose(scores(reward, second).terms["similarity"], wanted, atol=1e-6)
 
 
-def test_parts_of_weight_zero_are_not_computed() -> None:
+class Untouchable:
+    """A picture that nobody may look at."""
+
+    def __array__(self, *arguments: object, **named: object) -> NoReturn:
+        raise AssertionError("a picture was looked at that no weight asks for")
+
+
+def test_terms_of_weight_zero_are_not_computed() -> None:
     frames, masks = film()
-    nothing = np.empty((0, SIZE, SIZE))
-    only_iou = live_without(source(embedder=None, video=0.0, iou=1.0), frames=nothing, masks=masks)
-    assert list(only_iou.parts) == ["iou"] and np.allclose(only_iou.total, 1.0)
-    only_video = live_without(source(video=1.0, iou=0.0), frames=frames, masks=nothing)
-    assert list(only_video.parts) == ["similarity"] and np.allclose(only_video.total, 1.0, atol=1e-4)
-    neither = live_without(source(embedder=None, video=0.0, iou=0.0), frames=nothing, masks=nothing)
-    assert neither.parts == {} and np.array_equal(neither.total, [0.0, 0.0])
+    nothing = [Untouchable()] * len(frames)
+    only_iou = source(encoder=False, video=0.0, iou=1.0)
+    assert only_iou.needs == {"masks"}
+    scored = scores(only_iou, shown(nothing, masks)[:3])
+    assert list(scored.terms) == ["iou"] and np.allclose(scored.total, 1.0)
+    only_video = source(video=1.0, iou=0.0)
+    assert only_video.needs == {"embeddings"}
+    scored = scores(only_video, shown(frames, nothing)[:3])
+    assert list(scored.terms) == ["similarity"] and np.allclose(scored.total, 1.0, atol=1e-4)
+    neither = source(encoder=False, video=0.0, iou=0.0)
+    assert neither.needs == frozenset() and neither.state_terms == ()
+    for pictures in ((nothing, nothing), ([None] * 3, [None] * 3)):
+        scored = scores(neither, shown(*pictures)[:3])
+        assert scored.terms == {} and np.array_equal(scored.total, [0.0, 0.0])
 
 
-def live_without(reward: ImitationReward, frames: np.ndarray, masks: np.ndarray) -> TickRewards:
-    """Two ticks; whoever looks at an empty film gets an IndexError."""
-    reward.reset(buffers(start_frames=frames[:1], start_masks=masks[:1]))
-    for t in (1, 2):
-        reward.observe(
-            buffers(
-                ticked=np.array([True]), tick=np.array([t]), frames=frames[t : t + 1], masks=masks[t : t + 1],
-                measurements=np.empty((1, 0)),
-            )
-        )  # fmt: skip
-    return reward.rewards()
+def test_without_pictures_no_reference_is_needed() -> None:
+    build(None, encoder=False, video=0, iou=0)  # type: ignore[arg-type]
+
+
+def test_nothing_but_beginnings_may_be_scored() -> None:
+    for reward in (source(torque=1.0), source(encoder=False, video=0, iou=0, torque=1.0)):
+        first = begin(*film())
+        reward.score([first])
+        reward.score([])
+        assert np.isnan(first.reward)
 
 
 def test_a_motionless_reference_is_refused() -> None:
-    for settings in ({"iou": 0.0}, {"video": 0.0}):
+    for options in ({"iou": 0.0}, {"video": 0.0}):
         with pytest.raises(DataError, match="never leaves the standing pose"):
-            ImitationReward(reference(*still()), RewardSettings(**settings), EMBEDDER, 1, JOINTS, FEET)
-    ImitationReward(reference(*still()), RewardSettings(scale="raw"), EMBEDDER, 1, JOINTS, FEET)
+            build(reference(*still()), **options)
+    build(reference(*still()), scale="raw")
+
+
+def test_the_table_shows_weights_units_and_what_standing_scores() -> None:
+    reward = source(video=2.0, iou=0.5, torque=0.3, stability=0.1, regularization=10.0, similarity="l2")
+    rows = reward.rows()
+    assert [(row.symbol, row.name, row.weight) for row in rows] == [
+        ("S_v", "video similarity", 2.0),
+        ("S_M", "mask similarity", 0.5),
+        ("P_J", "torque", 3.0),
+        ("P_S", "stability", 1.0),
+    ]
+    assert rows[0].unit == f"l2, calibrated; standing scores {reward.scales['similarity'].stand:.3f}"
+    assert rows[1].unit.startswith("IoU, calibrated; standing scores ") and rows[3].unit == "rad^2 of torso tilt"
 
 
 @pytest.mark.parametrize("at", [0, 1, 3, 9, 10, 20])
 def test_it_goes_on_exactly_after_a_checkpoint(tmp_path: Path, at: int) -> None:
-    """Two control steps a tick; saved in the middle of ticks, with rewards waiting, and over the end of an episode."""
+    """Two control steps a tick; saved with ticks waiting for their score, and over the end of an episode."""
     frames, masks = film(7)
 
-    def step(reward: ImitationReward, n: int) -> list[np.ndarray]:
-        t = (n // 2) % TICKS + 1
-        ended = n % 2 == 1 and t == TICKS
-        reward.observe(
-            buffers(
-                ticked=np.array([n % 2 == 1]), tick=np.array([t]), truncated=np.array([ended]),
-                frames=frames[t : t + 1], masks=masks[t : t + 1],
-                start_frames=frames[:1], start_masks=masks[:1], measurements=torques(np.sin(n)),
-            )
-        )  # fmt: skip
-        return [reward.rewards().total] if n % 7 == 6 else []
+    def score(reward: ImitationReward, n: int) -> list[float]:
+        """Tick n and the beginning that follows it where it ends an episode."""
+        t = n % TICKS + 1
+        state_terms = -np.square(np.sin([[2 * n], [2 * n + 1]])).astype(np.float32)
+        happened = [tick(t, frames[t], masks[t], 2, state_terms=state_terms)]
+        happened += [begin(frames, masks)] if t == TICKS else []
+        reward.score(happened)
+        return [one.reward for one in happened if not one.begins]
 
     unbroken, resumed = source(torque=1.0), source(torque=1.0)
-    unbroken.reset(buffers(start_frames=frames[:1], start_masks=masks[:1]))
+    unbroken.score([begin(frames, masks)])
     for n in range(at):
-        step(unbroken, n)
+        score(unbroken, n)
     write_arrays(tmp_path / "state.npz", unbroken.state())
     resumed.restore(read_arrays(tmp_path / "state.npz"))
-    assert resumed.waiting == unbroken.waiting
     for n in range(at, 40):
-        first, second = step(unbroken, n), step(resumed, n)
-        assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+        assert score(unbroken, n) == score(resumed, n)
 
 
 def small_robot(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -234,10 +306,11 @@ def small_robot(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return np.where(masks[..., None], rng.integers(1, 256, (*masks.shape, 3), np.uint8), np.uint8(0)), masks
 
 
-def box_source(environments: int = 1, **settings: object) -> ImitationReward:
-    given = RewardSettings(**(QUIET | settings))
-    framed = reference(*box_framed(*small_robot(), 25.0))
-    return ImitationReward(framed, given, EMBEDDER, environments, JOINTS, FEET, "box")
+def box_source(framing: str = "box", **options: Any) -> ImitationReward:
+    built: ImitationReward = build(
+        reference(*box_framed(*small_robot(), 25.0)), framing=framing, **(QUIET | options)
+    )
+    return built
 
 
 @pytest.mark.parametrize("weights", [{}, {"video": 0.0}, {"iou": 0.0}])
@@ -247,58 +320,33 @@ def test_with_the_box_too_a_perfect_imitation_scores_the_weights(weights: dict[s
     for _ in range(2):
         scored = live(both, *small_robot())
         assert np.allclose(scored.total, 2.0 - len(weights), atol=1e-5)
-    other = ImitationReward(
-        reference(*box_framed(*small_robot(), 25.0)), RewardSettings(**(QUIET | weights)), EMBEDDER, 1, JOINTS, FEET
-    )
+    other = box_source("whole", **weights)
     assert live(other, *small_robot()).total.mean() < 1.5 - len(weights)
 
 
 def test_the_squares_are_part_of_what_is_saved(tmp_path: Path) -> None:
-    frames, masks = small_robot(1)
+    episode = shown(*small_robot(1))
     one, other = box_source(), box_source()
-    one.reset(buffers(start_frames=frames[:1], start_masks=masks[:1]))
-
-    def step(reward: ImitationReward, t: int) -> np.ndarray:
-        reward.observe(
-            buffers(
-                ticked=np.array([True]), tick=np.array([t]), frames=frames[t : t + 1], masks=masks[t : t + 1],
-                start_frames=frames[:1], start_masks=masks[:1],
-            )
-        )  # fmt: skip
-        return reward.rewards().total
-
-    for t in range(1, 6):
-        step(one, t)
+    one.score(episode[:6])
     write_arrays(tmp_path / "state.npz", one.state())
     other.restore(read_arrays(tmp_path / "state.npz"))
     for t in range(6, TICKS):
-        assert np.array_equal(step(one, t), step(other, t))
+        assert np.array_equal(scores(one, episode[t : t + 1]).total, scores(other, episode[t : t + 1]).total)
 
 
 @pytest.mark.parametrize("start", [0, 3, 7, 10])
 def test_a_perfect_imitation_that_starts_later_scores_the_weights(tmp_path: Path, start: int) -> None:
     """In the first episode, in one that follows, and after a checkpoint that holds its beginning."""
-    frames, masks = film()
-    at = np.array([start])
     reward = source(video=2.0, iou=0.5)
-    reward.reset(buffers(start_frames=frames[start : start + 1], start_masks=masks[start : start + 1], start_tick=at))
     for _ in range(2):
-        other = source(video=2.0, iou=0.5)
+        first, *rest = shown(*film(), start=start)
+        reward.score([first])
         write_arrays(tmp_path / "state.npz", reward.state())
-        other.restore(read_arrays(tmp_path / "state.npz"))
-        for t in range(start + 1, TICKS + 1):
-            step = buffers(
-                ticked=np.array([True]), tick=np.array([t]), truncated=np.array([t == TICKS]),
-                frames=frames[t : t + 1], masks=masks[t : t + 1],
-                start_frames=frames[start : start + 1], start_masks=masks[start : start + 1], start_tick=at,
-            )  # fmt: skip
-            reward.observe(step)
-            other.observe(step)
-        assert reward.waiting == TICKS - start
-        write_arrays(tmp_path / "late.npz", other.state())
-        again = source(video=2.0, iou=0.5)
-        again.restore(read_arrays(tmp_path / "late.npz"))
-        totals = [each.rewards().total for each in (reward, other, again)]
+        other, late = source(video=2.0, iou=0.5), source(video=2.0, iou=0.5)
+        for each in (other, late):
+            each.restore(read_arrays(tmp_path / "state.npz"))
+        totals = [scores(reward, rest).total, scores(other, rest, each=1).total, scores(late, rest, each=4).total]
+        assert len(totals[0]) == TICKS - start
         assert all(np.array_equal(totals[0], total) for total in totals)
         assert np.allclose(totals[0], 2.5, atol=1e-4)
 
@@ -308,14 +356,8 @@ def test_with_the_box_too_a_perfect_imitation_may_start_later(start: int) -> Non
     frames, masks = small_robot()
     framed, lags = reference(*box_framed(frames, masks, 25.0)), box_lags(masks, 25.0)
     assert np.abs(lags[1:]).max() > 0.5 and not lags[0].any()
-    scores = []
-    for shown in (replace(framed, box_lags=lags), framed):
-        reward = ImitationReward(shown, RewardSettings(**QUIET), EMBEDDER, 1, JOINTS, FEET, "box")
-        at = {"start_frames": frames[start : start + 1], "start_masks": masks[start : start + 1]}
-        reward.reset(buffers(start_tick=np.array([start]), **at))
-        for t in range(start + 1, TICKS + 1):
-            reward.observe(
-                buffers(ticked=np.array([True]), tick=np.array([t]), frames=frames[t : t + 1], masks=masks[t : t + 1])
-            )
-        scores.append(reward.rewards().total.mean())
-    assert scores[0] == pytest.approx(2.0, abs=1e-5) and scores[1] < 2.0 - 1e-3
+    means = []
+    for wanted in (replace(framed, box_lags=lags), framed):
+        reward = build(wanted, framing="box", **QUIET)
+        means.append(scores(reward, shown(frames, masks, start)).total.mean())
+    assert means[0] == pytest.approx(2.0, abs=1e-5) and means[1] < 2.0 - 1e-3

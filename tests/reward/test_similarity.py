@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from nil_core.errors import DataError
-from nil_core.reward.similarity import SIMILARITIES, Scale, cosine, iou, negative_l2
+from nil_core.reward.similarity import SIMILARITIES, Scale, cosine, negative_l2
+from nil_core.video.masks import iou
 
 rows = hnp.arrays(np.float32, (3, 5), elements=st.floats(-1e3, 1e3).map(lambda x: float(np.float32(round(x, 9)))))
 masks = hnp.arrays(np.bool_, (3, 4, 6))

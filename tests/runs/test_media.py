@@ -240,7 +240,7 @@ def test_playlists_fetch_nothing(tmp_path: Path) -> None:
 
 def test_a_film_larger_than_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_video(tmp_path / "a.mp4", moving_square(), 24)
-    monkeypatch.setattr(media, "LARGEST", 10 * 48 * 64 * 3)
+    monkeypatch.setattr(files, "LARGEST", 10 * 48 * 64 * 3)
     with pytest.raises(DataError, match="memory"):
         read_video(tmp_path / "a.mp4")
     assert len(read_video(tmp_path / "a.mp4", seconds=0.2).frames) == 5

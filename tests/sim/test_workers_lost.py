@@ -20,11 +20,11 @@ from nil_core.testing import ToyQuadruped
 gl.choose_backend()
 
 from nil_core.config import EnvironmentSettings, MotionSettings  # noqa: E402
-from nil_core.sim import worker_process, workers  # noqa: E402
+from nil_core.sim import vector_env, worker_process  # noqa: E402
 from nil_core.sim.base import action_base  # noqa: E402
 from nil_core.sim.buffers import SharedBuffers  # noqa: E402
 from nil_core.sim.environment import EnvSpec, ImitationEnvironment  # noqa: E402
-from nil_core.sim.local_envs import Batch  # noqa: E402
+from nil_core.sim.local_envs import LocalEnvs  # noqa: E402
 from nil_core.sim.scene import compose  # noqa: E402
 from nil_core.sim.starts import Starts  # noqa: E402
 from nil_core.sim.vector_env import VectorEnv  # noqa: E402
@@ -116,7 +116,7 @@ def test_a_worker_killed_while_idle_is_noticed_by_a_reset_and_by_a_restore(plan:
 
 
 def test_more_than_a_few_stop_the_run_clean(plan: EnvSpec, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "REPLACEMENTS", 1)
+    monkeypatch.setattr(vector_env, "REPLACEMENTS", 1)
     with VectorEnv(plan, 2, 2, 0, render=False) as simulation:
         simulation.reset()
         before = simulation.state()
@@ -149,7 +149,7 @@ def test_a_step_cut_off_anywhere_leaves_the_states_it_began_from(plan: EnvSpec) 
     memory = SharedBuffers.reserve(ImitationEnvironment(plan, 0), 2, bytearray)
     buffers, states = memory.buffers(), memory.states()
     states[0] = [ImitationEnvironment(plan, seed).state() for seed in range(2)]
-    batch = Batch(plan, buffers, render=False, measure=False)
+    batch = LocalEnvs(plan, buffers, render=False, measure=False)
     batch.execute("restore", states, 0)
     batch.execute("reset", states, 1)
     begun = states[0].copy()
@@ -158,7 +158,7 @@ def test_a_step_cut_off_anywhere_leaves_the_states_it_began_from(plan: EnvSpec) 
     done, led_to = buffers.observations.copy(), states[1].copy()
     assert np.array_equal(states[0], begun) and not np.array_equal(led_to, begun)
     states[1, 0] = np.zeros((), states.dtype)
-    again = Batch(plan, buffers, render=False, measure=False)
+    again = LocalEnvs(plan, buffers, render=False, measure=False)
     again.restore(states[0])
     buffers.observations[:] = 0
     again.execute("step", states, 0)

@@ -98,7 +98,7 @@ def test_from_the_first_frame_to_a_policy(
         "video.first_frame_size": 64,
         "simulation.workers": 0,
         "training.eval_every": 0,
-        "agent.batch": 16,  # soon remembered, so that something is learned from
+        "agent.batch_size": 16,  # soon remembered, so that something is learned from
     }
     words = [word for setting in settings.items() for word in ("--set", "{}={}".format(*setting))]
     command = ("run", "--preset", "smoke", "--steps", "40", "--generator", "diffusers", *words)

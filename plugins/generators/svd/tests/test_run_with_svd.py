@@ -85,7 +85,7 @@ def test_from_the_first_frame_to_a_policy(
         "video.background=green",
         "simulation.workers=0",
         "training.eval_every=0",
-        "agent.batch=16",
+        "agent.batch_size=16",
     ]
     run = tmp_path / "run"
     command = ["nil", "run", "--preset", "smoke", "--generator", "svd", "--segmenter", "chroma", "--out", str(run)]

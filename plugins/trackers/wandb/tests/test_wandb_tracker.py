@@ -19,7 +19,7 @@ from nil_core.api import write_video
 from nil_core.hooks import Hooks
 from nil_core.testing import check_light
 
-CONFIG = {"skill": "walking", "steps": 80, "track": ["wandb"], "agent": {"name": "sac", "discount": 0.9}}
+CONFIG = {"skill": "walking", "steps": 80, "track": ["wandb"], "agent": {"name": "sac", "gamma": 0.9}}
 POLICIES = {
     "trained": {"return": 0.5, "falls": 1, "return_ci95": [0.4, 0.6]},
     "zero": {"return": 0.25, "falls": 0, "return_ci95": None},

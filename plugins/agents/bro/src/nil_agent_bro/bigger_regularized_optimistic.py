@@ -1,4 +1,4 @@
-"""BRO: Bigger, Regularized, Optimistic (Nauman et al. 2024, arXiv 2405.16158), as its authors' JAX code has it."""
+"""BRO: Bigger, Regularized, Optimistic (Nauman et al. 2024, arXiv 2405.16158), following its authors' JAX code."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from nil_agent_bro import BroOptions
-from nil_agent_bro.networks import Actor, Critics, OptimisticActor, Weights, divergence
+from nil_agent_bro.networks import Actor, Critics, LossWeights, OptimisticActor, kl_divergence
 from nil_core.api import AgentSpec, Transitions
 from nil_core.learning import (
     Batch,
+    DeterministicActor,
     FlatAdam,
-    Mode,
+    OffPolicyAgent,
     Part,
-    ReplayLearner,
     SquashedGaussian,
     flatten,
     frozen,
@@ -25,131 +25,131 @@ from nil_core.learning import (
 )
 
 KL_TARGET = 0.05  # nats per action entry
-CONTROLLER_RATE = 3e-5
-SCALAR_MEAN_DECAY = 0.5  # Adam's beta 1 for the temperature and the controllers
+CONTROLLER_LEARNING_RATE = 3e-5  # of optimism and KL weight
+SCALAR_BETA1 = 0.5  # Adam's beta 1 for temperature, optimism and KL weight
 
 
-class BiggerRegularizedOptimistic(ReplayLearner):
-    """The agents ``bro`` and ``bro-fast``; see :class:`nil_core.api.Agent` for what their methods promise."""
+class BiggerRegularizedOptimistic(OffPolicyAgent):
+    """The agents ``bro`` and ``bro-fast``; see :class:`nil_core.api.Agent` for their methods."""
 
     name = "bro"
     metrics: tuple[str, ...] = ("critic_loss", "q_mean", "actor_loss", "entropy", "temperature")
-    draws = 3
+    noise_draws = 3
     options: BroOptions
 
-    def __init__(self, options: BroOptions, setting: AgentSpec) -> None:
-        super().__init__(options, setting)
+    def __init__(self, options: BroOptions, spec: AgentSpec) -> None:
+        super().__init__(options, spec, _gamma(options, spec))
         if options.optimism:
             self.metrics = (*self.metrics, "kl", "optimism", "kl_weight")
-        self.discount = _discount(options, setting)
-        self.target_entropy = options.target_entropy * setting.action_size
-        self.seed = setting.seed
-        self.seen = 0  # environment steps observed
-        self.resets = 0  # resets made
-        self._begin()
+        self.target_entropy = options.target_entropy * spec.action_size
+        self.seed = spec.seed
+        self.observed_steps = 0  # environment steps
+        self.resets_made = 0
+        self._initialize()
 
-    def _begin(self) -> None:
-        """New networks, and optimizers that know nothing yet.
+    def _initialize(self) -> None:
+        """Create networks and optimizers.
 
-        A reset brings back the very first weights, as published, unless fresh ones are asked for.
+        A reset restores the initial weights of the run, as published, unless ``fresh_resets`` is set.
         """
         options = self.options
-        sizes = self.setting.observation_size, self.setting.action_size
+        sizes = self.spec.observation_size, self.spec.action_size
         actor = *sizes, options.actor_width, options.actor_blocks
         critic = *sizes, options.critic_width, options.critic_blocks, options.quantiles
-        calm = options.initial_std is not None
+        near_zero_init = options.initial_std is not None
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed + (self.resets if options.fresh_resets else 0))
+            torch.manual_seed(self.seed + (self.resets_made if options.fresh_resets else 0))
             self.actor = Actor(*actor, options.initial_std).to(self.device)
-            self.optimist = OptimisticActor(*actor).to(self.device)
-            self.critics = Critics(*critic, calm).to(self.device)
+            self.optimistic_actor = OptimisticActor(*actor).to(self.device)
+            self.critics = Critics(*critic, near_zero_init).to(self.device)
         self.targets = deepcopy(self.critics).requires_grad_(False)
-        self.weights = Weights(options.initial_temperature).to(self.device)
-        step, decay = options.learning_rate, options.weight_decay
-        self.critic_optimizer = FlatAdam(self.critics.parameters(), step, decay)
-        self.actor_optimizer = FlatAdam(self.actor.parameters(), step, decay)
-        self.optimist_optimizer = FlatAdam(self.optimist.parameters(), step, decay)
-        weights, slow = self.weights, SCALAR_MEAN_DECAY
-        self.temperature_optimizer = FlatAdam([weights.temperature_log], options.learning_rate, mean_decay=slow)
-        self.controller_optimizer = FlatAdam([weights.optimism_raw, weights.kl_raw], CONTROLLER_RATE, mean_decay=slow)
-        self.target_weights = flatten(self.targets.parameters())
-        self.judges = frozen(self.critics)
+        self.weights = weights = LossWeights(options.initial_temperature).to(self.device)
+        learning_rate, decay = options.learning_rate, options.weight_decay
+        self.critic_optimizer = FlatAdam(self.critics.parameters(), learning_rate, decay)
+        self.actor_optimizer = FlatAdam(self.actor.parameters(), learning_rate, decay)
+        self.optimistic_optimizer = FlatAdam(self.optimistic_actor.parameters(), learning_rate, decay)
+        self.temperature_optimizer = FlatAdam([weights.log_temperature], learning_rate, beta1=SCALAR_BETA1)
+        self.controller_optimizer = FlatAdam(
+            [weights.raw_optimism, weights.raw_kl_weight], CONTROLLER_LEARNING_RATE, beta1=SCALAR_BETA1
+        )
+        self.target_parameters = flatten(self.targets.parameters())
+        self.frozen_critics = frozen(self.critics)
 
     def policy(self, observations: Tensor, explore: bool) -> Tensor:
-        """Samples of the optimistic actor; the first actor's mode unless exploring."""
+        """Samples of the optimistic actor if exploring, else the actor's mode."""
         policy: SquashedGaussian = self.actor(observations)
         if not explore:
             return policy.mode
         if self.options.optimism:
-            policy = self.optimist(observations, policy)
+            policy = self.optimistic_actor(observations, policy)
         return policy.sample(self.noise(*policy.mean.shape))
 
     def network(self) -> nn.Module:
-        """The first actor's mode."""
-        return Mode(self.actor)
+        """The actor's mode as a network."""
+        return DeterministicActor(self.actor)
 
     def observe(self, transitions: Transitions) -> None:
-        """Remember the transitions, and count them for the resets."""
+        """Add transitions to the replay buffer, and count them for the resets."""
         super().observe(transitions)
-        self.seen += len(transitions)
+        self.observed_steps += len(transitions)
 
     def update(self, steps: int) -> Mapping[str, float]:
-        """As every learner's; begins anew first where a reset has come due."""
-        due = bisect_right(self.options.schedule, self.seen)
-        if due > self.resets:
-            self.resets = due
-            self._begin()
+        """As :meth:`OffPolicyAgent.update`, after a reset where one is due."""
+        due = bisect_right(self.options.reset_schedule, self.observed_steps)
+        if due > self.resets_made:
+            self.resets_made = due
+            self._initialize()
         return super().update(steps)
 
-    def gradient_step(self, batch: Batch, noises: Tensor) -> tuple[Tensor, ...]:
-        """Critics, targets, actor, optimistic actor, scalars: each sees those before it renewed."""
-        next_noise, noise, optimist_noise = noises
-        report = self._step_critics(batch, next_noise)
-        self.target_weights.lerp_(self.critic_optimizer.weights, self.options.target_rate)
-        report += self._step_actor(batch, noise)
+    def gradient_step(self, batch: Batch, noise: Tensor) -> tuple[Tensor, ...]:
+        """Update critics, target critics, actor, optimistic actor and loss weights, in this order."""
+        next_noise, actor_noise, optimistic_noise = noise
+        metrics = self._step_critics(batch, next_noise)
+        self.target_parameters.lerp_(self.critic_optimizer.flat_parameters, self.options.tau)
+        metrics += self._step_actor(batch, actor_noise)
         if self.options.optimism:
-            report += self._step_optimist(batch, optimist_noise)
-        return report
+            metrics += self._step_optimistic_actor(batch, optimistic_noise)
+        return metrics
 
     def _step_critics(self, batch: Batch, noise: Tensor) -> tuple[Tensor, ...]:
         """Quantile regression on r + gamma (Q' - alpha log pi), quantile by quantile. Loss and mean value."""
         with torch.no_grad():
             actions, log_prob = self.actor(batch.next_observations).sample_with_log_prob(noise)
-            values = self._pessimistic(self.targets(torch.cat((batch.next_observations, actions), -1)))
-            values -= (self.weights.temperature() * log_prob).unsqueeze(-1)
-            goal = batch.rewards.unsqueeze(-1) + self.discount * batch.continuations.unsqueeze(-1) * values
+            next_values = self._pessimistic(self.targets(torch.cat((batch.next_observations, actions), -1)))
+            next_values -= (self.weights.temperature() * log_prob).unsqueeze(-1)
+            td_target = batch.rewards.unsqueeze(-1) + batch.discounts.unsqueeze(-1) * next_values
         quantiles = self.critics(batch.observations_actions)
-        loss = quantile_huber(quantiles, goal)
-        self.critic_optimizer.descend(loss)
+        loss = quantile_huber(quantiles, td_target)
+        self.critic_optimizer.minimize(loss)
         return loss.detach(), quantiles.detach().mean()
 
     def _step_actor(self, batch: Batch, noise: Tensor) -> tuple[Tensor, ...]:
-        """alpha log pi - Q, then alpha (entropy - its target). Loss, entropy, and the temperature it was made with."""
+        """alpha log pi - Q, then alpha (entropy - its target). Loss, entropy, and the temperature before its step."""
         temperature = self.weights.temperature()
         actions, log_prob = self.actor(batch.observations).sample_with_log_prob(noise)
-        quantiles = self.judges(torch.cat((batch.observations, actions), -1))
+        quantiles = self.frozen_critics(torch.cat((batch.observations, actions), -1))
         loss = temperature.detach() * log_prob.mean() - self._pessimistic(quantiles).mean()
-        self.actor_optimizer.descend(loss)
+        self.actor_optimizer.minimize(loss)
         entropy = -log_prob.detach().mean()
-        self.temperature_optimizer.descend(temperature * (entropy - self.target_entropy))
+        self.temperature_optimizer.minimize(temperature * (entropy - self.target_entropy))
         return loss.detach(), entropy, temperature.detach()
 
-    def _step_optimist(self, batch: Batch, noise: Tensor) -> tuple[Tensor, ...]:
+    def _step_optimistic_actor(self, batch: Batch, noise: Tensor) -> tuple[Tensor, ...]:
         """-(Q + o |Q1 - Q2| / 2) + k KL, then o and k, which hold KL at its target. KL per action entry, o and k."""
         with torch.no_grad():
             policy = self.actor(batch.observations)
-        optimist = self.optimist(batch.observations, policy)
-        quantiles = self.judges(torch.cat((batch.observations, optimist.sample(noise)), -1))
-        optimism, kl_weight = self.weights.optimism(), self.weights.kl()
-        kl = divergence(optimist, policy).mean()
+        optimistic = self.optimistic_actor(batch.observations, policy)
+        quantiles = self.frozen_critics(torch.cat((batch.observations, optimistic.sample(noise)), -1))
+        optimism, kl_weight = self.weights.optimism(), self.weights.kl_weight()
+        kl = kl_divergence(optimistic, policy).mean()
         values = quantiles.mean() + optimism.detach() * _disagreement(quantiles).mean()
-        self.optimist_optimizer.descend(kl_weight.detach() * kl - values)
-        per_entry = kl.detach() / self.setting.action_size
-        self.controller_optimizer.descend((optimism - self.options.pessimism - kl_weight) * (per_entry - KL_TARGET))
-        return per_entry, optimism.detach(), kl_weight.detach()
+        self.optimistic_optimizer.minimize(kl_weight.detach() * kl - values)
+        kl_per_entry = kl.detach() / self.spec.action_size
+        self.controller_optimizer.minimize((optimism - self.options.pessimism - kl_weight) * (kl_per_entry - KL_TARGET))
+        return kl_per_entry, optimism.detach(), kl_weight.detach()
 
     def _pessimistic(self, quantiles: Tensor) -> Tensor:
-        """The critics (2, B, Q) as one (B, Q)."""
+        """The critics' mean less ``pessimism`` times their disagreement, (2, B, Q) to (B, Q)."""
         values: Tensor = quantiles.mean(0)
         if self.options.pessimism:
             values = values - self.options.pessimism * _disagreement(quantiles)
@@ -159,20 +159,20 @@ class BiggerRegularizedOptimistic(ReplayLearner):
         """Networks and optimizers."""
         return {
             "actor": self.actor,
-            "optimist": self.optimist,
+            "optimistic_actor": self.optimistic_actor,
             "critics": self.critics,
             "targets": self.targets,
             "weights": self.weights,
             "critic_optimizer": self.critic_optimizer,
             "actor_optimizer": self.actor_optimizer,
-            "optimist_optimizer": self.optimist_optimizer,
+            "optimistic_optimizer": self.optimistic_optimizer,
             "temperature_optimizer": self.temperature_optimizer,
             "controller_optimizer": self.controller_optimizer,
         }
 
     def counters(self) -> dict[str, int]:
         """What the coming resets depend on."""
-        return {"seed": self.seed, "seen": self.seen, "resets": self.resets}
+        return {"seed": self.seed, "observed_steps": self.observed_steps, "resets_made": self.resets_made}
 
 
 def _disagreement(quantiles: Tensor) -> Tensor:
@@ -180,8 +180,8 @@ def _disagreement(quantiles: Tensor) -> Tensor:
     return (quantiles[0] - quantiles[1]).abs() / 2
 
 
-def _discount(options: BroOptions, setting: AgentSpec) -> float:
+def _gamma(options: BroOptions, spec: AgentSpec) -> float:
     """As given, or the heuristic of TD-MPC2 (Hansen et al. 2024, arXiv 2310.16828, appendix)."""
-    if options.discount == "horizon":
-        return min(max(1 - 5 / setting.horizon, 0.95), 0.995)
-    return options.discount
+    if options.gamma == "horizon":
+        return min(max(1 - 5 / spec.horizon, 0.95), 0.995)
+    return options.gamma

@@ -1,4 +1,4 @@
-"""BroNet: residual perceptrons with layer normalization (Nauman et al. 2024, arXiv 2405.16158, figure 3)."""
+"""BroNet: residual MLPs with layer normalization (Nauman et al. 2024, arXiv 2405.16158, figure 3)."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from nil_core.learning import EnsembleLayerNorm, EnsembleLinear, SquashedGaussian, bounded_log_std, unbounded
+from nil_core.learning import EnsembleLayerNorm, EnsembleLinear, SquashedGaussian, bounded_log_std, inverse_log_std
 
 LOG_STD_BOUNDS = (-10.0, 2.0)
 LOG_WEIGHT_BOUNDS = (-10.0, 7.5)
-STD_OF_OPTIMIST = 0.75  # of the first actor's
-EPS = 1e-6  # flax's; torch's own would be 1e-5
+OPTIMISTIC_STD_SCALE = 0.75  # of the optimistic actor's std, relative to the actor's
+EPS = 1e-6  # of layer normalization: flax's default; torch's is 1e-5
 GAIN = math.sqrt(2)  # of orthogonal weights
-NEXT_TO_NOTHING = 0.01  # likewise, where a layer shall hardly have a say at first
+SMALL_GAIN = 0.01  # of output layers whose outputs start near 0
 
 Module = TypeVar("Module", bound=nn.Module)
 
 
-class Residual(nn.Module):
-    """Adds to its input what its layers make of it."""
+class ResidualBlock(nn.Module):
+    """x + layers(x)."""
 
     def __init__(self, *layers: nn.Module) -> None:
         super().__init__()
@@ -43,12 +43,12 @@ def bro_net(inputs: int, width: int, blocks: int, members: int = 0) -> nn.Sequen
     norm = partial(EnsembleLayerNorm, members, eps=EPS) if members else partial(nn.LayerNorm, eps=EPS)
     layers: list[nn.Module] = [linear(inputs, width), norm(width), nn.ReLU()]
     for _ in range(blocks):
-        layers.append(Residual(linear(width, width), norm(width), nn.ReLU(), linear(width, width), norm(width)))
-    return initialize(nn.Sequential(*layers))
+        layers.append(ResidualBlock(linear(width, width), norm(width), nn.ReLU(), linear(width, width), norm(width)))
+    return orthogonal_init(nn.Sequential(*layers))
 
 
-def initialize(module: Module, gain: float = GAIN) -> Module:
-    """Orthogonal weights, each member of an ensemble its own, and biases 0."""
+def orthogonal_init(module: Module, gain: float = GAIN) -> Module:
+    """Orthogonal weights, drawn separately for each member of an ensemble, and biases 0."""
     with torch.no_grad():
         for layer in module.modules():
             if isinstance(layer, nn.Linear | EnsembleLinear):
@@ -62,54 +62,60 @@ def initialize(module: Module, gain: float = GAIN) -> Module:
 class Actor(nn.Module):
     """Observations (B, obs) to the distribution of actions (B, act).
 
-    With ``initial_std``, it starts at actions near 0 with that standard deviation before the tanh; without, as
-    published, at whatever random weights give.
+    With ``initial_std``, actions start near 0 with that standard deviation before the tanh; without, as published, they
+    start as random weights give them.
     """
 
     def __init__(
         self, observation_size: int, action_size: int, width: int, blocks: int, initial_std: float | None = None
     ) -> None:
         super().__init__()
-        calm = initial_std is not None
+        near_zero_init = initial_std is not None
         self.body = bro_net(observation_size, width, blocks)
-        self.mean = initialize(nn.Linear(width, action_size), NEXT_TO_NOTHING if calm else GAIN)
-        self.spread = initialize(nn.Linear(width, action_size), NEXT_TO_NOTHING if calm else 1.0)
+        self.mean = orthogonal_init(nn.Linear(width, action_size), SMALL_GAIN if near_zero_init else GAIN)
+        self.raw_log_std = orthogonal_init(nn.Linear(width, action_size), SMALL_GAIN if near_zero_init else 1.0)
         if initial_std is not None:
-            nn.init.constant_(self.spread.bias, unbounded(initial_std, *LOG_STD_BOUNDS))
+            nn.init.constant_(self.raw_log_std.bias, inverse_log_std(initial_std, *LOG_STD_BOUNDS))
 
     def forward(self, observations: Tensor) -> SquashedGaussian:
         x = self.body(observations)
-        return SquashedGaussian(self.mean(x), bounded_log_std(self.spread(x), *LOG_STD_BOUNDS))
+        return SquashedGaussian(self.mean(x), bounded_log_std(self.raw_log_std(x), *LOG_STD_BOUNDS))
 
 
 class OptimisticActor(nn.Module):
-    """Moves the mean of the first actor's distribution, and narrows it."""
+    """Shifts the mean of the actor's distribution, and scales its standard deviation down."""
 
     def __init__(self, observation_size: int, action_size: int, width: int, blocks: int) -> None:
         super().__init__()
         self.body = bro_net(observation_size + action_size, width, blocks)
-        self.shift = initialize(nn.Linear(width, action_size, bias=False), NEXT_TO_NOTHING)
+        self.mean_shift = orthogonal_init(nn.Linear(width, action_size, bias=False), SMALL_GAIN)
 
     def forward(self, observations: Tensor, policy: SquashedGaussian) -> SquashedGaussian:
-        """Where to explore, from observations (B, obs) and the first actor's policy there, a constant here."""
+        """The exploration policy, from observations (B, obs) and the actor's policy there, treated as a constant."""
         mean = policy.mean.detach()
-        shift = self.shift(self.body(torch.cat((observations, mean), -1)))
-        return SquashedGaussian(mean + shift, policy.log_std.detach() + math.log(STD_OF_OPTIMIST))
+        mean_shift = self.mean_shift(self.body(torch.cat((observations, mean), -1)))
+        return SquashedGaussian(mean + mean_shift, policy.log_std.detach() + math.log(OPTIMISTIC_STD_SCALE))
 
 
 class Critics(nn.Module):
     """Observations and actions side by side (B, obs + act) to quantiles of the return (2, B, Q).
 
-    If ``calm``, they start near 0; else, as published, at whatever random weights give.
+    With ``near_zero_init`` the quantiles start near 0; without, as published, as random weights give them.
     """
 
     def __init__(
-        self, observation_size: int, action_size: int, width: int, blocks: int, quantiles: int, calm: bool = False
+        self,
+        observation_size: int,
+        action_size: int,
+        width: int,
+        blocks: int,
+        quantiles: int,
+        near_zero_init: bool = False,
     ) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             bro_net(observation_size + action_size, width, blocks, members=2),
-            initialize(EnsembleLinear(2, width, quantiles), NEXT_TO_NOTHING if calm else GAIN),
+            orthogonal_init(EnsembleLinear(2, width, quantiles), SMALL_GAIN if near_zero_init else GAIN),
         )
 
     def forward(self, observations_actions: Tensor) -> Tensor:
@@ -117,31 +123,31 @@ class Critics(nn.Module):
         return quantiles
 
 
-class Weights(nn.Module):
-    """Positive numbers that are learned: the temperature, and the two of the optimistic actor."""
+class LossWeights(nn.Module):
+    """The learned positive weights in the losses: the temperature, and two of the optimistic actor."""
 
     def __init__(self, temperature: float) -> None:
         super().__init__()
-        self.temperature_log = nn.Parameter(torch.tensor(math.log(temperature)))
-        self.optimism_raw = nn.Parameter(torch.tensor(unbounded(1.0, *LOG_WEIGHT_BOUNDS)))
-        self.kl_raw = nn.Parameter(torch.tensor(unbounded(0.25, *LOG_WEIGHT_BOUNDS)))
+        self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)))
+        self.raw_optimism = nn.Parameter(torch.tensor(inverse_log_std(1.0, *LOG_WEIGHT_BOUNDS)))
+        self.raw_kl_weight = nn.Parameter(torch.tensor(inverse_log_std(0.25, *LOG_WEIGHT_BOUNDS)))
 
     def temperature(self) -> Tensor:
         """Of the entropy, alpha."""
-        return self.temperature_log.exp()
+        return self.log_temperature.exp()
 
     def optimism(self) -> Tensor:
         """Of the critics' disagreement, in the optimistic actor's loss."""
-        return bounded_log_std(self.optimism_raw, *LOG_WEIGHT_BOUNDS).exp()
+        return bounded_log_std(self.raw_optimism, *LOG_WEIGHT_BOUNDS).exp()
 
-    def kl(self) -> Tensor:
-        """Of the divergence between the actors, in the optimistic actor's loss."""
-        return bounded_log_std(self.kl_raw, *LOG_WEIGHT_BOUNDS).exp()
+    def kl_weight(self) -> Tensor:
+        """Of the KL divergence between the two actors, in the optimistic actor's loss."""
+        return bounded_log_std(self.raw_kl_weight, *LOG_WEIGHT_BOUNDS).exp()
 
 
-def divergence(optimist: SquashedGaussian, policy: SquashedGaussian) -> Tensor:
-    """KL divergence (B,) of the optimist, its std taken back to the policy's, from the policy, before the squashing.
+def kl_divergence(optimistic: SquashedGaussian, policy: SquashedGaussian) -> Tensor:
+    """KL divergence (B,) of the optimistic policy, its std scaled back, from the policy, before the squashing.
 
-    The general form, ln(s_c / s) + (s² + (m_o - m_c)²) / (2 s_c²) - 1/2 summed over the action, with s = s_c.
+    ln(s_c / s) + (s² + (m_o - m_c)²) / (2 s_c²) - 1/2 summed over the action, where s = s_c.
     """
-    return ((optimist.mean - policy.mean) / policy.log_std.exp()).square().sum(-1) / 2
+    return ((optimistic.mean - policy.mean) / policy.log_std.exp()).square().sum(-1) / 2

@@ -1,4 +1,4 @@
-"""The policy and the critics: perceptrons with layer normalization."""
+"""The policy and the critics: MLPs with layer normalization."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from nil_core.learning import EnsembleLayerNorm, EnsembleLinear, SquashedGaussian, bounded_log_std, unbounded
+from nil_core.learning import EnsembleLayerNorm, EnsembleLinear, SquashedGaussian, bounded_log_std, inverse_log_std
 
-# Below e^-5 the log-probability's gradient is all noise, above e^2 the tanh leaves only -1 and 1.
+# Below e^-5 the gradient of the log-probability is dominated by noise; above e^2 the tanh gives only -1 and 1.
 LOG_STD_BOUNDS = (-5.0, 2.0)
 
 
 class Actor(nn.Module):
     """Observations (B, obs) to the distribution of actions (B, act).
 
-    It starts at actions near 0 (the standing pose, under position control) with a standard deviation of
-    ``initial_std`` before the tanh, whatever the observation.
+    At the start the actions are near 0 (the standing pose, under position control) with a standard deviation of
+    ``initial_std`` before the tanh, for any observation.
     """
 
     def __init__(self, observation_size: int, action_size: int, hidden: Sequence[int], initial_std: float) -> None:
@@ -31,16 +31,16 @@ class Actor(nn.Module):
         with torch.no_grad():
             head.weight.mul_(0.01)
             head.bias.zero_()
-            head.bias[action_size:] = unbounded(initial_std, *LOG_STD_BOUNDS)
+            head.bias[action_size:] = inverse_log_std(initial_std, *LOG_STD_BOUNDS)
         self.layers = nn.Sequential(*layers, head)
 
     def forward(self, observations: Tensor) -> SquashedGaussian:
-        mean, spread = self.layers(observations).chunk(2, dim=-1)
-        return SquashedGaussian(mean, bounded_log_std(spread, *LOG_STD_BOUNDS))
+        mean, raw_log_std = self.layers(observations).chunk(2, dim=-1)
+        return SquashedGaussian(mean, bounded_log_std(raw_log_std, *LOG_STD_BOUNDS))
 
 
 class Critics(nn.Module):
-    """Observations and actions side by side (B, obs + act) to one value per critic (E, B)."""
+    """Observations and actions side by side (B, obs + act) to one Q value per critic (E, B)."""
 
     def __init__(self, critics: int, observation_size: int, action_size: int, hidden: Sequence[int]) -> None:
         super().__init__()
@@ -50,12 +50,12 @@ class Critics(nn.Module):
         self.layers = nn.Sequential(*layers, EnsembleLinear(critics, hidden[-1], 1))
 
     def forward(self, observations_actions: Tensor) -> Tensor:
-        values: Tensor = self.layers(observations_actions)
-        return values.squeeze(-1)
+        q: Tensor = self.layers(observations_actions)
+        return q.squeeze(-1)
 
 
 class Temperature(nn.Module):
-    """The weight of the entropy, learned by its logarithm so that it stays positive."""
+    """The weight of the entropy (alpha), learned as its logarithm so that it stays positive."""
 
     def __init__(self, initial: float) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Training in a plain dm_env environment: what the agent sees, and that an interrupted run goes on exactly."""
+"""Training on a task of dm_env: what the agent sees, and that an interrupted run goes on exactly."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from dm_env import specs
 
 from nil_core import registry
 from nil_core.errors import DataError, NilError, NumericalError, RunError
+from nil_core.experiment.task import TaskSettings, train_on_task
 from nil_core.interfaces import Agent
 from nil_core.reporting import Silent
 from nil_core.storage import log
-from nil_core.train.plain import FlatEnvironment, Plan, learn
+from nil_core.train.task_env import FlatEnvironment
 from nil_core.types import AgentSpec
 
 
@@ -56,12 +57,12 @@ class Slide(dm_env.Environment):
 
 
 def sac(setting: AgentSpec) -> Agent:
-    options = {"warmup": 10, "batch": 4, "hidden": [8], "replay_ratio": 1.0}
+    options = {"learning_starts": 10, "batch_size": 4, "hidden": [8], "replay_ratio": 1.0}
     agent: Agent = registry.build("agent", "sac", options, setting)
     return agent
 
 
-def plan(steps: int, **changes: Any) -> Plan:
+def plan(steps: int, **changes: Any) -> TaskSettings:
     small: dict[str, Any] = {
         "horizon": 12,
         "log_every": 10,
@@ -69,11 +70,11 @@ def plan(steps: int, **changes: Any) -> Plan:
         "eval_episodes": 2,
         "checkpoint_every": 7,
     }
-    return Plan(steps, **{**small, **changes})
+    return TaskSettings(steps, **{**small, **changes})
 
 
 def run(folder: Path, steps: int, make: Any = Slide, **changes: Any) -> list[dict[str, Any]]:
-    return learn(sac, make, folder, plan(steps, **changes), Silent())
+    return train_on_task(sac, make, folder, plan(steps, **changes), Silent())
 
 
 def test_observations_are_laid_end_to_end_and_actions_stretched() -> None:

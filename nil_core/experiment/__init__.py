@@ -1,0 +1,1 @@
+"""A config put to work: set up, run, resume, evaluate, play, export."""

@@ -1,0 +1,49 @@
+"""Scores a run's policy beside the baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nil_core.experiment.evaluator import Evaluator, evaluate_beside_baselines
+from nil_core.experiment.messages import show_evaluation, show_spread
+from nil_core.experiment.open_run import OpenRun
+from nil_core.reporting import Lines, Reporter
+
+
+def evaluate(
+    folder: Path,
+    episodes: int | None = None,
+    seed: int = 0,
+    which: str = "newest",
+    reporter: Reporter | None = None,
+    sets: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Score a run's policy beside the baselines.
+
+    Args:
+        folder: of the run.
+        episodes: of each policy; default as in the run's config.
+        seed: of the start states.
+        which: ``newest`` or ``best`` checkpoint.
+        reporter: who to tell.
+        sets: dotted config key to value, laid over the run's own config: other weights of the reward make the returns
+            of different runs comparable.
+
+    Returns:
+        policy name to row, see :data:`nil_core.evaluation.metrics.COLUMNS` and
+        :func:`nil_core.evaluation.metrics.spread`.
+    """
+    reporter = reporter or Lines()
+    run = OpenRun.open(folder, sets=sets)
+    config = run.experiment.config
+    evaluator = Evaluator(run.experiment, episodes or config.evaluation.episodes, seed)
+    try:
+        agent = run.policy(evaluator.env, which)
+        rows = evaluate_beside_baselines(run.experiment, evaluator, agent, reporter)[0]
+    finally:
+        evaluator.close()
+    show_evaluation(rows, reporter)
+    show_spread(rows, reporter)
+    return rows

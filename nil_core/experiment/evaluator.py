@@ -1,0 +1,115 @@
+"""Scores policies on the same start states: the trained one, and the baselines that it must beat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from nil_core.components import choose
+from nil_core.evaluation.metrics import spread, summarize
+from nil_core.evaluation.rollout import Episode, rollout
+from nil_core.experiment.experiment import Experiment
+from nil_core.interfaces import Agent
+from nil_core.reporting import Reporter
+from nil_core.sim.environment import State
+from nil_core.sim.vector_env import VectorEnv
+from nil_core.train.collect import Policy
+from nil_core.types import Floats
+
+EVALUATION_SEED = 1_000_003  # apart from the seeds of training environments
+
+BASELINES = ("zero", "random")
+BASELINES_ABOUT_MOTION = ("standing", "base", "random")
+"""Where actions are about the motion of the reference: ``standing`` is action 0 about the stand, ``base`` action 0
+about the motion, ``random`` random actions about it."""
+
+
+class Evaluator:
+    """Scores policies on the same start states, however often it is asked.
+
+    Args:
+        experiment: what to act in.
+        episodes: environments, each gives one episode.
+        seed: of the start states.
+    """
+
+    def __init__(self, experiment: Experiment, episodes: int, seed: int) -> None:
+        self._experiment = experiment
+        self.seed = seed
+        self.env = experiment.evaluation_env(experiment.reward(episodes), episodes, EVALUATION_SEED + seed)
+        self._start: State = self.env.state()
+
+    def episodes(self, policy: Policy, record: bool = False) -> list[Episode]:
+        """One episode per environment."""
+        count, experiment = self.env.num_envs, self._experiment
+        return rollout(
+            self.env,
+            self._start,
+            experiment.reward(count),
+            policy,
+            experiment.env_spec.control_steps,
+            record and self.env.buffers.drawn,
+            experiment.metrics(count),
+        )
+
+    def score(self, episodes: list[Episode]) -> Mapping[str, float]:
+        """Their row of the table, see :data:`nil_core.evaluation.metrics.COLUMNS`."""
+        spec = self._experiment.env_spec
+        return summarize(episodes, spec.ticks, spec.control_steps, self._experiment.target_speed is not None)
+
+    def close(self) -> None:
+        """End the environments."""
+        self.env.close()
+
+
+def deterministic_policy(agent: Agent) -> Policy:
+    """The agent without exploration."""
+
+    def act(observations: Floats) -> Floats:
+        return agent.act(observations, explore=False)
+
+    return act
+
+
+def evaluate_beside_baselines(
+    experiment: Experiment, evaluator: Evaluator, agent: Agent, reporter: Reporter
+) -> tuple[dict[str, Any], Episode]:
+    """Rows of the trained policy and of the baselines, and the recorded first episode of the trained one."""
+    rows: dict[str, Any] = {}
+    names = ("trained", *baselines(experiment))
+    recorded: Episode | None = None
+    for number, name in enumerate(names):
+        reporter.progress(number, len(names), "policies evaluated")
+        with _evaluator_for(name, experiment, evaluator) as chosen:
+            policy = agent if name == "trained" else _baseline(experiment, chosen.env, name)
+            episodes = chosen.episodes(deterministic_policy(policy), record=name == "trained")
+            recorded = recorded or episodes[0]
+            rows[name] = {**chosen.score(episodes), **spread(episodes, experiment.env_spec.ticks)}
+    reporter.progress(len(names), len(names), "policies evaluated")
+    assert recorded is not None
+    return rows, recorded
+
+
+def baselines(experiment: Experiment) -> tuple[str, ...]:
+    """Names of the baselines; standing still comes first."""
+    return BASELINES_ABOUT_MOTION if experiment.has_base else BASELINES
+
+
+@contextmanager
+def _evaluator_for(name: str, experiment: Experiment, evaluator: Evaluator) -> Iterator[Evaluator]:
+    """The given one, or for ``standing`` one of the same starts in which action 0 stands still."""
+    if name != "standing":
+        yield evaluator
+        return
+    still = Evaluator(experiment.about_stand, evaluator.env.num_envs, evaluator.seed)
+    try:
+        yield still
+    finally:
+        still.close()
+
+
+def _baseline(experiment: Experiment, env: VectorEnv, name: str) -> Agent:
+    config = experiment.config
+    component = type(config.agent)(name="random" if name == "random" else "zero")
+    return experiment.agent(choose(config.model_copy(update={"agent": component}))["agent"], env)

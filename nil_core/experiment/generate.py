@@ -1,0 +1,144 @@
+"""Stage 1 alone: a reference in a folder of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import nil_core.sim  # noqa: F401  chooses the OpenGL backend before anything imports mujoco
+from nil_core.components import choose
+from nil_core.config import RunConfig
+from nil_core.errors import NilError, PluginError
+from nil_core.experiment.experiment import build_scene
+from nil_core.experiment.messages import describe_motion, describe_reference
+from nil_core.payment import Consent, refuse
+from nil_core.reference import contact_sheet
+from nil_core.reference.folder import save_generated, save_motion
+from nil_core.reference.generated import GeneratedReference
+from nil_core.reference.generation import generate_reference
+from nil_core.reference.motion_source import find_motion
+from nil_core.reference.motion_video import write_motion_video
+from nil_core.reference.preparation import align
+from nil_core.reference.report import ReferenceReport
+from nil_core.reporting import Lines, Reporter
+from nil_core.sim.scene import RobotScene
+from nil_core.storage import run_folder
+from nil_core.storage.atomic import write_text
+from nil_core.types import Frames, Motion
+
+
+@dataclass(frozen=True)
+class Several:
+    """What :func:`generate_several` made.
+
+    Attributes:
+        page: to look at and choose; None where nothing was made.
+        folders: name to reference.
+        failures: name to what went wrong.
+    """
+
+    page: Path | None
+    folders: Mapping[str, Path]
+    failures: Mapping[str, NilError]
+
+
+def generate(
+    config: RunConfig, out: Path | None = None, reporter: Reporter | None = None, consent: Consent = refuse
+) -> Path:
+    """Stage 1 alone: a folder with the reference, which ``run(reference=...)`` takes.
+
+    Args:
+        config: what to generate.
+        out: folder to make; default ``references/<date>_<robot>-<skill>``.
+        reporter: who to tell.
+        consent: asked before a paid generator spends money: :func:`nil_core.payment.agree`, or your own.
+
+    Raises:
+        NilError: see the components; nothing half-written is left.
+    """
+    reporter = reporter or Lines()
+    choice = choose(config)
+    folder = out or run_folder.fresh_path(Path("references"), config)
+    run_folder.refuse_occupied(folder)
+    scene = build_scene(config, choice)
+    detailed = partial(build_scene, config, choice, detailed=True)
+    generated = generate_reference(config, choice, scene, reporter.progress, consent, detailed)
+    describe_reference(ReferenceReport.from_provenance(generated.provenance), config, reporter)
+    found = _motion_of(generated, config, scene, reporter)
+    with run_folder.whole(folder) as filling:
+        save_generated(filling, generated)
+        write_text(filling / "config.toml", config.to_toml())
+        if found is not None:
+            frames, motion = found
+            save_motion(filling, motion)
+            write_motion_video(filling, scene, frames, motion, config.environment.tick_hz)
+    return folder
+
+
+def _motion_of(
+    generated: GeneratedReference, config: RunConfig, scene: RobotScene, reporter: Reporter
+) -> tuple[Frames, Motion] | None:
+    """The frames at the tick rate and their motion; a video that has none is kept all the same."""
+    try:
+        aligned = align(generated, config, None, reporter.progress)
+        motion = find_motion(config, scene, aligned.frames, aligned.masks, aligned.trajectory, reporter.progress)
+    except NilError as error:
+        reporter.warn(f"no motion is recovered from this video: {error}")
+        return None
+    if motion is None:
+        return None
+    describe_motion(motion, reporter)
+    return aligned.frames, motion
+
+
+def generate_several(
+    configs: Mapping[str, RunConfig],
+    out: Path | None = None,
+    reporter: Reporter | None = None,
+    consent: Consent = refuse,
+) -> Several:
+    """References to choose from, and a page that shows them side by side. When one fails, the others are still made.
+
+    Args:
+        configs: by the name of the subfolder.
+        out: folder to make, or one of an earlier call, in which what is there with the same config is kept.
+        reporter: who to tell.
+        consent: as in :func:`generate`; asked for each.
+
+    Raises:
+        NilError: a config that cannot be, or a folder that holds something else; nothing was made.
+    """
+    reporter = reporter or Lines()
+    for config in configs.values():
+        choose(config)
+    folder = out or run_folder.fresh_path(Path("references"), next(iter(configs.values())))
+    page = folder / contact_sheet.NAME
+    if not (page.is_file() and contact_sheet.MARK in page.read_text(encoding="utf-8", errors="replace")):
+        run_folder.refuse_occupied(folder)
+    done: list[str] = []
+    failures: dict[str, NilError] = {}
+    for name, config in configs.items():
+        reporter.say(f"{name}:")
+        try:
+            if _is_made(folder / name, config):
+                reporter.say(f"{folder / name} is there already")
+            else:
+                generate(config, folder / name, reporter, consent)
+            done.append(name)
+        except Exception as error:  # whatever one generator does, the others are still wanted
+            hint = f"nil generate --generator {config.generator.name} alone shows where"
+            strange = PluginError(f"{type(error).__name__}: {error}", hint)
+            failures[name] = error if isinstance(error, NilError) else strange
+            reporter.warn(str(failures[name]))
+        if done:
+            tried = [each for each in configs if each in done or each in failures]
+            title = f"{config.robot.name}: {config.skill}"
+            write_text(page, contact_sheet.contact_sheet(folder, title, tried, failures))
+    return Several(page if done else None, {name: folder / name for name in done}, failures)
+
+
+def _is_made(folder: Path, config: RunConfig) -> bool:
+    made = folder / "config.toml"
+    return made.is_file() and made.read_text(encoding="utf-8") == config.to_toml()

@@ -1,0 +1,134 @@
+"""Stage 2: an agent learns in an experiment, and is evaluated at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nil_core import time_shares
+from nil_core.evaluation.artifacts import write_comparison, write_curve
+from nil_core.experiment.evaluator import Evaluator, baselines, deterministic_policy, evaluate_beside_baselines
+from nil_core.experiment.experiment import Experiment
+from nil_core.experiment.manifest import random_mark
+from nil_core.experiment.messages import describe_use_of_motion, motion_used, show_evaluation, show_reward
+from nil_core.hooks import Hooks
+from nil_core.interfaces import Agent
+from nil_core.reporting import Reporter
+from nil_core.storage import log
+from nil_core.storage.atomic import write_json
+from nil_core.storage.run_folder import RunFolder
+from nil_core.train.loop import LoopComponents, TrainingLoop
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended.
+
+    Attributes:
+        folder: the run's folder.
+        finished: False after Ctrl-C: everything is saved, and :func:`resume` goes on.
+        summary: what ``summary.json`` holds; empty if not finished.
+    """
+
+    folder: Path
+    finished: bool
+    summary: Mapping[str, Any]
+
+
+def learn(folder: RunFolder, experiment: Experiment, reporter: Reporter, hooks: Hooks, resuming: bool) -> Result:
+    """Learn to the end, or until Ctrl-C, and evaluate."""
+    config = experiment.config
+    with _run_finished_hook(folder, hooks) as ending:
+        reward = experiment.reward(config.simulation.num_envs)
+        show_reward(reward, reporter)
+        describe_use_of_motion(experiment, reporter)
+        env = experiment.training_env(reward)
+        evaluators: list[Evaluator] = []
+        try:
+            agent = experiment.agent(experiment.choice["agent"], env)
+
+            def evaluate() -> Mapping[str, float]:
+                if not evaluators:
+                    evaluators.append(Evaluator(experiment, config.training.eval_episodes, config.seed))
+                return evaluators[0].score(evaluators[0].episodes(deterministic_policy(agent)))
+
+            loop = TrainingLoop(folder, config, LoopComponents(agent, env, reward, evaluate, hooks, reporter))
+            if resuming:
+                loop.resume()
+                folder.write_config(config)
+                folder.summary.unlink(missing_ok=True)
+                reporter.say(f"going on from step {loop.step}")
+            else:
+                loop.start()
+            folder.write_status("learning", loop.step)
+            finished = loop.run()
+            if parts := time_shares.shares(log.read(folder.timing)):
+                reporter.say(f"time: {time_shares.in_words(parts)}")
+        finally:
+            env.close()
+            for evaluator in evaluators:
+                evaluator.close()
+        summary = _conclude(folder, experiment, agent, reporter, hooks) if finished else {}
+        ending.update(summary or {"finished": False, "state": "interrupted"})
+    if not finished:
+        reporter.say(f"saved at step {loop.step}; go on with: nil run --resume {folder.path}")
+    return Result(folder.path, finished, summary)
+
+
+@contextmanager
+def _run_finished_hook(folder: RunFolder, hooks: Hooks) -> Iterator[dict[str, Any]]:
+    """Fire ``run_finished``, once, with what the block puts into the summary, or with how it broke off."""
+    summary: dict[str, Any] = {}
+    try:
+        yield summary
+    except BaseException as error:
+        state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        hooks.fire("run_finished", folder=folder.path, summary={"finished": False, "state": state})
+        raise
+    hooks.fire("run_finished", folder=folder.path, summary=summary)
+
+
+def _conclude(
+    folder: RunFolder, experiment: Experiment, agent: Agent, reporter: Reporter, hooks: Hooks
+) -> dict[str, Any]:
+    """The table at the end, the video, the curve, ``summary.json``."""
+    began = time.perf_counter()
+    evaluator = Evaluator(experiment, experiment.config.evaluation.episodes, experiment.config.seed)
+    try:
+        rows, shown = evaluate_beside_baselines(experiment, evaluator, agent, reporter)
+    finally:
+        evaluator.close()
+    if len(shown.frames):
+        video = write_comparison(folder.videos, experiment.reference, shown)
+        hooks.fire("video_written", path=video, kind="comparison")
+    write_curve(folder.curve, log.read(folder.metrics), {name: rows[name] for name in baselines(experiment)})
+    timings = log.read(folder.timing)
+    still = rows[baselines(experiment)[0]]["return"]
+    summary = {
+        **random_mark(experiment.choice),
+        "finished": True,
+        "steps": experiment.config.total_steps,
+        "policies": rows,
+        "return_over_zero": rows["trained"]["return"] / still - 1 if still > 0 else None,
+        "target_speed": experiment.target_speed,
+        "reference_speed": experiment.reference_speed,
+        "motion": motion_used(experiment),
+        "learning_seconds": sum(row["seconds"] for row in timings),
+        "evaluation_seconds": time.perf_counter() - began,
+    }
+    write_json(folder.summary, summary)
+    show_evaluation(rows, reporter)
+    gain = summary["return_over_zero"]
+    if gain is not None:
+        reporter.say(f"return {gain:+.0%} against standing still, after {experiment.config.total_steps} steps")
+    if len(shown.frames):
+        reporter.say(f"video: {video}")
+    else:
+        reporter.say(f"no reward asked for pictures; to see it: nil play {folder.path}")
+    if folder.curve.exists():
+        reporter.say(f"curve: {folder.curve}")
+    return summary

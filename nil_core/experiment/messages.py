@@ -1,0 +1,104 @@
+"""What a person reads of a run: lines and tables, said through a reporter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nil_core.config import RunConfig
+from nil_core.evaluation.metrics import COLUMNS
+from nil_core.experiment.experiment import Experiment
+from nil_core.interfaces import Reward
+from nil_core.reference.report import ReferenceReport
+from nil_core.reporting import Reporter
+from nil_core.types import Motion
+
+
+def describe_reference(report: ReferenceReport, config: RunConfig, reporter: Reporter) -> None:
+    """What was generated, and how good its masks and its first frame are."""
+    reporter.say(str(report))
+    for remark in report.remarks:
+        reporter.warn(remark)
+    (reporter.warn if report.masks.doubtful else reporter.say)(str(report.masks))
+    match = report.first_frame
+    if match.close:
+        reporter.say(str(match))
+    elif config.video.align_first_frame:
+        reporter.say(f"{match}; it is scaled and shifted")
+    else:
+        reporter.warn(f"{match}; --set video.align_first_frame=true scales and shifts it")
+
+
+def describe_motion(motion: Motion, reporter: Reporter) -> None:
+    """How well the motion explains the video, or why it cannot be trusted."""
+    report = motion.report
+    if motion.source == "generator":
+        return
+    text = (
+        f"motion: recovered from the video; so drawn, the robot overlaps with that of the video by "
+        f"{report['overlap_mean']:.2f} and travels {report['forward_speed']:.2f} m/s"
+    )
+    if "leg_error_rad" in report:
+        text += f"; its legs are {report['leg_error_rad']:.3f} rad (rms) from what was drawn"
+    reporter.say(text)
+    for reason in report["reasons"]:
+        reporter.warn(f"the motion cannot be trusted: {reason}")
+
+
+def motion_used(experiment: Experiment) -> dict[str, Any] | None:
+    """What the run built on the motion of its reference, JSON values; None where on nothing."""
+    motion, settings = experiment.motion, experiment.config.motion
+    if motion is None:
+        return None
+    return {
+        "source": motion.source,
+        "trusted": motion.trusted,
+        "base": experiment.has_base,
+        "start_share": settings.start_share,
+        "max_deviation": settings.max_deviation,
+    }
+
+
+def describe_use_of_motion(experiment: Experiment, reporter: Reporter) -> None:
+    """What the run builds on the motion of its reference, or why it builds nothing on one that is there."""
+    used, found, settings = experiment.motion, experiment.reference.motion, experiment.config.motion
+    if used is None:
+        if found is not None and settings.source != "none":
+            reporter.warn("nothing is built on the motion; --set motion.untrusted=use builds on it all the same")
+        return
+    origin = "recovered from the video" if used.source == "video" else "the generator's own, which no video gives"
+    about = "the motion" if experiment.has_base else "the stand"
+    text = f"motion: {origin}; actions are about {about}; {settings.start_share:.0%} of episodes start anywhere in it"
+    if settings.max_deviation is not None:
+        text += f"; an episode ends {settings.max_deviation:g} m away from it"
+    reporter.say(text)
+
+
+def show_reward(reward: Reward, reporter: Reporter) -> None:
+    """Every weight of the reward, before anything is learned from it."""
+    rows = [[row.symbol, row.name, f"{row.weight:g}", row.unit] for row in reward.rows()]
+    reporter.table("Reward", ["term", "what", "weight", "unit or scale"], rows)
+
+
+def show_evaluation(rows: Mapping[str, Mapping[str, float]], reporter: Reporter) -> None:
+    names = [c for c in next(iter(rows.values())) if c in COLUMNS]
+    heading = {"speed": "speed m/s", "environment_reward": "env reward", "similarity": "S_v", "iou": "IoU"}
+    table = []
+    for policy, row in rows.items():
+        cells = [f"{row[n]:.0f}" if n in ("falls", "episodes") else f"{row[n]:.3f}" for n in names]
+        table.append([policy, *cells])
+    reporter.table("Evaluation", ["policy", *(heading.get(n, n) for n in names)], table)
+
+
+def show_spread(rows: Mapping[str, Mapping[str, Any]], reporter: Reporter) -> None:
+    """What several episodes tell of a mean; one alone tells nothing."""
+    table = []
+    for name in ("return", "speed"):
+        for policy, row in rows.items():
+            if row[f"{name}_ci95"] is not None:
+                low, high = row[f"{name}_ci95"]
+                interval = f"{low:.3f} to {high:.3f}"
+                table.append([name, policy, f"{row[name]:.3f}", f"{row[f'{name}_std']:.3f}", interval])
+    if table:
+        columns = ["of", "policy", "mean", "standard deviation", "95 % interval of the mean (Student's t)"]
+        reporter.table("Over the episodes", columns, table)

@@ -1,0 +1,105 @@
+"""An existing run, opened from its folder alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nil_core.sim  # noqa: F401  chooses the OpenGL backend before anything imports mujoco
+from nil_core.components import choose
+from nil_core.config import RunConfig, with_changes
+from nil_core.devices import available_device
+from nil_core.errors import RunError
+from nil_core.experiment.experiment import Experiment, build_embedder, build_scene
+from nil_core.experiment.manifest import check_versions
+from nil_core.interfaces import Agent
+from nil_core.reference.folder import load_reference
+from nil_core.sim.vector_env import VectorEnv
+from nil_core.storage import run_folder
+from nil_core.storage.run_folder import RunFolder
+from nil_core.train import checkpoint
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """A run that is there.
+
+    Attributes:
+        folder: its files.
+        experiment: what it learns in.
+    """
+
+    folder: RunFolder
+    experiment: Experiment
+
+    @classmethod
+    def open(cls, path: Path, encoder: bool = True, sets: Mapping[str, Any] | None = None) -> OpenRun:
+        """From its folder.
+
+        Args:
+            path: the run's folder.
+            encoder: with the encoder, which only rewards and metrics ask for.
+            sets: dotted config key to value, laid over the run's own config.
+
+        Raises:
+            RunError: no run, made by other plugin versions, or damaged.
+            ConfigError: a key or value that does not fit.
+        """
+        folder, config = run_folder.open_run(path)
+        return cls(folder, open_experiment(folder, with_changes(config, sets) if sets else config, encoder))
+
+    def policy(self, env: VectorEnv, which: str) -> Agent:
+        """Its agent as it was at its ``newest`` or ``best`` checkpoint. Raises as :func:`load_policy`."""
+        return load_policy(self.folder, self.experiment, env, which)
+
+
+def open_experiment(folder: RunFolder, config: RunConfig, encoder: bool = True) -> Experiment:
+    """The world of an existing run, from its folder alone; on the CPU where a GPU that it names is not here.
+
+    Args:
+        folder: of the run.
+        config: of the run.
+        encoder: with the encoder, which only the reward asks for.
+
+    Raises:
+        RunError: made by other plugin versions, or damaged.
+    """
+    config = _on_available_devices(config)
+    choice = choose(config)
+    check_versions(folder.read(folder.manifest), choice)
+    reference = load_reference(folder.reference)
+    embedder = build_embedder(choice) if encoder else None
+    return Experiment(config, choice, build_scene(config, choice), reference, embedder)
+
+
+def _on_available_devices(config: RunConfig) -> RunConfig:
+    encoder = config.encoder
+    if "device" in encoder.options:
+        device = available_device(str(encoder.options["device"]), "encoder.device")
+        encoder = encoder.model_copy(update={"device": device})
+    return config.model_copy(update={"device": available_device(config.device), "encoder": encoder})
+
+
+def load_policy(folder: RunFolder, experiment: Experiment, env: VectorEnv, which: str) -> Agent:
+    """A run's agent as it was at its ``newest`` or ``best`` checkpoint.
+
+    Raises:
+        RunError: there is none, or it is damaged.
+    """
+    while True:
+        path = folder.checkpoints / checkpoint.BEST if which == "best" else checkpoint.newest(folder.checkpoints)
+        if not path.exists():
+            raise RunError(
+                f"{folder.path} has no best policy: it was not evaluated while it learned",
+                "--checkpoint newest; a run with training.eval_every above 0 keeps its best",
+            )
+        agent = experiment.agent(experiment.choice["agent"], env)
+        try:
+            agent.load(path / "agent")
+            return agent
+        except (RunError, OSError):
+            if path.exists():
+                raise
+            # Else the run is still learning, and removed it meanwhile for a newer one.

@@ -1,0 +1,52 @@
+"""Goes on with a run exactly where its newest checkpoint stands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nil_core.config import RunConfig
+from nil_core.errors import ConfigError, RunError
+from nil_core.experiment.learn import Result, learn
+from nil_core.experiment.open_run import open_experiment
+from nil_core.hooks import Hooks
+from nil_core.reporting import Lines, Reporter
+from nil_core.storage import run_folder
+from nil_core.storage.lock import run_lock
+from nil_core.storage.run_folder import RunFolder
+
+
+def resume(
+    folder: Path, steps: int | None = None, reporter: Reporter | None = None, hooks: Hooks | None = None
+) -> Result:
+    """Go on exactly where the newest checkpoint of a run stands.
+
+    Args:
+        folder: of the run; nothing else is needed.
+        steps: a new goal, in environment steps from the run's beginning.
+        reporter, hooks: as in :func:`run`.
+
+    Raises:
+        RunError: no run, one that another process learns, or one made by other plugin versions.
+    """
+    opened, config = run_folder.open_run(folder)
+    if steps is not None:
+        config = config.model_copy(update={"steps": steps})
+    with run_lock(folder):
+        return _go_on(opened, config, reporter or Lines(), hooks or Hooks.load())
+
+
+def _go_on(opened: RunFolder, config: RunConfig, reporter: Reporter, hooks: Hooks) -> Result:
+    folder = opened.path
+    done = opened.read(opened.status).get("step", 0)
+    if done > config.total_steps or (done == config.total_steps and opened.read(opened.summary)):
+        raise RunError(
+            f"{folder} has learned for {done} steps already", f"nil run --resume {folder} --steps {2 * done}"
+        )
+    try:
+        hooks.require(config.track)
+    except ConfigError as error:  # what was begun can be finished wherever it is
+        reporter.warn(str(error))
+    experiment = open_experiment(opened, config)
+    hooks.fire("run_started", folder=folder, config=config.model_dump(mode="json"))
+    hooks.fire("reference_ready", folder=folder, reference=experiment.reference)
+    return learn(opened, experiment, reporter, hooks, resuming=True)

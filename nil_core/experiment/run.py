@@ -1,0 +1,96 @@
+"""Both stages: from a sentence to a policy, in a folder.
+
+From a script, guard the call with ``if __name__ == "__main__":``: simulation runs in processes that import the script.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import nil_core.sim  # noqa: F401  chooses the OpenGL backend before anything imports mujoco
+from nil_core.components import choose
+from nil_core.config import RunConfig
+from nil_core.experiment.experiment import Experiment, build_embedder, build_scene, encoder_needed
+from nil_core.experiment.learn import Result, learn
+from nil_core.experiment.manifest import manifest
+from nil_core.experiment.messages import describe_motion, describe_reference
+from nil_core.hooks import Hooks
+from nil_core.payment import Consent, refuse
+from nil_core.reference.first_frame_match import first_frame_match
+from nil_core.reference.folder import load_generated, save_generated, save_reference
+from nil_core.reference.generation import generate_reference
+from nil_core.reference.motion_video import write_motion_video
+from nil_core.reference.preparation import prepare
+from nil_core.reference.report import ReferenceReport
+from nil_core.reporting import Lines, Reporter
+from nil_core.storage import run_folder
+from nil_core.storage.lock import run_lock
+from nil_core.storage.run_folder import RunFolder
+from nil_core.video.interpolation import check_method
+
+
+def run(
+    config: RunConfig | None = None,
+    out: Path | None = None,
+    reference: Path | None = None,
+    reporter: Reporter | None = None,
+    hooks: Hooks | None = None,
+    consent: Consent = refuse,
+) -> Result:
+    """Both stages: from a sentence to a policy, in a folder.
+
+    Args:
+        config: default is the default ``nil run``.
+        out: folder to make; default ``runs/<date>_<robot>-<skill>-s<seed>``.
+        reference: folder that :func:`generate`, or an earlier run, left; stage 1 is then skipped.
+        reporter: who to tell; plain lines by default.
+        hooks: default are the installed ones.
+        consent: as in :func:`generate`.
+
+    Raises:
+        NilError: anything a person can mend.
+    """
+    config = config or RunConfig()
+    reporter = reporter or Lines()
+    hooks = hooks or Hooks.load()
+    hooks.require(config.track)
+    choice = choose(config)
+    path = out or run_folder.fresh_path(Path("runs"), config)
+    run_folder.refuse_occupied(path)
+    check_method(config.video)
+    needs_encoder = encoder_needed(config)
+    if needs_encoder:
+        choice["encoder"].identity()  # weights that are missing are missed before a video is made, and paid
+    scene = build_scene(config, choice)
+    config = config.model_copy(update={"steps": config.steps or scene.spec.learning_steps})
+    detailed = partial(build_scene, config, choice, detailed=True)
+    generated = (
+        load_generated(reference)
+        if reference
+        else generate_reference(config, choice, scene, reporter.progress, consent, detailed)
+    )
+    stand = scene.render(scene.standing_qpos[None])[1][0] if reference else generated.first_mask
+    report = ReferenceReport.from_provenance(generated.provenance)
+    if reference:
+        match = first_frame_match(generated.masks[0], generated.video.crop_box, stand)
+        report = replace(report, first_frame=match)
+    describe_reference(report, config, reporter)
+    embedder = build_embedder(choice) if needs_encoder else None
+    ready = prepare(generated, config, choice["encoder"], embedder, stand, reporter.progress, scene)
+    experiment = Experiment(config, choice, scene, ready, embedder)
+    if ready.motion is not None:
+        describe_motion(ready.motion, reporter)
+    with run_folder.whole(path) as filling:
+        begun = run_folder.create(filling, config, manifest(config, choice))
+        save_generated(begun.reference, generated)
+        save_reference(begun.reference, ready)
+        if ready.motion is not None and ready.box_lags is None:
+            write_motion_video(begun.reference, scene, ready.frames, ready.motion, ready.tick_hz)
+    folder = RunFolder(path)
+    with run_lock(path):
+        hooks.fire("run_started", folder=folder.path, config=config.model_dump(mode="json"))
+        hooks.fire("reference_ready", folder=folder.path, reference=ready)
+        hooks.fire("video_written", path=folder.reference / "video.mp4", kind="reference")
+        return learn(folder, experiment, reporter, hooks, resuming=False)

@@ -1,0 +1,123 @@
+"""The table of reward terms: what each is called, what it needs, and how it is computed.
+
+A term of needs ``state`` is a function of one :class:`nil_core.measurements.Measurements`, computed in the simulation
+after every control step and averaged over a tick. The others compare B rows of the rollout with the rows of the
+reference that belong to them, once a tick.
+
+The five regularizers are P of NIL (section 3.3): what a video cannot show, but a motor must not do. The paper gives no
+coefficients; nil's weights are small beside the two similarities. Each is averaged over joints, so that one weight
+serves robots of any size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+import numpy as np
+
+from nil_core import entry_points
+from nil_core.entry_points import canonical
+from nil_core.errors import ConfigError, PluginError
+from nil_core.measurements import Measurements
+from nil_core.reward.similarity import cosine
+from nil_core.types import Floats
+from nil_core.video.masks import iou
+
+GROUP = "nil.reward_terms"
+"""Entry points of third-party terms; each leads to a :class:`RewardTerm`."""
+
+AIR_TIME_BONUS = 0.5
+
+Need = Literal["state", "frames", "masks", "embeddings"]
+
+
+@dataclass(frozen=True)
+class RewardTerm:
+    """One term of the reward.
+
+    Attributes:
+        name: in metrics and tables; of a third party also of its weight, ``reward.terms.NAME``.
+        needs: ``state``: ``function(measurements)`` gives a number, or (...) for measurements (..., ·). ``frames``,
+            ``masks``, ``embeddings``: ``function(rollout, reference)`` gives (B,) of uint8 (B, S, S, 3), bool (B, S, S)
+            or float32 (B, D) of both. It must be importable by name (no lambda): simulation runs in other processes.
+        function: computes it.
+        symbol: in tables.
+        unit: in tables.
+        summary: one line.
+    """
+
+    name: str
+    needs: Need
+    function: Callable[..., Any]
+    symbol: str = ""
+    unit: str = ""
+    summary: str = ""
+
+
+def torque(m: Measurements) -> Floats:
+    """P_J: minus the mean squared share of the torque limit; no unit, in [-1, 0]."""
+    return np.asarray(-np.mean(np.square(m.torque), axis=-1))
+
+
+def action(m: Measurements) -> Floats:
+    """P_A: minus the mean squared change of the action; no unit, in [-4, 0]."""
+    return np.asarray(-np.mean(np.square(m.action - m.last_action), axis=-1))
+
+
+def velocity(m: Measurements) -> Floats:
+    """P_V: minus the mean squared joint velocity, (rad/s)^2."""
+    return np.asarray(-np.mean(np.square(m.joint_velocity), axis=-1))
+
+
+def feet(m: Measurements) -> Floats:
+    """P_F: minus the slip speed (m/s) of loaded feet, plus a small bonus on air time (s) at touch-down."""
+    return np.asarray(AIR_TIME_BONUS * np.sum(m.air_time, axis=-1) - np.sum(m.foot_speed, axis=-1))
+
+
+def stability(m: Measurements) -> Floats:
+    """P_S: minus the squared tilt of the torso, rad^2."""
+    return -np.square(m.tilt[..., 0])
+
+
+VIDEO = RewardTerm("similarity", "embeddings", cosine, "S_v", "cosine", "video similarity")
+IOU = RewardTerm("iou", "masks", iou, "S_M", "IoU", "mask similarity")
+REGULARIZERS = (
+    RewardTerm("torque", "state", torque, "P_J", "share of limit, squared", "torque"),
+    RewardTerm("action", "state", action, "P_A", "action difference, squared", "action"),
+    RewardTerm("velocity", "state", velocity, "P_V", "(rad/s)^2", "velocity"),
+    RewardTerm("feet", "state", feet, "P_F", "m/s slip - 0.5 s air", "feet"),
+    RewardTerm("stability", "state", stability, "P_S", "rad^2 of torso tilt", "stability"),
+)
+
+
+@cache
+def third_party_terms() -> Mapping[str, RewardTerm]:
+    """The installed terms of others, by canonical name.
+
+    Raises:
+        PluginError: an entry point that leads to something else.
+    """
+    found = {}
+    for entry in entry_points.entries(GROUP):
+        term = entry_points.load(entry)
+        if not isinstance(term, RewardTerm):
+            why = f"{entry.value} is no RewardTerm but of type {type(term).__name__}"
+            raise PluginError(f"{entry}: {why}", f"report it to the author of {entry.distribution}")
+        found[entry.key] = term
+    return found
+
+
+def third_party_term(name: str) -> RewardTerm:
+    """The term of an entry point.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    terms = third_party_terms()
+    if canonical(name) not in terms:
+        known = ", ".join(sorted(terms)) or "none"
+        raise ConfigError(f"no reward term is called {name!r}; installed: {known}", f"leave out reward.terms.{name}")
+    return terms[canonical(name)]

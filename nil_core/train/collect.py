@@ -1,0 +1,194 @@
+"""The one loop that collects experience, used to train and to evaluate: act, simulate, score.
+
+While worker processes simulate a step, this process scores the steps before it, and whoever collects learns from them.
+The order of things depends on step counts alone, never on the clock, so equal runs give equal numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from nil_core.errors import NumericalError
+from nil_core.interfaces import Reward
+from nil_core.sim.buffers import StepBuffers
+from nil_core.sim.environment import State
+from nil_core.tick import Arrays, Tick, pack, unpack
+from nil_core.train.stopwatch import Stopwatch
+from nil_core.types import Floats
+
+Policy = Callable[[Floats], Floats]
+"""float32 (N, obs) to float32 (N, act) in [-1, 1]."""
+
+OnTicks = Callable[[Sequence[Tick]], None]
+"""Gets every tick once, scored, in the order they finished; ticks that begin an episode among them."""
+
+
+class VectorEnvLike(Protocol):
+    """N environments that step together: :class:`nil_core.sim.vector_env.VectorEnv`, or a task's own."""
+
+    num_envs: int
+    observation_size: int
+    action_size: int
+
+    def reset(self) -> StepBuffers: ...
+    def send(self, actions: Floats) -> None: ...
+    def receive(self) -> StepBuffers: ...
+    def state(self) -> State: ...
+    def restore(self, states: State) -> None: ...
+    def close(self) -> None: ...
+
+
+class Collector:
+    """Steps N environments and gathers what happens into ticks.
+
+    Args:
+        env: the environments.
+        reward: scores ticks.
+        score_ticks: ticks of all environments to score in one batch.
+        watch: where the time goes; by default nobody looks.
+
+    Attributes:
+        observations: float32 (N, obs), to act on next.
+        episodes_ended: bool (N,), whether an episode has ended in each environment since :meth:`start`.
+    """
+
+    def __init__(
+        self, env: VectorEnvLike, reward: Reward, score_ticks: int = 1, watch: Stopwatch | None = None
+    ) -> None:
+        self._env = env
+        self._reward = reward
+        self._score_ticks = score_ticks
+        self._watch = watch or Stopwatch()
+        self._running: list[Tick | None] = [None] * env.num_envs
+        self._waiting: list[Tick] = []  # finished ticks and beginnings of episodes, not yet scored
+        self.observations: Floats = np.empty((env.num_envs, 0), np.float32)
+        self.episodes_ended = np.zeros(env.num_envs, np.bool_)
+
+    def start(self) -> None:
+        """Begin the first episodes."""
+        buffers = self._env.reset()
+        self.episodes_ended[:] = False
+        self._running = [None] * self._env.num_envs
+        self._waiting = [_beginning(i, buffers) for i in range(self._env.num_envs)]
+        self.observations = buffers.observations.copy()
+
+    def step(self, policy: Policy, on_ticks: OnTicks) -> None:
+        """One control step of every environment; ``on_ticks`` runs while they simulate.
+
+        Raises:
+            NumericalError: a reward that is not finite.
+        """
+        with self._watch.timing("act"):
+            actions = policy(self.observations)
+        with self._watch.timing("wait"):  # where cores are few, a worker that is woken takes this process's
+            self._env.send(actions)
+        try:
+            if sum(not tick.begins for tick in self._waiting) >= self._score_ticks:
+                self.score(on_ticks)
+        finally:  # whatever that met, the environments' answer must not be taken for that to a later question
+            with self._watch.timing("wait"):
+                buffers = self._env.receive()
+        self._record_step(np.asarray(actions, np.float32), buffers)
+
+    def score(self, on_ticks: OnTicks) -> None:
+        """Score what waits, whatever there is of it, and hand it on."""
+        with self._watch.timing("encode"):
+            self._score()
+        scored, self._waiting = self._waiting, []
+        on_ticks(scored)
+
+    def _score(self) -> None:
+        self._reward.score(self._waiting)
+        bad = [tick for tick in self._waiting if not tick.begins and not np.isfinite(tick.reward)]
+        if bad:
+            names = sorted({name for tick in bad for name, value in tick.terms.items() if not np.isfinite(value)})
+            raise NumericalError(f"the reward is not a number ({', '.join(names) or 'total'})")
+
+    def _record_step(self, actions: Floats, buffers: StepBuffers) -> None:
+        for i in range(self._env.num_envs):
+            tick = _extended(self._running[i], i, self.observations[i], actions[i], buffers)
+            self._running[i] = tick
+            if buffers.ticked[i]:
+                _finish(tick, buffers)
+                self._waiting.append(tick)
+                self._running[i] = None
+                if buffers.ended[i]:
+                    self._waiting.append(_beginning(i, buffers))
+        self.episodes_ended |= buffers.ended
+        self.observations = buffers.observations.copy()
+        physics, render = buffers.busy.sum(axis=0)
+        self._watch.add("physics", physics)
+        self._watch.add("render", render)
+
+    def state(self) -> Arrays:
+        """Running and waiting ticks and the newest observations, as arrays."""
+        running = [tick for tick in self._running if tick is not None]
+        arrays = {f"running.{name}": value for name, value in pack(running).items()}
+        arrays |= {f"waiting.{name}": value for name, value in pack(self._waiting).items()}
+        return arrays | {"observations": self.observations}
+
+    def restore(self, state: Arrays) -> None:
+        """Back to a saved :meth:`state`."""
+
+        def under(prefix: str) -> Arrays:
+            return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+
+        self._running = [None] * self._env.num_envs
+        for tick in unpack(under("running.")):
+            self._running[tick.env] = tick
+        self._waiting = unpack(under("waiting."))
+        self.observations = state["observations"].astype(np.float32)
+
+
+def _beginning(i: int, buffers: StepBuffers) -> Tick:
+    """The first moment of an episode."""
+    none = buffers.actions[:0]
+    observations = buffers.observations[:0]
+    flags = buffers.terminated[:0]
+    return Tick(
+        env=i,
+        index=int(buffers.start_tick[i]),
+        observations=observations.copy(),
+        actions=none.copy(),
+        next_observations=observations.copy(),
+        terminated=flags.copy(),
+        truncated=flags.copy(),
+        state_terms=buffers.state_terms[:0].copy(),
+        speed=buffers.speed[:0].copy(),
+        environment_reward=buffers.environment_reward[:0].copy(),
+        qpos=buffers.start_qpos[i].copy(),
+        frame=buffers.start_frames[i].copy() if buffers.drawn else None,
+        mask=buffers.start_masks[i].copy() if buffers.drawn else None,
+    )
+
+
+def _extended(tick: Tick | None, i: int, observation: Floats, action: Floats, buffers: StepBuffers) -> Tick:
+    """A running tick with one more control step, or a new one."""
+    one = slice(i, i + 1)
+    rows = {
+        "observations": observation[None],
+        "actions": action[None],
+        "next_observations": buffers.final_observations[one],
+        "terminated": buffers.terminated[one],
+        "truncated": buffers.truncated[one],
+        "state_terms": buffers.state_terms[one],
+        "speed": buffers.speed[one],
+        "environment_reward": buffers.environment_reward[one],
+    }
+    if tick is None:
+        return Tick(env=i, index=0, qpos=buffers.qpos[i], **{name: row.copy() for name, row in rows.items()})  # type: ignore[arg-type]
+    for name, row in rows.items():
+        setattr(tick, name, np.concatenate([getattr(tick, name), row]))
+    return tick
+
+
+def _finish(tick: Tick, buffers: StepBuffers) -> None:
+    """Its end: which tick it was, where the robot is, and what it looks like."""
+    i = tick.env
+    tick.index = int(buffers.tick[i])
+    tick.qpos = buffers.qpos[i].copy()
+    if buffers.drawn:
+        tick.frame, tick.mask = buffers.frames[i].copy(), buffers.masks[i].copy()

@@ -1,0 +1,209 @@
+"""Any task of dm_env or gymnasium as environments of the training loop: the task's own reward, nothing drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nil_core.errors import DataError, NumericalError
+from nil_core.sim.buffers import StepBuffers
+from nil_core.types import Floats
+
+MakeEnvironment = Callable[[int], Any]
+"""A seed to a ``dm_env.Environment`` or ``gymnasium.Env`` whose every episode that seed alone determines."""
+
+
+class FlatEnvironment:
+    """A task as agents see it: one float32 vector in, one out, actions in [-1, 1].
+
+    Args:
+        environment: a ``dm_env.Environment`` whose observations are numbers or arrays by name, or one array, and whose
+            action is one bounded array; or a ``gymnasium.Env`` of such spaces.
+        seed: given to gymnasium's ``reset``; a dm_env environment was made with it.
+
+    Attributes:
+        observation_size, action_size: lengths of the vectors.
+
+    Raises:
+        DataError: an action without finite bounds.
+    """
+
+    def __init__(self, environment: Any, seed: int = 0) -> None:
+        self._environment = environment
+        self._gymnasium = hasattr(environment, "action_space")
+        self._seed = seed
+        if self._gymnasium:
+            space = environment.action_space
+            shape, self._dtype, low, high = space.shape, space.dtype, space.low, space.high
+        else:
+            space = environment.action_spec()
+            shape, self._dtype = space.shape, space.dtype
+            low, high = getattr(space, "minimum", -np.inf), getattr(space, "maximum", np.inf)
+        self._shape = shape
+        self._low = np.broadcast_to(low, shape).ravel().astype(np.float64)
+        self._high = np.broadcast_to(high, shape).ravel().astype(np.float64)
+        if not (np.isfinite(self._low).all() and np.isfinite(self._high).all()):
+            raise DataError(
+                f"the environment's action {space} is not bounded, and agents act in [-1, 1]",
+                "wrap the environment so that its action_spec() is a dm_env.specs.BoundedArray",
+            )
+        self.action_size = len(self._low)
+        self.observation_size = len(self.reset())
+
+    def reset(self) -> Floats:
+        """Begin an episode: its first observation (obs,)."""
+        if self._gymnasium:
+            return _flat(self._environment.reset(seed=self._seed)[0])
+        return _flat(self._environment.reset().observation)
+
+    def step(self, action: Floats) -> tuple[Floats, float, bool, bool]:
+        """Act (act,) in [-1, 1].
+
+        Returns:
+            the observation (obs,); the reward; whether the episode terminated, so that nothing beyond counts (of
+            dm_env: its last discount is 0); whether it was cut off.
+        """
+        scaled = self._low + (np.asarray(action, np.float64) + 1) / 2 * (self._high - self._low)
+        given = scaled.reshape(self._shape).astype(self._dtype)
+        if self._gymnasium:
+            observation, reward, terminated, truncated, _ = self._environment.step(given)
+            return _flat(observation), float(reward), bool(terminated), bool(truncated) and not terminated
+        now = self._environment.step(given)
+        ended = now.last()
+        terminated = ended and now.discount == 0
+        return _flat(now.observation), float(now.reward or 0.0), terminated, ended and not terminated
+
+
+class TaskEnv:
+    """One environment of a task, as the training loop steps it; one control step is one tick.
+
+    The task's state need not be saved: each episode is made from a seed of its own, and the actions of the running one
+    are taken again.
+
+    Args:
+        make: constructs the task from a seed.
+        seed, stream: determine the seeds of its episodes.
+    """
+
+    num_envs = 1
+
+    def __init__(self, make: MakeEnvironment, seed: int, stream: int) -> None:
+        self._make, self._seeds = make, (seed, stream)
+        self._episode = -1
+        self._actions: list[Floats] = []  # of the running episode
+        self._environment = self._next_episode()
+        self._observation = self._environment.reset()
+        self.observation_size = self._environment.observation_size
+        self.action_size = self._environment.action_size
+        self.buffers = _buffers(self.observation_size, self.action_size)
+
+    def _next_episode(self) -> FlatEnvironment:
+        self._episode += 1
+        return self._fresh()
+
+    def _fresh(self) -> FlatEnvironment:
+        seed = int(np.random.SeedSequence((*self._seeds, self._episode)).generate_state(1)[0])
+        return FlatEnvironment(self._make(seed), seed)
+
+    def reset(self) -> StepBuffers:
+        """Begin the first episode anew."""
+        self._episode, self._actions = 0, []
+        self._environment = self._fresh()
+        self._observation = self._environment.reset()
+        self.buffers.observations[0] = self.buffers.final_observations[0] = self._observation
+        return self.buffers
+
+    def send(self, actions: Floats) -> None:
+        """Hand over actions (1, act)."""
+        self.buffers.actions[:] = actions
+
+    def receive(self) -> StepBuffers:
+        """The step that was sent.
+
+        Raises:
+            NumericalError: a reward that is not finite.
+        """
+        buffers, action = self.buffers, self.buffers.actions[0].copy()
+        following, reward, terminated, truncated = self._environment.step(action)
+        if not np.isfinite(reward):
+            raise NumericalError(f"the reward of the task is not a number in episode {self._episode}")
+        self._actions.append(action)
+        buffers.final_observations[0] = following
+        buffers.environment_reward[0] = reward
+        buffers.terminated[0], buffers.truncated[0] = terminated, truncated
+        buffers.tick[0] = len(self._actions)
+        if terminated or truncated:
+            self._environment = self._next_episode()
+            self._actions = []
+            following = self._environment.reset()
+        self._observation = buffers.observations[0] = following
+        return buffers
+
+    def state(self) -> npt.NDArray[Any]:
+        """One record: the episode, its actions so far, and where they led to."""
+        actions = np.array(self._actions, np.float32).reshape(len(self._actions), self.action_size)
+        kind = [
+            ("episode", np.int64),
+            ("actions", np.float32, actions.shape),
+            ("observation", np.float32, (self.observation_size,)),
+        ]
+        record = np.zeros((), kind)
+        record["episode"], record["actions"], record["observation"] = self._episode, actions, self._observation
+        return record
+
+    def restore(self, state: npt.NDArray[Any]) -> None:
+        """Back to a saved :meth:`state`.
+
+        Raises:
+            DataError: the task does not come again to where it stood.
+        """
+        self._episode = int(state["episode"])
+        self._environment, self._actions = self._fresh(), []
+        self._observation = self._environment.reset()
+        for action in state["actions"].reshape(-1, self.action_size):
+            self._observation = self._environment.step(action)[0]
+            self._actions.append(action.copy())
+        if not np.array_equal(self._observation, state["observation"]):
+            raise DataError(
+                "the environment does not come again to where the run stood, so it cannot be gone on exactly",
+                "make_environment(seed) must give the same episode for the same seed and actions",
+            )
+        self.buffers.observations[0] = self._observation
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+def _buffers(observation_size: int, action_size: int) -> StepBuffers:
+    """Of one environment that draws nothing and ends a tick at every step."""
+    shapes: dict[str, tuple[tuple[int, ...], Any]] = {
+        "actions": ((action_size,), np.float32),
+        "observations": ((observation_size,), np.float32),
+        "final_observations": ((observation_size,), np.float32),
+        "frames": ((0, 0, 3), np.uint8),
+        "masks": ((0, 0), np.bool_),
+        "start_frames": ((0, 0, 3), np.uint8),
+        "start_masks": ((0, 0), np.bool_),
+        "state_terms": ((0,), np.float32),
+        "qpos": ((0,), np.float64),
+        "start_qpos": ((0,), np.float64),
+        "busy": ((2,), np.float64),
+    }
+    flags = ("terminated", "truncated", "ticked")
+    numbers = {"tick": np.int64, "start_tick": np.int64, "speed": np.float32, "environment_reward": np.float32}
+    shapes |= {name: ((), np.bool_) for name in flags} | {name: ((), kind) for name, kind in numbers.items()}
+    buffers = StepBuffers(
+        **{each.name: np.zeros((1, *shapes[each.name][0]), shapes[each.name][1]) for each in fields(StepBuffers)}
+    )
+    buffers.ticked[:] = True
+    return buffers
+
+
+def _flat(observation: Any) -> Floats:
+    """Numbers and arrays, by name in the environment's order or alone, as one float32 vector."""
+    parts = list(observation.values()) if hasattr(observation, "values") else [observation]
+    return np.concatenate([np.ravel(part) for part in parts]).astype(np.float32)
