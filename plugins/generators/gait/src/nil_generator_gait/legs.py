@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import mujoco
@@ -10,6 +11,7 @@ import numpy as np
 
 from nil_core.api import DataError, Doubles, Scene
 
+LEG_JOINTS = 3  # that place a foot
 FLOOR_TILT = 0.02  # rad, rising ahead: more than soles are askew, too little to matter to round feet
 
 
@@ -63,9 +65,9 @@ def find_legs(scene: Scene, standing: mujoco.MjData) -> tuple[Leg, ...]:
     root = model.body(spec.root).id
     homes = np.array([_contact_point(model, standing, geoms) for geoms in geoms_of.values()])
     phases = step_phases((homes - standing.xpos[root]) @ standing.xmat[root].reshape(3, 3))
+    chains = without_trunk([joints_between(model, root, foot, driven) for foot in geoms_of])
     legs = []
-    for foot, home, phase in zip(geoms_of, homes, phases, strict=True):
-        joints = joints_between(model, root, foot, driven)
+    for foot, home, phase, joints in zip(geoms_of, homes, phases, chains, strict=True):
         if not joints:
             raise DataError(
                 f"no driven joint of robot {spec.name} moves its foot {model.body(foot).name}",
@@ -74,6 +76,14 @@ def find_legs(scene: Scene, standing: mujoco.MjData) -> tuple[Leg, ...]:
         contact = standing.xmat[foot].reshape(3, 3).T @ (home - standing.xpos[foot])
         legs.append(Leg(foot, joints, contact, home, phase))
     return tuple(legs)
+
+
+def without_trunk(chains: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """The joints of each leg, from chains of joints between root and feet: those that move several feet, a waist or a
+    spine, are the trunk's, unless a leg would keep fewer than :data:`LEG_JOINTS`."""
+    moved = Counter(joint for chain in chains for joint in chain)
+    own = [tuple(joint for joint in chain if moved[joint] == 1) for chain in chains]
+    return own if min(len(joints) for joints in own) >= LEG_JOINTS else list(chains)
 
 
 def step_phases(feet: Doubles) -> list[float]:
