@@ -15,5 +15,6 @@ class Markdown(griffe.Extension):
     """Turns the two parts of reStructuredText that docstrings here use, roles and literal blocks, into Markdown."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
+        """Called for every object once the tree is complete."""
         if obj.docstring:
             obj.docstring.value = LITERAL_BLOCK.sub(":", ROLE.sub(r"`\1`", obj.docstring.value))
