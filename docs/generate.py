@@ -134,9 +134,8 @@ def _presets() -> str:
 
 def _cards() -> Iterator[tuple[str, ComponentCard]]:
     yield from (("zero", ZERO), ("random", RANDOM))
-    workspace = (ROOT / "requirements.txt").read_text(encoding="utf-8")
-    for folder in re.findall(r"^-e (./plugins/\S+)", workspace, re.MULTILINE):
-        project = tomllib.loads((ROOT / folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for file in sorted(ROOT.glob("plugins/*/*/pyproject.toml")):
+        project = tomllib.loads(file.read_text(encoding="utf-8"))["project"]
         for group, names in project["entry-points"].items():
             for name, value in names.items() if group != HOOKS else ():
                 module, _, attribute = value.partition(":")

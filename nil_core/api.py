@@ -9,7 +9,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nil_core.card import API_VERSION, Capability, ComponentCard, Kind, Options, Requirement, Weights
+from nil_core.card import (
+    API_VERSION,
+    Capability,
+    ComponentCard,
+    Kind,
+    MenagerieOptions,
+    Options,
+    Requirement,
+    RobotOptions,
+    Weights,
+)
 from nil_core.errors import (
     ConfigError,
     DataError,
@@ -55,17 +65,21 @@ from nil_core.types import (
 
 if TYPE_CHECKING:
     from nil_core.devices import find_device
-    from nil_core.sim.robot_files import menagerie_folder, packaged_folder, read_mjcf, touch_floor_only
+    from nil_core.sim.packaged_robot import JointDynamics, ModelFile, PackagedRobot, RobotData, make_actuators
+    from nil_core.sim.robot_files import read_mjcf, touch_floor_only
     from nil_core.sim.urdf import read_urdf
     from nil_core.video.crop import central_square, letterbox
     from nil_core.video.files import read_video, write_video
 
 _LAZY = {
+    "JointDynamics": "nil_core.sim.packaged_robot",
+    "ModelFile": "nil_core.sim.packaged_robot",
+    "PackagedRobot": "nil_core.sim.packaged_robot",
+    "RobotData": "nil_core.sim.packaged_robot",
+    "make_actuators": "nil_core.sim.packaged_robot",
     "find_device": "nil_core.devices",
     "central_square": "nil_core.video.crop",
     "letterbox": "nil_core.video.crop",
-    "menagerie_folder": "nil_core.sim.robot_files",
-    "packaged_folder": "nil_core.sim.robot_files",
     "read_mjcf": "nil_core.sim.robot_files",
     "read_urdf": "nil_core.sim.urdf",
     "read_video": "nil_core.video.files",
@@ -102,18 +116,24 @@ __all__ = [
     "FrameWiseEncoder",
     "Frames",
     "GenerationRequest",
+    "JointDynamics",
     "Kind",
     "MachineError",
     "Masks",
+    "MenagerieOptions",
+    "ModelFile",
     "NilError",
     "NumericalError",
     "Options",
+    "PackagedRobot",
     "PaidGenerator",
     "PluginError",
     "Progress",
     "Reference",
     "Requirement",
     "Robot",
+    "RobotData",
+    "RobotOptions",
     "RobotSpec",
     "RunError",
     "Scene",
@@ -127,9 +147,8 @@ __all__ = [
     "central_square",
     "find_device",
     "letterbox",
-    "menagerie_folder",
+    "make_actuators",
     "no_progress",
-    "packaged_folder",
     "read_mjcf",
     "read_urdf",
     "read_video",

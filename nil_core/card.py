@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 API_VERSION = 1
 """Rises only when a plugin written for the former number would break."""
@@ -38,6 +38,24 @@ class Options(BaseModel):
 
     RENAMED: ClassVar[Mapping[str, str]] = {}
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+
+class RobotOptions(Options):
+    """Options of a robot with colliders of its own; a robot may add to them."""
+
+    self_collision: bool = Field(
+        default=False,
+        description="Let the robot's links collide with each other; off, they meet the floor only, which is faster.",
+    )
+
+
+class MenagerieOptions(RobotOptions):
+    """Options of a robot that MuJoCo Menagerie has too."""
+
+    menagerie: bool = Field(
+        default=False,
+        description="Use the model that the package mujoco-menagerie has downloaded, not the one installed with nil.",
+    )
 
 
 @dataclass(frozen=True)
@@ -76,8 +94,8 @@ class ComponentCard:
     Attributes:
         kind: which of the six registries it belongs to.
         summary: one line for ``nil plugins list``.
-        target: ``package.module:Class``; called with the validated config (an agent: config and ``AgentSpec``; a reward: config and
-            ``RewardSpec``).
+        target: ``package.module:Class``; called with the validated config (an agent: also its
+            ``AgentSpec``, a reward: its ``RewardSpec``).
         config: the pydantic class of its options; derive it from :class:`Options`.
         requires: heavy modules, checked before the target is imported.
         capabilities: see :class:`Capability`.

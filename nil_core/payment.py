@@ -1,4 +1,4 @@
-"""What a paid result will cost, and who match to pay for it."""
+"""The cost of a paid result, and the consent to pay it."""
 
 from __future__ import annotations
 
@@ -10,55 +10,55 @@ from nil_core.errors import ConfigError
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a paid component is about to spend.
+    """What a paid component would spend.
 
     Attributes:
-        money: amount; 0 where it is paid already (a task under way, or a video that is stored), None where nobody
-            knows the price.
-        what: what it buys, and how old the price is: ``kling kling-v1-6 std, 5 s (prices of 2026-08-13)``.
-        currency: of ``money``, ISO 4217.
+        amount: in ``currency``; 0 if it is paid already (a running task or a stored video), None if the price is
+            unknown.
+        what: what it buys, and the date of the price: ``kling kling-v1-6 std, 5 s (prices of 2026-08-13)``.
+        currency: ISO 4217.
     """
 
-    money: float | None
+    amount: float | None
     what: str
     currency: str = "USD"
 
     @property
     def paid(self) -> bool:
-        """Whether there is nothing left to agree to."""
-        return self.money == 0
+        """Whether nothing is left to pay."""
+        return self.amount == 0
 
     def __str__(self) -> str:
-        price = "an unknown amount" if self.money is None else f"about {self.money:.2f} {self.currency}"
+        price = "an unknown amount" if self.amount is None else f"about {self.amount:.2f} {self.currency}"
         return f"{price} for {self.what}"
 
 
 Consent = Callable[[Estimate], None]
-"""Called before money is spent; returns where a person match.
+"""Called before money is spent; returns if a person agreed.
 
 Raises:
-    ConfigError: nobody did.
+    ConfigError: nobody agreed.
 """
 
 
 def agree(estimate: Estimate) -> None:
-    """The consent of somebody who said so beforehand (``--yes``)."""
+    """Consent that was given beforehand (``--yes``)."""
 
 
 def refuse(estimate: Estimate) -> None:
-    """The consent of nobody: scripts, pipes and cron jobs, which cannot be asked.
+    """No consent: for scripts, pipes and cron jobs, where nobody can be asked.
 
     Raises:
         ConfigError: always; the hint says how to agree beforehand.
     """
-    raise ConfigError(f"this would cost {estimate}, and nobody match to it", "add --yes (in Python: consent=agree)")
+    raise ConfigError(f"this would cost {estimate}, and nobody agreed to it", "add --yes (in Python: consent=agree)")
 
 
 def asking(confirm: Callable[[str], bool]) -> Consent:
-    """The consent of a person who can be asked.
+    """Consent by asking a person.
 
     Args:
-        confirm: shows a question, gives the answer.
+        confirm: shows a question, returns the answer.
     """
 
     def ask(estimate: Estimate) -> None:

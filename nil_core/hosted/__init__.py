@@ -1,6 +1,6 @@
-"""What hosted generators share: keys, orders, waiting, downloads. Needs ``nil-core[hosted]``.
+"""The kit for hosted generators: keys, orders, waiting, downloads. Needs ``nil-core[hosted]``.
 
-A plugin's ``__init__`` may take :class:`HostedOptions` from here: the rest arrives when first touched.
+A plugin's ``__init__`` may import :class:`HostedOptions` from here: everything else is imported at first use.
 """
 
 from __future__ import annotations
@@ -11,39 +11,39 @@ from nil_core.hosted.options import Address, HostedOptions
 
 if TYPE_CHECKING:
     from nil_core.hosted.clock import Clock
-    from nil_core.hosted.connection import Connection, Reply, judge, unseemly
+    from nil_core.hosted.connection import Connection, Response, classify_http_error, mentions_moderation
+    from nil_core.hosted.errors import ErrorKind, ErrorResponse, RejectedError, ServiceError
     from nil_core.hosted.fal_queue import FalQueue
     from nil_core.hosted.generator import HostedGenerator
-    from nil_core.hosted.images import data_uri, png, raw_base64
-    from nil_core.hosted.limits import fitting_text, ordered_seconds
-    from nil_core.hosted.prices import estimate
+    from nil_core.hosted.images import data_uri, png, png_base64
+    from nil_core.hosted.limits import checked_prompt, choose_seconds
+    from nil_core.hosted.prices import price_estimate
     from nil_core.hosted.tasks import Order, State, Status, Ticket
-    from nil_core.hosted.troubles import Refusal, Trouble, VendorError, Verdict
     from nil_core.payment import Estimate
 
 _LAZY = {
     "Clock": "nil_core.hosted.clock",
     "Connection": "nil_core.hosted.connection",
+    "ErrorKind": "nil_core.hosted.errors",
+    "ErrorResponse": "nil_core.hosted.errors",
     "Estimate": "nil_core.payment",
     "FalQueue": "nil_core.hosted.fal_queue",
     "HostedGenerator": "nil_core.hosted.generator",
     "Order": "nil_core.hosted.tasks",
-    "Refusal": "nil_core.hosted.troubles",
-    "Reply": "nil_core.hosted.connection",
+    "RejectedError": "nil_core.hosted.errors",
+    "Response": "nil_core.hosted.connection",
+    "ServiceError": "nil_core.hosted.errors",
     "State": "nil_core.hosted.tasks",
     "Status": "nil_core.hosted.tasks",
     "Ticket": "nil_core.hosted.tasks",
-    "Trouble": "nil_core.hosted.troubles",
-    "VendorError": "nil_core.hosted.troubles",
-    "Verdict": "nil_core.hosted.troubles",
+    "checked_prompt": "nil_core.hosted.limits",
+    "choose_seconds": "nil_core.hosted.limits",
+    "classify_http_error": "nil_core.hosted.connection",
     "data_uri": "nil_core.hosted.images",
-    "estimate": "nil_core.hosted.prices",
-    "fitting_text": "nil_core.hosted.limits",
-    "judge": "nil_core.hosted.connection",
-    "ordered_seconds": "nil_core.hosted.limits",
+    "mentions_moderation": "nil_core.hosted.connection",
     "png": "nil_core.hosted.images",
-    "raw_base64": "nil_core.hosted.images",
-    "unseemly": "nil_core.hosted.connection",
+    "png_base64": "nil_core.hosted.images",
+    "price_estimate": "nil_core.hosted.prices",
 }
 
 
@@ -59,25 +59,25 @@ __all__ = [
     "Address",
     "Clock",
     "Connection",
+    "ErrorKind",
+    "ErrorResponse",
     "Estimate",
     "FalQueue",
     "HostedGenerator",
     "HostedOptions",
     "Order",
-    "Refusal",
-    "Reply",
+    "RejectedError",
+    "Response",
+    "ServiceError",
     "State",
     "Status",
     "Ticket",
-    "Trouble",
-    "VendorError",
-    "Verdict",
+    "checked_prompt",
+    "choose_seconds",
+    "classify_http_error",
     "data_uri",
-    "estimate",
-    "fitting_text",
-    "judge",
-    "ordered_seconds",
+    "mentions_moderation",
     "png",
-    "raw_base64",
-    "unseemly",
+    "png_base64",
+    "price_estimate",
 ]

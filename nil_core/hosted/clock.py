@@ -1,4 +1,4 @@
-"""Time, waiting and chance, so that tests need none of them."""
+"""Time, waiting and random numbers, which tests replace."""
 
 from __future__ import annotations
 
@@ -7,27 +7,30 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-LONGEST = 30.0
-"""Seconds between two questions, at most; a tenth of the shortest video's making, or so."""
+MAX_PAUSE = 30.0
+"""Seconds between two requests about one task, at most; about a tenth of the shortest generation time."""
 
 
 @dataclass(frozen=True)
 class Clock:
-    """What the machinery knows of time.
+    """The sources of time that hosted generators use.
 
     Attributes:
-        now: seconds since 1970.
-        sleep: waits for seconds.
-        chance: uniform in [0, 1).
+        now: returns seconds since 1970.
+        sleep: waits for a number of seconds.
+        uniform: returns a random number in [0, 1).
     """
 
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
-    chance: Callable[[], float] = random.random
+    uniform: Callable[[], float] = random.random
 
     def backoff(self, first: float, factor: float = 2.0) -> Iterator[float]:
-        """Pauses in seconds that grow from ``first`` to :data:`LONGEST`, each longer by a random part up to a half."""
-        pause = min(first, LONGEST)
+        """Exponential backoff with jitter.
+
+        Pauses in seconds grow from ``first`` to :data:`MAX_PAUSE`; each is made longer by a random part of up to 50 %.
+        """
+        pause = min(first, MAX_PAUSE)
         while True:
-            yield pause * (1 + 0.5 * self.chance())
-            pause = min(pause * factor, LONGEST)
+            yield pause * (1 + 0.5 * self.uniform())
+            pause = min(pause * factor, MAX_PAUSE)

@@ -1,4 +1,4 @@
-"""The first frame as services take it."""
+"""The first frame in the formats that services accept."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ def png(frame: Frames) -> bytes:
     return file.getvalue()
 
 
-def raw_base64(frame: Frames, limit: int) -> str:
-    """A PNG in base64.
+def png_base64(frame: Frames, limit: int) -> str:
+    """A frame as PNG in base64.
 
     Args:
         frame: uint8 (H, W, 3).
-        limit: bytes that the service takes at most.
+        limit: maximum number of bytes.
 
     Raises:
-        DataError: it is larger.
+        DataError: the text is longer.
     """
     text = base64.b64encode(png(frame)).decode()
     if len(text) > limit:
         raise DataError(
-            f"the first frame takes {len(text) / 1e6:.1f} MB, and the service takes {limit / 1e6:.1f} MB",
+            f"the first frame takes {len(text) / 1e6:.1f} MB, and the service accepts {limit / 1e6:.1f} MB",
             "make it smaller: --set video.first_frame_size=512",
         )
     return text
 
 
 def data_uri(frame: Frames, limit: int) -> str:
-    """A PNG as a ``data:`` URI (RFC 2397). Arguments and errors as of :func:`raw_base64`."""
+    """A frame as PNG in a ``data:`` URI (RFC 2397). Arguments and errors are those of :func:`png_base64`."""
     head = "data:image/png;base64,"
-    return head + raw_base64(frame, limit - len(head))
+    return head + png_base64(frame, limit - len(head))

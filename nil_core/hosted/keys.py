@@ -1,4 +1,4 @@
-"""Where keys come from: the environment, or a file that only its owner can read. Nowhere else, and never shown."""
+"""API keys: from the environment or from a file that only its owner can read. They are never shown."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from pydantic import SecretStr
 
 from nil_core.errors import ConfigError
 
-HIDDEN = "***"
+REDACTED = "***"
 
 
 def key_file(variable: str) -> Path:
-    """The file that is read where the environment variable is not set: ``keys/VARIABLE`` in nil's config folder."""
+    """The file that is read if the environment variable is not set: ``keys/VARIABLE`` in the config folder of nil."""
     return Path(platformdirs.user_config_dir("nil", appauthor=False)) / "keys" / variable
 
 
 class Keys:
-    """The keys that one generator uses, and how to keep them out of everything that is shown.
+    """The keys of one generator; :meth:`redact` removes them from texts.
 
     Args:
-        page: where a person makes such a key, for the hint.
+        page: where a person creates such a key, for the hint.
     """
 
     def __init__(self, page: str) -> None:
         self._page = page
-        self._seen: list[SecretStr] = []
+        self._secrets: list[SecretStr] = []
 
     def get(self, variable: str) -> SecretStr:
-        """The key that an environment variable, or the file of the same name, holds.
+        """The key in an environment variable, or in the file of the same name.
 
         Raises:
-            ConfigError: there is none, others may read the file, or it holds no key.
+            ConfigError: there is no key, other users may read the file, or its content is not a key.
         """
         path = key_file(variable)
         if value := os.environ.get(variable):
@@ -44,31 +44,31 @@ class Keys:
         else:
             raise ConfigError(
                 f"no key: {variable} is not set, and {path} does not exist",
-                f"export {variable}=... (made at {self._page}), or write it there and: chmod 600 {path}",
+                f"export {variable}=... (create one at {self._page}), or write it there and: chmod 600 {path}",
             )
         value = value.strip()
         if not value or not value.isascii() or not value.isprintable() or " " in value:
             raise ConfigError(f"{source} holds no key: one word of ASCII characters is expected", f"see {self._page}")
-        return self.hide(value)
+        return self.add_secret(value)
 
-    def hide(self, value: str) -> SecretStr:
-        """Make a secret of a word, so that :meth:`redact` knows it."""
+    def add_secret(self, value: str) -> SecretStr:
+        """Let :meth:`redact` remove this value, too."""
         secret = SecretStr(value)
-        if secret not in self._seen:
-            self._seen.append(secret)
+        if secret not in self._secrets:
+            self._secrets.append(secret)
         return secret
 
     def redact(self, text: str) -> str:
-        """The text without the keys: services repeat them in what they say."""
-        for secret in self._seen:
-            text = text.replace(secret.get_secret_value(), HIDDEN)
+        """The text without the keys: some services repeat them in messages."""
+        for secret in self._secrets:
+            text = text.replace(secret.get_secret_value(), REDACTED)
         return text
 
 
 def _read(path: Path) -> str:
     try:
         if os.name == "posix" and (mode := stat.S_IMODE(path.stat().st_mode)) & 0o077:
-            raise ConfigError(f"others may read the key in {path} (mode {mode:o})", f"chmod 600 {path}")
+            raise ConfigError(f"other users may read the key in {path} (mode {mode:o})", f"chmod 600 {path}")
         return path.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it holds no ASCII text"

@@ -1,4 +1,4 @@
-"""What was ordered, written down before and after every step that costs money: nothing paid is lost, or paid twice."""
+"""Record of orders, written before and after every step that costs money: nothing paid is lost or paid twice."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from nil_core.storage.atomic import explain_os_errors, writing
 
 
 class Stage(StrEnum):
-    """How far an order has come on our side."""
+    """Progress of an order on our side."""
 
-    ORDERING = "ordering"  # sent, or about to be: the answer is not known yet
+    ORDERING = "ordering"  # sent, or about to be: the response is not known yet
     UNDERWAY = "underway"  # the service has a task for it
-    STORED = "stored"  # the video is here
-    MODERATED = "moderated"  # refused for good: the same order would be refused again
-    FAILED = "failed"  # a new order may go better
+    STORED = "stored"  # the video is on disk
+    MODERATED = "moderated"  # refused: the same order would be refused again
+    FAILED = "failed"  # a new order may succeed
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,14 @@ class Entry:
 
     Attributes:
         fingerprint: of everything that was ordered.
-        vendor, model: whose.
-        stage: how far it has come.
-        name: ours for the task, where a service lets us name it; no two orders share one.
-        ordered: when, ISO 8601 in UTC.
-        request: what was sent, less the first frame.
-        ticket: how the service finds the task.
+        vendor, model: generator and model.
+        stage: its progress.
+        name: our unique name for the task, for services that accept one.
+        ordered: time, ISO 8601 in UTC.
+        request: what was sent, without the first frame.
+        ticket: with which the task is requested from the service.
         cost: the estimate, and what the service reported.
-        words: why it failed.
+        words: why it failed, as the service says.
         sha256: of the stored video.
     """
 
@@ -75,10 +75,10 @@ class Ledger:
         return self._folder / f"{fingerprint}.json"
 
     def read(self, fingerprint: str) -> Entry | None:
-        """The order, None if there was none.
+        """The order, None if there is none.
 
         Raises:
-            DataError: the file is damaged; it is not overwritten, for it may name a paid task.
+            DataError: the file is damaged; it is not overwritten, because it may name a paid task.
         """
         path = self.path(fingerprint)
         try:
@@ -88,12 +88,12 @@ class Ledger:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(
-                f"the note of an order, {path}, cannot be read: {error}",
-                "it may name a paid task: look at it; once it is removed, the order is made (and paid) anew",
+                f"the record of an order, {path}, cannot be read: {error}",
+                "it may name a paid task: look at it; once it is removed, the order is sent (and paid) again",
             ) from None
 
     def write(self, entry: Entry, **changes: Any) -> Entry:
-        """Note an order, on disk when the call returns.
+        """Record an order; it is on disk when the call returns.
 
         Raises:
             MachineError: the disk is full or the folder cannot be written.
@@ -107,15 +107,15 @@ class Ledger:
         return entry
 
     def drop(self, entry: Entry) -> None:
-        """Forget an order that was never taken."""
+        """Delete the record of an order that was not accepted."""
         self.path(entry.fingerprint).unlink(missing_ok=True)
 
     @contextmanager
-    def held(self, fingerprint: str) -> Iterator[None]:
-        """Be the only process at an order; the system lets go of it when the process dies.
+    def locked(self, fingerprint: str) -> Iterator[None]:
+        """Lock an order for this process; the system releases the lock when the process ends.
 
         Raises:
-            ConfigError: another one is.
+            ConfigError: another process has the lock.
         """
         path = self.path(fingerprint).with_suffix(".lock")
         with explain_os_errors(path):
@@ -125,5 +125,5 @@ class Ledger:
                 yield
         except Timeout:
             raise ConfigError(
-                "another nil process waits for the very same video", "wait for it: then it comes from the cache"
+                "another nil process waits for the same video", "wait for it: then it comes from the cache"
             ) from None

@@ -1,4 +1,4 @@
-"""What a service takes, checked before anything is paid."""
+"""Limits of a service, checked before anything is paid."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from collections.abc import Sequence
 from nil_core.errors import ConfigError
 
 
-def ordered_seconds(model: str, on_sale: Sequence[int], wished: float) -> int:
-    """The shortest length on sale that covers what is wished, s.
+def choose_seconds(model: str, offered: Sequence[int], requested: float) -> int:
+    """The shortest offered length that is at least the requested one, s.
 
     Raises:
         ConfigError: none is long enough.
     """
-    for seconds in sorted(on_sale):
-        if seconds >= wished - 1e-6:
+    for seconds in sorted(offered):
+        if seconds >= requested - 1e-6:
             return seconds
-    lengths = ", ".join(map(str, sorted(on_sale)))
-    raise ConfigError(f"{model} makes {lengths} s, not {wished:g} s", f"--set video.seconds={max(on_sale)}")
+    lengths = ", ".join(map(str, sorted(offered)))
+    raise ConfigError(f"{model} makes {lengths} s, not {requested:g} s", f"--set video.seconds={max(offered)}")
 
 
-def fitting_text(text: str, limit: int, what: str) -> str:
-    """A prompt that is not too long.
+def checked_prompt(text: str, limit: int, what: str) -> str:
+    """The prompt, if it is not too long.
 
     Args:
         text: the prompt.
         limit: UTF-16 units, as most services count.
-        what: whose.
+        what: the generator, for the message.
 
     Raises:
-        ConfigError: it is.
+        ConfigError: it is too long.
     """
     length = len(text.encode("utf-16-le")) // 2
     if length > limit:

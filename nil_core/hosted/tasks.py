@@ -1,4 +1,4 @@
-"""What is ordered of a service, and how it stands."""
+"""Orders, and the state of their tasks at the service."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from nil_core.payment import Estimate
 from nil_core.types import Frames
 
 Ticket = dict[str, Any]
-"""JSON values by which the service finds a task again; ``id`` is always among them."""
+"""JSON values with which a task is requested from the service; ``id`` is always among them."""
 
 
 class State(StrEnum):
-    """Where a task stands, whatever the service calls it."""
+    """State of a task, under one name for all services."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -30,20 +30,20 @@ WAITING = frozenset({State.QUEUED, State.RUNNING})
 
 @dataclass(frozen=True)
 class Status:
-    """What a service says of a task.
+    """What a service reports of a task.
 
     Attributes:
-        state: where it stands.
-        url: of the video, once done; it may expire, and asking again gives a fresh one.
-        words: why it failed, as the service says.
-        progress: share done, 0 to 1, where it is told.
-        cost: what was charged, as the service reports it (JSON), where it does.
-        wait: s that the service wants to be left alone.
+        state: its state.
+        url: of the video, once done; it may expire, and polling again gives a new one.
+        message: why it failed, as the service says.
+        progress: fraction done, 0 to 1; None if the service does not report it.
+        cost: what was charged, as the service reports it (JSON); None if it does not.
+        wait: minimum pause before the next poll that the service asks for, s.
     """
 
     state: State
     url: str = ""
-    words: str = ""
+    message: str = ""
     progress: float | None = None
     cost: Any = None
     wait: float = 0.0
@@ -51,16 +51,16 @@ class Status:
 
 @dataclass(frozen=True)
 class Order:
-    """Everything that determines a video, as far as we do.
+    """Everything that determines a video on our side.
 
     Attributes:
         model: as the service calls it.
-        body: what is sent beside the first frame, JSON values; kept as provenance.
+        body: what is sent beside the first frame, JSON values; stored as provenance.
         frame: uint8 (H, W, 3), the first frame at the size and aspect that is sent, see
             :func:`nil_core.api.letterbox`.
-        seconds: length that is ordered; services sell it by the piece.
+        seconds: length that is ordered; services offer fixed lengths.
         estimate: what it costs.
-        seed: of the request; another seed is another order even where the service takes none.
+        seed: of the request; another seed is another order even if the service takes none.
         seeded: whether the service takes it.
     """
 

@@ -45,7 +45,7 @@ def generate_reference(
         detailed: gives the same scene with all triangles, see :func:`compose_request`.
 
     Raises:
-        ConfigError: nobody match to pay.
+        ConfigError: nobody agreed to pay.
         DataError: an unusable video or mask.
         NilError: what the components have to say.
     """

@@ -39,10 +39,10 @@ def shrink(masks: Masks, side: int) -> Doubles:
 
 
 def _principal(rows: Doubles, components: int) -> Doubles:
-    centerd = rows - rows.mean(axis=0)
-    if not centerd.any():
+    centered = rows - rows.mean(axis=0)
+    if not centered.any():
         return np.zeros((len(rows), 0))
-    directions, strengths, _ = np.linalg.svd(centerd, full_matrices=False)
+    directions, strengths, _ = np.linalg.svd(centered, full_matrices=False)
     kept = min(components, int((strengths > 1e-6 * strengths[0]).sum()))
     signs = np.sign(directions[np.abs(directions).argmax(axis=0), np.arange(directions.shape[1])])
     components_: Doubles = (directions * signs)[:, :kept] * np.sqrt(len(rows))

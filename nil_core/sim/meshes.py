@@ -130,8 +130,8 @@ def _geometry(model: mujoco.MjModel, name: str) -> tuple[Floats, Triangles]:
     """
     mesh = model.mesh(name).id
     first, count = model.mesh_vertadr[mesh], model.mesh_vertnum[mesh]
-    centerd = model.mesh_vert[first : first + count].astype(np.float64)
-    vertices = (centerd @ _matrix(model.mesh_quat[mesh]).T + model.mesh_pos[mesh]).astype(np.float32)
+    centered = model.mesh_vert[first : first + count].astype(np.float64)
+    vertices = (centered @ _matrix(model.mesh_quat[mesh]).T + model.mesh_pos[mesh]).astype(np.float32)
     first, count = model.mesh_faceadr[mesh], model.mesh_facenum[mesh]
     return vertices, model.mesh_face[first : first + count].copy()
 

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from unittest.mock import patch
 
 import mujoco
@@ -19,6 +18,8 @@ import numpy as np
 
 from nil_core.errors import DataError
 from nil_core.interfaces import Robot
+from nil_core.sim import packaged_robot
+from nil_core.sim.packaged_robot import PackagedRobot
 from nil_core.sim.scene import compose
 from nil_core.testing.physics import TIMESTEP
 
@@ -91,29 +92,29 @@ def check_missing_package(robot: Robot, install: str) -> None:
     assert error.hint == install, f"the hint is {error.hint!r}, not {install!r}"
 
 
-def check_damaged_files(robot: Robot, module: ModuleType, source: Path, model: str, mesh: str, scratch: Path) -> None:
+def check_damaged_files(robot: PackagedRobot, mesh: str, scratch: Path) -> None:
     """Whether a robot with a missing folder, mesh or model file, or a broken one, says so in one line.
 
     Args:
-        robot: from the module.
-        module: has ``packaged_folder``, ``PACKAGE`` and ``FOLDER``, as the robots of this repository do.
-        source: folder of all its files.
-        model, mesh: two of them, relative to it.
+        robot: with a model file in an installed package.
+        mesh: one of its mesh files, relative to the folder of the model file.
         scratch: an empty folder.
     """
-    real = module.packaged_folder(module.PACKAGE, module.FOLDER, "")
+    path, _ = robot.data.file.locate()
+    whole = Path(os.path.commonpath([path.parent, os.path.normpath(path.parent / mesh)]))  # the folder of all files
     for number, damage in enumerate(("no folder", "no mesh", "broken mesh", "broken model")):
-        copy = scratch.joinpath(str(number), *source.parts[-3:])
+        copy = scratch.joinpath(str(number), *whole.parts[-3:])
+        folder = copy / path.parent.relative_to(whole)
         if damage != "no folder":
-            shutil.copytree(source, copy, copy_function=os.symlink)
+            shutil.copytree(whole, copy, copy_function=os.symlink)
         if damage.endswith("mesh"):
-            (copy / mesh).unlink()
+            (folder / mesh).unlink()
         if damage == "broken mesh":
-            (copy / mesh).write_text("<COLLADA")
+            (folder / mesh).write_text("<COLLADA")
         if damage == "broken model":
-            (copy / model).unlink()
-            (copy / model).write_text("<mujoco>")
-        with patch.object(module, "packaged_folder", lambda *_, copy=copy: copy / real.relative_to(source)):
+            (folder / path.name).unlink()
+            (folder / path.name).write_text("<mujoco>")
+        with patch.object(packaged_robot, "packaged_folder", lambda *_, folder=folder: folder):
             error = _refusal(robot, damage)
         assert "install" in error.hint, f"{damage}: the hint {error.hint!r} installs nothing"
 

@@ -1,4 +1,4 @@
-"""Keys come from the environment or a private file, and are never shown."""
+"""Keys are read from the environment or a private file, and are never shown."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nil_core.errors import ConfigError
-from nil_core.hosted.keys import HIDDEN, Keys, key_file
+from nil_core.hosted.keys import REDACTED, Keys, key_file
 
 PAGE = "https://service.example/keys"
 
 
 @pytest.fixture(autouse=True)
-def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def config_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.delenv("SOME_KEY", raising=False)
 
@@ -28,40 +28,40 @@ def write(text: str, mode: int = 0o600) -> Path:
     return path
 
 
-def test_environment_goes_before_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_takes_precedence_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     write("from-file\n")
     assert Keys(PAGE).get("SOME_KEY").get_secret_value() == "from-file"
     monkeypatch.setenv("SOME_KEY", " from-environment ")
     assert Keys(PAGE).get("SOME_KEY").get_secret_value() == "from-environment"
 
 
-def test_a_missing_key_is_named_with_both_ways_to_give_it() -> None:
-    with pytest.raises(ConfigError) as refusal:
+def test_the_error_for_a_missing_key_names_both_ways_to_set_it() -> None:
+    with pytest.raises(ConfigError) as error:
         Keys(PAGE).get("SOME_KEY")
-    said = str(refusal.value)
-    assert "export SOME_KEY=" in said and str(key_file("SOME_KEY")) in said and PAGE in said
+    message = str(error.value)
+    assert "export SOME_KEY=" in message and str(key_file("SOME_KEY")) in message and PAGE in message
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o602])
-def test_a_file_that_others_may_touch_is_refused(mode: int) -> None:
+def test_a_file_that_others_may_access_is_rejected(mode: int) -> None:
     path = write("a-key", mode)
-    with pytest.raises(ConfigError) as refusal:
+    with pytest.raises(ConfigError) as error:
         Keys(PAGE).get("SOME_KEY")
-    assert refusal.value.hint == f"chmod 600 {path}" and "a-key" not in str(refusal.value)
+    assert error.value.hint == f"chmod 600 {path}" and "a-key" not in str(error.value)
 
 
 @pytest.mark.parametrize("value", ["", "two words", "line\nbreak", "schlüssel"])
-def test_what_is_no_key_is_refused_without_being_shown(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_key_is_rejected_without_being_shown(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     write(value)
-    with pytest.raises(ConfigError) as refusal:
+    with pytest.raises(ConfigError) as error:
         Keys(PAGE).get("SOME_KEY")
-    assert not value or value not in str(refusal.value)
+    assert not value or value not in str(error.value)
 
 
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8), st.text(), st.text())
-def test_keys_are_taken_out_of_any_text(key: str, before: str, after: str) -> None:
+def test_keys_are_removed_from_any_text(key: str, before: str, after: str) -> None:
     keys = Keys(PAGE)
-    secret = keys.hide(key)
+    secret = keys.add_secret(key)
     assert key not in repr(secret) and key not in str(secret)
-    assert keys.redact(f"{before}{key}{after}").count(HIDDEN) >= 1
-    assert key not in keys.redact(f"{before} {key} {after}").replace(HIDDEN, "\0")
+    assert keys.redact(f"{before}{key}{after}").count(REDACTED) >= 1
+    assert key not in keys.redact(f"{before} {key} {after}").replace(REDACTED, "\0")

@@ -1,4 +1,4 @@
-"""The notes of orders survive, are never overwritten unread, and belong to one process at a time."""
+"""Records of orders are read back, are not overwritten if damaged, and are locked by one process at a time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nil_core.hosted.ledger import Entry, Ledger, Stage
 ENTRY = Entry("f" * 32, "toy", "toy-1", request={"prompt": "walk"}, cost={"estimate": 0.2})
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
+def test_records_are_read_back(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "toy")
     assert ledger.read(ENTRY.fingerprint) is None
     ledger.write(ENTRY)
@@ -26,26 +26,26 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", '{"stage": "underway"}', '{"stage": "paid", "fingerprint": "f"}', "\x00"]
 )
-def test_a_damaged_note_is_kept_and_named(text: str, tmp_path: Path) -> None:
+def test_a_damaged_record_is_kept_and_named(text: str, tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     ledger.path("f").write_text(text)
-    with pytest.raises(DataError) as refusal:
+    with pytest.raises(DataError) as error:
         ledger.read("f")
-    assert str(ledger.path("f")) in refusal.value.message and ledger.path("f").read_text() == text
+    assert str(ledger.path("f")) in error.value.message and ledger.path("f").read_text() == text
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:
-    with Ledger(tmp_path).held("f"):
-        with Ledger(tmp_path).held("g"):
+    with Ledger(tmp_path).locked("f"):
+        with Ledger(tmp_path).locked("g"):
             pass
-        with pytest.raises(ConfigError, match="another nil process"), Ledger(tmp_path).held("f"):
+        with pytest.raises(ConfigError, match="another nil process"), Ledger(tmp_path).locked("f"):
             pass
-    with Ledger(tmp_path).held("f"):
+    with Ledger(tmp_path).locked("f"):
         pass
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_reported(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(MachineError):
         Ledger(tmp_path / "toy").write(ENTRY)

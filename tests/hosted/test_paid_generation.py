@@ -1,4 +1,4 @@
-"""A paid generator from the command line: asked once, paid once, and no key in anything that is written or said."""
+"""A paid generator on the command line: consent is asked once, it is paid once, and no key is shown or stored."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from nil_core.cli import options
 from nil_core.cli.main import main
 from nil_core.config import RunConfig, resolve
 from nil_core.errors import ConfigError
-from nil_core.experiment import pipeline
-from nil_core.hosted import Clock, Refusal
+from nil_core.experiment.generate import generate
+from nil_core.hosted import Clock, RejectedError
 from nil_core.payment import Estimate
+from nil_core.testing.fake_service import FakeResponse, FakeService
 from nil_core.testing.fal import FalProtocol
 from nil_core.testing.hosted import hosted_request
-from nil_core.testing.vendor import Answer, Vendor
 
 FIELDS = {"seed", "negative_prompt", "resolution", "duration"}
 Nil = Callable[..., int]
@@ -34,20 +34,20 @@ def meshes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def service(tmp_path: Path, meshes: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vendor]:
+def service(tmp_path: Path, meshes: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeService]:
     (tmp_path / "cache").mkdir()
-    (tmp_path / "cache" / "meshes").symlink_to(meshes)  # decimated once for all tests
+    (tmp_path / "cache" / "meshes").symlink_to(meshes)  # computed once for all tests
     monkeypatch.setenv("NIL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("FAL_KEY", FalProtocol.key)
     monkeypatch.setattr("nil_core.hosted.generator.Clock", lambda: Clock(sleep=lambda seconds: None))
     monkeypatch.chdir(tmp_path)
-    service = Vendor(FalProtocol(FIELDS))
+    service = FakeService(FalProtocol(FIELDS))
     yield service
     service.close()
 
 
-def settings(service: Vendor) -> dict[str, object]:
+def settings(service: FakeService) -> dict[str, object]:
     return {
         "generator": {"name": "pika", "base_url": service.url},
         "segmenter": "chroma",
@@ -57,8 +57,8 @@ def settings(service: Vendor) -> dict[str, object]:
 
 
 @pytest.fixture
-def nil(service: Vendor, monkeypatch: pytest.MonkeyPatch) -> Nil:
-    """Runs a command line in this process; gives its exit code."""
+def nil(service: FakeService, monkeypatch: pytest.MonkeyPatch) -> Nil:
+    """Runs a command in this process and returns its exit code."""
     Path("paid.toml").write_text(RunConfig.model_validate(settings(service)).to_toml())
 
     def call(*words: str) -> int:
@@ -72,10 +72,10 @@ def nil(service: Vendor, monkeypatch: pytest.MonkeyPatch) -> Nil:
     return call
 
 
-def test_asked_once_paid_once(nil: Nil, service: Vendor, capsys: pytest.CaptureFixture[str]) -> None:
+def test_asked_once_paid_once(nil: Nil, service: FakeService, capsys: pytest.CaptureFixture[str]) -> None:
     assert nil("generate", "--out", "refused") == 2
-    said = capsys.readouterr().err
-    assert "0.20 USD for pika 2.2 720p, 5 s" in said and "--yes" in said
+    error = capsys.readouterr().err
+    assert "0.20 USD for pika 2.2 720p, 5 s" in error and "--yes" in error
     assert not Path("refused").exists() and not service.requests
     assert nil("generate", "--out", "first", "--yes") == 0
     assert "paying about 0.20 USD" in capsys.readouterr().out
@@ -88,16 +88,16 @@ def test_asked_once_paid_once(nil: Nil, service: Vendor, capsys: pytest.CaptureF
     assert facts["sha256"] and facts["model"] and facts["ordered"] and facts["task"] == service.tasks[0].id
 
 
-def test_another_setting_of_ours_costs_nothing(service: Vendor) -> None:
+def test_a_setting_that_is_not_part_of_the_order_costs_nothing(service: FakeService) -> None:
     config = resolve(options=settings(service)).config
-    bought: list[Estimate] = []
-    pipeline.generate(config, Path("first"), consent=bought.append)
+    estimates: list[Estimate] = []
+    generate(config, Path("first"), consent=estimates.append)
     patient = resolve(options=settings(service) | {"generator.deadline": 9}).config
-    pipeline.generate(patient, Path("second"))  # the default consent is none
-    assert len(service.tasks) == 1 and [each.money for each in bought] == [0.2]
+    generate(patient, Path("second"))  # the default refuses to pay
+    assert len(service.tasks) == 1 and [each.amount for each in estimates] == [0.2]
 
 
-def test_a_terminal_is_asked(nil: Nil, service: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_consent_is_asked_at_a_terminal(nil: Nil, service: FakeService, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter([False, True])
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(options.typer, "confirm", lambda question: next(answers))
@@ -105,17 +105,17 @@ def test_a_terminal_is_asked(nil: Nil, service: Vendor, monkeypatch: pytest.Monk
     assert nil("generate", "--out", "first") == 0 and len(service.tasks) == 1
 
 
-def test_a_key_that_the_service_repeats_is_in_no_log_and_no_traceback(
-    nil: Nil, service: Vendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_a_key_in_a_message_of_the_service_is_in_no_log_and_no_traceback(
+    nil: Nil, service: FakeService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     key = FalProtocol.key
     caplog.set_level(logging.DEBUG)
     monkeypatch.setenv("NIL_DEBUG", "1")
-    told = Answer({"detail": f"No user found for the key {key}"}, 401)
-    service.order_faults.append(lambda: told)
-    with pytest.raises(Refusal) as refusal:
+    response = FakeResponse({"detail": f"No user found for the key {key}"}, 401)
+    service.order_faults.append(lambda: response)
+    with pytest.raises(RejectedError) as error:
         nil("generate", "--out", "refused", "--yes")
-    shown = "".join(traceback.format_exception(refusal.value))
+    shown = "".join(traceback.format_exception(error.value))
     assert "refuses (key): No user found for the key ***" in shown and key not in shown + caplog.text
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert files and [str(path) for path in files if key.encode() in path.read_bytes()] == []
@@ -132,6 +132,6 @@ def test_hosted_generators_import_no_torch() -> None:
     assert process.returncode == 0, process.stderr
 
 
-def test_a_price_is_asked_of_the_paid_alone() -> None:
+def test_an_estimate_needs_a_key() -> None:
     with pytest.raises(ConfigError, match="FAL_KEY is not set"):
         registry.build("generator", "pika", {}).estimate(hosted_request())

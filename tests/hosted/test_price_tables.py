@@ -1,4 +1,4 @@
-"""What pages and cards say of prices is what the estimate before paying says."""
+"""Prices in the documentation and on cards equal the estimates."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ ROWS = [
 
 
 def estimated(generator: str, **options: str) -> float | None:
-    money: float | None = (
-        registry.build("generator", generator, options).order(hosted_request(seconds=5)).estimate.money
+    amount: float | None = (
+        registry.build("generator", generator, options).order(hosted_request(seconds=5)).estimate.amount
     )
-    return money
+    return amount
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if "refused" not in row[7]], ids=lambda row: row[1].strip())
-def test_the_comparison_has_the_prices_of_the_estimates(row: list[str]) -> None:
+def test_the_page_has_the_prices_of_the_estimates(row: list[str]) -> None:
     generator, *models = re.findall(r"`([^`]+)`", row[1])
-    usual, _, better = row[6].partition(",")
+    standard, _, high = row[6].partition(",")
     for model in models:
         master = {"mode": "pro"} if model.endswith("-master") else {}
-        assert estimated(generator, model=model, **master) == float(usual.split()[0])
-        if better:
-            best = {"mode": "pro"} if generator == "kling" else {"resolution": "1080p"}
-            assert estimated(generator, model=model, **best) == float(better.split()[1])
+        assert estimated(generator, model=model, **master) == float(standard.split()[0])
+        if high:
+            options = {"mode": "pro"} if generator == "kling" else {"resolution": "1080p"}
+            assert estimated(generator, model=model, **options) == float(high.split()[1])
 
 
-def test_the_comparison_has_every_model() -> None:
+def test_the_page_has_every_model() -> None:
     shown = {model for row in ROWS for model in re.findall(r"`([^`]+)`", row[1])[1:]}
     offered = set()
     for generator in ("kling", "runway", "pika"):
@@ -51,5 +51,5 @@ def test_the_comparison_has_every_model() -> None:
 
 @pytest.mark.parametrize("name", HOSTED)
 def test_show_prints_price_license_and_options(name: str) -> None:
-    said = CliRunner().invoke(app, ["plugins", "show", f"generator.{name}"], env={"COLUMNS": "200"}).output
-    assert "price: " in said and "license of weights and data: " in said and "generator.deadline" in said
+    output = CliRunner().invoke(app, ["plugins", "show", f"generator.{name}"], env={"COLUMNS": "200"}).output
+    assert "price: " in output and "license of weights and data: " in output and "generator.deadline" in output

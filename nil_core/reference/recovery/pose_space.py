@@ -19,6 +19,7 @@ ROOT = 6
 
 _PITCHES = 0.7  # how parallel to the sideways axis a joint is that swings forward and back
 _SOLE = 0.008  # m; points of a foot this close to its lowest one touch the floor when it stands
+_LEG_JOINTS = 3  # that place a foot
 _ROUND = 12  # points around the rim of a cylinder
 
 
@@ -33,7 +34,8 @@ class PoseSpace:
         stand: float64 (n,), the standing pose.
         lower, upper: float64 (n,), limits; infinite for the root.
         pitching: bool (joints,), joints that swing forward and back.
-        legs: indices of the pose vector, one array for each foot: the joints between root and foot.
+        legs: indices of the pose vector, one array for each foot: the joints between root and foot, without those that
+            move several feet (a waist, a spine), unless a leg would keep fewer than three.
         leg_joints: bool (joints,), joints that belong to a leg.
         hip_height: m of the hips above the floor in the stand.
         mirror: int (joints,), the joint on the other side (itself for joints in the middle).
@@ -61,7 +63,7 @@ class PoseSpace:
         self.place(self.stand)
         self.pitching = np.abs(self.data.xaxis[self._joints][:, 1]) > _PITCHES
         self._feet = self._soles([model.geom(name).id for name in spec.feet])
-        self.legs = [np.flatnonzero(self._moves[body, ROOT:]) + ROOT for body, _ in self._feet]
+        self.legs = self._find_legs()
         self.leg_joints = np.zeros(self.size - ROOT, np.bool_)
         for leg in self.legs:
             self.leg_joints[leg - ROOT] = True
@@ -153,6 +155,13 @@ class PoseSpace:
                     moves[body, :ROOT] = 1.0
                 above = int(self.model.body_parentid[above])
         return moves
+
+    def _find_legs(self) -> list[npt.NDArray[np.int64]]:
+        moves = np.array([self._moves[body, ROOT:] for body, _ in self._feet]) > 0
+        own = moves & (moves.sum(axis=0) == 1)
+        if len(own) and own.sum(axis=1).min() >= _LEG_JOINTS:
+            moves = own
+        return [np.flatnonzero(moved) + ROOT for moved in moves]
 
     def _soles(self, geoms: list[int]) -> list[tuple[int, Doubles]]:
         """Each foot's body, and the points of its sole in the body's frame (C, 3); the data holds the stand."""

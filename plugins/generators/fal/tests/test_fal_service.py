@@ -1,4 +1,4 @@
-"""The client of fal's routes against its queue on loopback, which misbehaves."""
+"""The client of fal's routes against a fake of its queue, with faults."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 
 from nil_core.api import ConfigError
 from nil_core.testing import check_card
+from nil_core.testing.fake_service import FakeResponse
 from nil_core.testing.fal import FalProtocol
 from nil_core.testing.hosted import CHECKS, Bench, check_no_key, hosted_request
 from nil_core.testing.paid_runs import check_run
-from nil_core.testing.vendor import Answer
 from nil_generator_fal import CARD, FalOptions
 from nil_generator_fal.service import Fal
 
@@ -50,11 +50,11 @@ def test_the_papers_kling_models(bench: Bench, version: str) -> None:
     body = bench.service.tasks[0].body
     assert (body["route"], body["duration"], body["cfg_scale"]) == (route, "5", 0.7)
     assert body["negative_prompt"] == "blur" and video.facts["model"] == route
-    money = bench.generator().order(hosted_request()).estimate.money
+    money = bench.generator().order(hosted_request()).estimate.amount
     assert money == (0.225 if version == "v1" else None)
 
 
-def test_another_route_gets_what_the_user_adds(bench: Bench) -> None:
+def test_another_route_gets_the_fields_of_the_user(bench: Bench) -> None:
     bench.options = {"route": "fal-ai/other/image-to-video", "input": {"seed": 3, "resolution": "480p"}, "price": 0.1}
     video = bench.generate()
     body = dict(bench.service.tasks[0].body)
@@ -62,9 +62,11 @@ def test_another_route_gets_what_the_user_adds(bench: Bench) -> None:
     assert video.facts["cost"]["estimate"] == 0.25
 
 
-def test_an_error_that_no_retry_mends_ends_the_task(bench: Bench) -> None:
-    final = Answer({"detail": "Request timed out", "error_type": "request_timeout"}, 504, {"X-Fal-Retryable": "false"})
-    bench.service.look_faults.append(lambda: final)
+def test_an_error_that_is_not_retryable_ends_the_task(bench: Bench) -> None:
+    final = FakeResponse(
+        {"detail": "Request timed out", "error_type": "request_timeout"}, 504, {"X-Fal-Retryable": "false"}
+    )
+    bench.service.poll_faults.append(lambda: final)
     assert "Request timed out" in str(bench.failure())
     bench.generate()
     assert bench.paid == 2

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from nil_core.api import ConfigError
 from nil_generator_gait.footsteps import Pace, foot_path, root_distance
-from nil_generator_gait.legs import step_phases
+from nil_generator_gait.legs import step_phases, without_trunk
 from nil_generator_gait.skills import SKILLS, find_skill
 
 paces = st.builds(
@@ -90,3 +90,15 @@ def test_an_unknown_skill_is_refused_with_the_known_ones() -> None:
         find_skill("dancing")
     assert "dancing" in caught.value.message
     assert all(skill.name in caught.value.hint for skill in SKILLS)
+
+
+@pytest.mark.parametrize(
+    ("chains", "expected"),
+    [
+        ([(0, 1, 2, 3), (0, 4, 5, 6)], [(1, 2, 3), (4, 5, 6)]),
+        ([(0, 1, 2), (0, 3, 4)], [(0, 1, 2), (0, 3, 4)]),
+    ],
+    ids=["a waist is no leg joint", "but legs of two joints need it"],
+)
+def test_joints_that_move_several_feet(chains: list[tuple[int, ...]], expected: list[tuple[int, ...]]) -> None:
+    assert without_trunk(chains) == expected

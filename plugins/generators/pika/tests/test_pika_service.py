@@ -1,4 +1,4 @@
-"""The client of Pika's routes against fal's queue on loopback, which misbehaves."""
+"""The client of Pika's routes against a fake of fal's queue, with faults."""
 
 from __future__ import annotations
 
@@ -52,21 +52,21 @@ def test_every_model_is_ordered_by_its_route(bench: Bench, model: str, route: st
     assert video.facts["seed"] == 7
 
 
-def test_length_and_resolution_make_the_price() -> None:
-    def money(seconds: float, **options: object) -> float | None:
-        return Pika(PikaOptions.model_validate(options)).order(hosted_request(seconds=seconds)).estimate.money
+def test_price_depends_on_length_and_resolution() -> None:
+    def price(seconds: float, **options: object) -> float | None:
+        return Pika(PikaOptions.model_validate(options)).order(hosted_request(seconds=seconds)).estimate.amount
 
     assert (
-        money(2.5) == 0.2 and money(6) == 0.4 and money(5, resolution="1080p") == 0.45 and money(5, model="2.1") == 0.4
+        price(2.5) == 0.2 and price(6) == 0.4 and price(5, resolution="1080p") == 0.45 and price(5, model="2.1") == 0.4
     )
     with pytest.raises(ConfigError, match="makes 5 s"):
-        money(6, model="2.1")
+        price(6, model="2.1")
 
 
-@pytest.mark.parametrize("wrong", [{"model": "1.5"}, {"model": "turbo", "resolution": "1080p"}, {"resolution": "4k"}])
-def test_options_that_are_not_on_offer(wrong: dict[str, object]) -> None:
+@pytest.mark.parametrize("invalid", [{"model": "1.5"}, {"model": "turbo", "resolution": "1080p"}, {"resolution": "4k"}])
+def test_invalid_options_are_rejected(invalid: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"2\.1|720p"):
-        PikaOptions.model_validate(wrong)
+        PikaOptions.model_validate(invalid)
 
 
 def test_card() -> None:

@@ -1,4 +1,4 @@
-"""The client of Sora's protocol against a service that speaks as OpenAI's did, and misbehaves."""
+"""The client of Sora's protocol against a fake that behaves as OpenAI documented, with faults."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 
 from nil_core.api import ConfigError
 from nil_core.testing import check_card
+from nil_core.testing.fake_service import FakeProtocol, FakeResponse, ReceivedRequest, Task, image_of
 from nil_core.testing.hosted import CHECKS, Bench, check_no_key, hosted_request
 from nil_core.testing.paid_runs import check_run
-from nil_core.testing.vendor import Answer, Call, Protocol, Task, image_of
 from nil_generator_sora import CARD, SoraOptions
 from nil_generator_sora.service import Sora
 
@@ -27,25 +27,27 @@ STATUS = {
 }
 
 
-def error(status: int, code: str | None, message: str) -> Answer:
-    return Answer({"error": {"message": message, "type": "invalid_request_error", "param": None, "code": code}}, status)
+def error(status: int, code: str | None, message: str) -> FakeResponse:
+    return FakeResponse(
+        {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": code}}, status
+    )
 
 
-class SoraProtocol(Protocol):
+class SoraProtocol(FakeProtocol):
     """POST /videos (a form), GET /videos/{id}, GET /videos/{id}/content."""
 
     key = "sk-proj-0123456789abcdefghij"
 
-    def authorised(self, call: Call) -> Answer | None:
-        return None if call.headers.get("Authorization") == f"Bearer {self.key}" else self.refusal("key")
+    def authorize(self, request: ReceivedRequest) -> FakeResponse | None:
+        return None if request.headers.get("Authorization") == f"Bearer {self.key}" else self.error_response("key")
 
-    def is_order(self, call: Call) -> bool:
-        return call.method == "POST"
+    def is_order(self, request: ReceivedRequest) -> bool:
+        return request.method == "POST"
 
-    def take(self, call: Call, number: int) -> Task:
-        assert call.path == "/videos"
+    def read_order(self, request: ReceivedRequest, number: int) -> Task:
+        assert request.path == "/videos"
         form = BytesParser(policy=HTTP).parsebytes(
-            f"Content-Type: {call.headers['Content-Type']}\r\n\r\n".encode() + call.content
+            f"Content-Type: {request.headers['Content-Type']}\r\n\r\n".encode() + request.content
         )
         fields: dict[str, Any] = {}
         for part in form.iter_parts():
@@ -60,12 +62,12 @@ class SoraProtocol(Protocol):
         known = {name: task.body[name] for name in ("model", "prompt", "seconds", "size")}
         return {"id": task.id, "object": "video", "status": status, "progress": 0, "error": None, **known}
 
-    def taken(self, task: Task) -> Answer:
-        return Answer(self.video(task, "queued"))
+    def order_accepted(self, task: Task) -> FakeResponse:
+        return FakeResponse(self.video(task, "queued"))
 
-    def answer(self, call: Call) -> Answer:
-        task = self.service.task(call.path.removeprefix("/videos/"))
-        assert task is not None and call.method == "GET"
+    def task_response(self, request: ReceivedRequest) -> FakeResponse:
+        task = self.service.task(request.path.removeprefix("/videos/"))
+        assert task is not None and request.method == "GET"
         state = self.service.state(task)
         body = self.video(task, STATUS[state])
         if state == "running":
@@ -74,14 +76,14 @@ class SoraProtocol(Protocol):
             body["error"] = {"code": "internal_error", "message": "the GPU fell over"}
         if state == "moderated":
             body["error"] = {"code": "moderation_blocked", "message": "blocked by the safety system"}
-        return Answer(body, headers={"openai-poll-after-ms": "11000"})
+        return FakeResponse(body, headers={"openai-poll-after-ms": "11000"})
 
-    def refusal(self, kind: str) -> Answer:
+    def error_response(self, kind: str) -> FakeResponse:
         return {
             "key": error(401, "invalid_api_key", "Incorrect API key provided"),
             "credit": error(429, "insufficient_quota", "You exceeded your current quota"),
-            "slow down": error(429, "rate_limit_exceeded", "Rate limit reached for your quota tier"),
-            "busy": error(500, None, "The server had an error"),
+            "rate limit": error(429, "rate_limit_exceeded", "Rate limit reached for your quota tier"),
+            "unavailable": error(500, None, "The server had an error"),
             "moderated": error(400, "moderation_blocked", "rejected by the safety system"),
         }[kind]
 
@@ -109,42 +111,40 @@ def test_run(bench: Bench) -> None:
     check_run(bench)
 
 
-def test_without_an_address_it_says_what_happened() -> None:
-    with pytest.raises(ConfigError, match="2026-09-24") as refusal:
+def test_without_a_url_the_error_explains_why() -> None:
+    with pytest.raises(ConfigError, match="2026-09-24") as error_info:
         Sora(SoraOptions())
-    assert "generator.base_url" in refusal.value.hint
+    assert "generator.base_url" in error_info.value.hint
 
 
-def test_leaves_the_service_alone_as_long_as_it_asks(bench: Bench) -> None:
+def test_waits_as_long_as_the_service_asks(bench: Bench) -> None:
     bench.generate()
     assert min(bench.slept) >= 11
 
 
-def test_a_retired_service_says_so(bench: Bench) -> None:
+def test_a_withdrawn_model_is_reported(bench: Bench) -> None:
     bench.service.order_faults.append(lambda: error(404, "model_not_found", "The model sora-2 does not exist"))
     assert "The model sora-2 does not exist" in str(bench.failure()) and bench.paid == 0
 
 
-def test_what_is_asked_in_vain(bench: Bench) -> None:
-    for change, says in (({"negative_prompt": "blur"}, "negative"), ({"seconds": 12.5}, "4, 8, 12 s")):
-        with pytest.raises(ConfigError, match=says):
+def test_impossible_requests_and_options_are_rejected(bench: Bench) -> None:
+    for change, message in (({"negative_prompt": "blur"}, "negative"), ({"seconds": 12.5}, "4, 8, 12 s")):
+        with pytest.raises(ConfigError, match=message):
             bench.generator().estimate(hosted_request(**change))
     with pytest.raises(ValueError, match="1280x720"):
         SoraOptions(size="960x960")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    "address", ["http://gateway.example/v1", "gateway.example", "ftp://x", "https://", "https:// x"]
-)
-def test_the_key_goes_nowhere_in_the_clear(address: str) -> None:
+@pytest.mark.parametrize("url", ["http://gateway.example/v1", "gateway.example", "ftp://x", "https://", "https:// x"])
+def test_the_key_is_never_sent_unencrypted(url: str) -> None:
     with pytest.raises(ValueError, match="pattern"):
-        SoraOptions(base_url=address)
+        SoraOptions(base_url=url)
 
 
-def test_price_is_unknown_unless_told(bench: Bench) -> None:
-    assert bench.generator().estimate(hosted_request()).money is None
+def test_price_is_unknown_unless_given(bench: Bench) -> None:
+    assert bench.generator().estimate(hosted_request()).amount is None
     bench.options = {"price": 0.1}
-    assert bench.generator().estimate(hosted_request()).money == 0.4
+    assert bench.generator().estimate(hosted_request()).amount == 0.4
 
 
 def test_card() -> None:

@@ -18,8 +18,8 @@ from nil_core.api import ConfigError, DataError, NilError
 from nil_core.sim.scene import compose, scene_fingerprint
 from nil_core.testing import check_robot
 from nil_robot_mjcf import MjcfOptions
+from nil_robot_mjcf.isolate import face_forward, tilt
 from nil_robot_mjcf.robot import MjcfRobot
-from nil_robot_mjcf.robot_alone import tilt, turned
 
 SUITE = Path(common.__file__).parents[1]
 
@@ -41,7 +41,7 @@ def text(
 ) -> str:
     """An MJCF with four legs, a floor, a ball, a light, a camera and a sensor."""
     legs = "".join(LEG.format(name=name, x=x, y=y, knee=knee) for name, (x, y) in PLACES.items())
-    drives = "".join(
+    motor_lines = "".join(
         f'<motor joint="{name}_{joint}" gear="2" ctrlrange="-15 15"/>' for name in PLACES for joint in ("hip", "knee")
     )
     return f"""<mujoco model="four legs">
@@ -55,7 +55,7 @@ def text(
         <body name="trunk" pos="3 1 2" quat="{quat}">{root}<geom name="trunk" type="box" size=".25 .1 .06"/>
           <site name="imu"/>{legs}</body>
       </worldbody>
-      <actuator>{drives if motors else ""}</actuator>
+      <actuator>{motor_lines if motors else ""}</actuator>
       <sensor><gyro site="imu"/></sensor>{more}</mujoco>"""
 
 
@@ -274,9 +274,9 @@ def test_a_urdf_whose_package_is_not_there(tmp_path):
 @given(st.floats(-3, 3), st.floats(-3, 3))
 def test_turning_about_the_vertical(lean, heading):
     leaning = np.array([np.cos(lean / 2), np.sin(lean / 2), 0, 0])
-    result = turned(leaning, heading)
+    result = face_forward(leaning, heading)
     assert tilt(result) == pytest.approx(abs(lean), abs=1e-6)
-    np.testing.assert_allclose(turned(result, -heading), leaning, atol=1e-12)
+    np.testing.assert_allclose(face_forward(result, -heading), leaning, atol=1e-12)
 
 
 def test_a_biped_keeps_the_angles_that_are_set():
@@ -302,6 +302,34 @@ def test_dm_controls_robots_stand(file: str, joints: int, feet: int):
     data.qpos[:], data.ctrl[:] = scene.standing_qpos, scene.standing_ctrl
     mujoco.mj_step(scene.model, data, 500)
     assert data.qpos[2] == pytest.approx(scene.standing_qpos[2], abs=0.01)
+
+
+def test_a_skin_becomes_a_mesh_of_each_body(robot):
+    """Each triangle is drawn by the body that moves one of its corners most, where the skin showed it."""
+    bones = """
+      <bone body="trunk" bindpos="0 0 0" bindquat="1 0 0 0" vertid="0 1 2 3" vertweight="1 1 1 .3"/>
+      <bone body="fl_thigh" bindpos=".2 .1 0" bindquat="1 0 0 0" vertid="3 4 5 6" vertweight=".7 1 1 1"/>"""
+    skin = f"""<skin name="hide" rgba="0 1 0 1" vertex="0 0 0 .1 0 0 0 .1 0 .2 .1 0 .3 .1 0 .2 .2 0 .3 .1 .1"
+      face="0 1 2 0 2 3 1 3 2 0 3 1 3 4 5 3 5 6 4 6 5 3 6 4">{bones}</skin>"""
+    model = robot(text().replace("</asset>", f"</asset><deformable>{skin}</deformable>")).build().compile()
+    assert model.nskin == 0
+    data = mujoco.MjData(model)
+    mujoco.mj_kinematics(model, data)
+    for body, corners in (("trunk", 4), ("fl_thigh", 6)):
+        (geom,) = (
+            i for i in range(model.ngeom) if model.geom(i).name.startswith("hide") and geom_body(model, i) == body
+        )
+        assert model.geom_rgba[geom].tolist() == [0, 1, 0, 1] and model.geom_group[geom] == 2
+        mesh = model.geom_dataid[geom]
+        first, count = model.mesh_vertadr[mesh], model.mesh_vertnum[mesh]
+        assert count >= corners
+        points = model.mesh_vert[first : first + count] @ data.geom_xmat[geom].reshape(3, 3).T + data.geom_xpos[geom]
+        shared = data.xpos[model.body("trunk").id] + (0.2, 0.1, 0)
+        assert np.linalg.norm(points - shared, axis=1).min() < 1e-6
+
+
+def geom_body(model: mujoco.MjModel, geom: int) -> str:
+    return str(model.body(model.geom_bodyid[geom]).name)
 
 
 def test_the_card_imports_nothing_heavy():

@@ -20,12 +20,12 @@ class FalOptions(HostedOptions):
     )
     input: dict[str, Any] = Field(
         default_factory=dict,
-        description="Fields of the model's input, beside or in place of those that are set, e.g. {cfg_scale = 0.7}.",
+        description="Additional or replaced fields of the model's input, e.g. {cfg_scale = 0.7}.",
     )
     seconds: float | None = Field(
-        None, gt=0, description="Length that another route's video has; default: that of the request."
+        None, gt=0, description="Length of the video for routes other than Kling's; default: that of the request."
     )
-    base_url: Address = Field("https://queue.fal.run", description="Address of fal's queue.")
+    base_url: Address = Field("https://queue.fal.run", description="URL of fal's queue.")
 
 
 CARD = ComponentCard(

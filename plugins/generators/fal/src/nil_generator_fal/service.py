@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from nil_core.api import GenerationRequest, letterbox
-from nil_core.hosted import Clock, FalQueue, Order, estimate, ordered_seconds
+from nil_core.hosted import Clock, FalQueue, Order, choose_seconds, price_estimate
 from nil_generator_fal import FalOptions
 
 KLING = "fal-ai/kling-video/"
 KLING_SECONDS = (5, 10)
-DATED = "2026-08-13"
+PRICE_DATE = "2026-08-13"
 PRICES = {"fal-ai/kling-video/v1/standard/image-to-video": 0.045}  # USD per second
-SIDE = 720  # pixels of the square that is sent
+SIDE = 720  # of the square first frame that is sent, pixels
 
 
 class Fal(FalQueue):
-    """One route. Kling's get length and negative prompt; every other gets prompt and image, and what the user adds."""
+    """One route. Routes of Kling get the length; all get prompt, image, negative prompt and the user's fields."""
 
     name = "fal"
 
@@ -30,7 +30,7 @@ class Fal(FalQueue):
         body: dict[str, Any] = {"prompt": request.prompt}
         seconds = options.seconds or request.seconds
         if route.startswith(KLING):
-            seconds = ordered_seconds(route, KLING_SECONDS, seconds)
+            seconds = choose_seconds(route, KLING_SECONDS, seconds)
             body["duration"] = str(seconds)
         if request.negative_prompt:
             body["negative_prompt"] = request.negative_prompt
@@ -39,7 +39,7 @@ class Fal(FalQueue):
             body=body | options.input,
             frame=letterbox(request.first_frame, SIDE, SIDE, request.background),
             seconds=seconds,
-            estimate=estimate(f"fal {route}", seconds, PRICES.get(route), DATED, options.price),
+            estimate=price_estimate(f"fal {route}", seconds, PRICES.get(route), PRICE_DATE, options.price),
             seed=request.seed,
             seeded="seed" in options.input,
         )

@@ -40,7 +40,7 @@ def ramp_up(times: Doubles, ramp: float) -> Doubles:
 
 
 def root_distance(times: Doubles, pace: Pace) -> Doubles:
-    """Metres traveled: the integral of the ramped speed. Negative times are 0."""
+    """Meters traveled: the integral of the ramped speed. Negative times are 0."""
     return pace.speed * ramped_time(times, pace)
 
 

@@ -15,7 +15,7 @@ from nil_generator_gait.legs import Leg, Limb, joints_between
 ARM_SWING = 0.8  # of the angle that the leg on the other side makes
 SWAY = 0.15  # of the distance between the middle and a foot
 BOUNCE = 1 / 16  # of step length squared by hip height: what stiff legs would make the hips rise and sink
-OFF_CENTRE = 0.1  # of the hip height; hands are this far to the side, heads and tails are not
+OFF_CENTER = 0.1  # of the hip height; hands are this far to the side, heads and tails are not
 LEAST_BEND = 0.1  # rad of a knee
 ALONG = 0.7  # cosine of the angle between a joint's axis and the direction of travel; then it rolls
 KNEE_EFFECT = 0.1  # of a leg's length; a joint that changes less is no knee
@@ -60,7 +60,7 @@ def find_arms(scene: Scene, standing: mujoco.MjData, legs: Sequence[Leg], hip_he
     for body in range(1, model.nbody):
         aside = standing.xipos[body, 1] - middle
         joints = joints_between(model, root, body, driven)
-        if in_legs.intersection(joints) or abs(aside) < OFF_CENTRE * hip_height:
+        if in_legs.intersection(joints) or abs(aside) < OFF_CENTER * hip_height:
             continue
         side = int(np.sign(aside))
         if len(joints) > len(chains.get(side, (0, ()))[1]):

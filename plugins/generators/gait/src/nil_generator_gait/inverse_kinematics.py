@@ -64,7 +64,7 @@ class LimbSolver:
         qpos = qpos.copy()
         soles = self.soles if yaws is None else [_turned(*each) for each in zip(self.soles, yaws, strict=True)]
         for _ in range(ITERATIONS):
-            errors, jacobian, distance = self._linearise(qpos, targets, soles)
+            errors, jacobian, distance = self._linearize(qpos, targets, soles)
             if np.abs(errors).max() < PRECISION:
                 break
             step = _damped_step(jacobian, errors)
@@ -75,7 +75,7 @@ class LimbSolver:
             step *= LARGEST_STEP / max(LARGEST_STEP, np.abs(step).max())
             qpos[self.qpos_index] = np.clip(angles + step, self.low, self.high)
         else:
-            distance = self._linearise(qpos, targets, soles)[2]
+            distance = self._linearize(qpos, targets, soles)[2]
         return qpos, distance
 
     def place(self, qpos: Doubles, limb: int) -> Doubles:
@@ -85,7 +85,7 @@ class LimbSolver:
         mujoco.mj_comPos(self.model, self.data)
         return self._point(self.limbs[limb])[0]
 
-    def _linearise(
+    def _linearize(
         self, qpos: Doubles, targets: Doubles, soles: Sequence[Doubles | None]
     ) -> tuple[Doubles, Doubles, float]:
         """Stacked errors (E,), their Jacobian (E, joints), and the largest distance of a point from its target."""

@@ -1,4 +1,4 @@
-"""Kling AI: the paper's Kling v1.0 and v1.6, and what came after them."""
+"""Kling AI: the paper's Kling v1.0 and v1.6, and later models."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class KlingOptions(HostedOptions):
 
     model: Model = Field(
         "kling-v1-6",
-        description="kling-v... speaks the legacy API (access and secret key), others API 2.0 (API key).",
+        description="kling-v... use the legacy API (access and secret key), others API 2.0 (API key).",
     )
     mode: Literal["std", "pro"] = Field("std", description="std: 720p; pro: 1080p. The masters are pro only.")
     cfg_scale: float | None = Field(

@@ -1,4 +1,4 @@
-"""Kling's first protocol: a JWT in the header, the model in the body, ``succeed`` for success."""
+"""Kling's legacy API: a JWT in the header, the model in the body, ``succeed`` for success."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 import jwt
 
 from nil_core.api import GenerationRequest
-from nil_core.hosted import Connection, Order, Refusal, Reply, Status, Ticket, Trouble, raw_base64
-from nil_generator_kling.service import IMAGE_LIMIT, Kling, status_of
+from nil_core.hosted import Connection, ErrorKind, Order, RejectedError, Response, Status, Ticket, png_base64
+from nil_generator_kling.base import IMAGE_LIMIT, Kling, status_of
 
 ROUTE = "v1/videos/image2video"
-LIFE = 1800  # s that a token is valid, and how early it begins to be, as in the vendor's example
-EARLY = 5
+TOKEN_LIFETIME = 1800  # s, as in the vendor's example
+TOKEN_LEEWAY = 5  # a token is valid from so many seconds before now
 
 
 class KlingLegacy(Kling):
     """The models ``kling-v...``."""
 
     def body(self, request: GenerationRequest, seconds: int) -> dict[str, Any]:
-        """The length is a string; sound and watermark are refused where a model has them."""
+        """The length is a string; sound and watermark are switched off for models that have them."""
         options = self._options
         body: dict[str, Any] = {
             "model_name": options.model,
@@ -38,33 +38,33 @@ class KlingLegacy(Kling):
         return body
 
     def headers(self) -> Mapping[str, str]:
-        """A token signed now, by the service's clock: a long wait outlives one."""
+        """A token that is signed for each request, by the service's clock, because a long wait outlasts one token."""
         access, secret = self.keys.get("KLING_ACCESS_KEY"), self.keys.get("KLING_SECRET_KEY")
         now = int(self.now())
-        claims = {"iss": access.get_secret_value(), "exp": now + LIFE, "nbf": now - EARLY}
-        token = self.keys.hide(jwt.encode(claims, secret.get_secret_value(), algorithm="HS256"))
+        claims = {"iss": access.get_secret_value(), "exp": now + TOKEN_LIFETIME, "nbf": now - TOKEN_LEEWAY}
+        token = self.keys.add_secret(jwt.encode(claims, secret.get_secret_value(), algorithm="HS256"))
         return {"Authorization": f"Bearer {token.get_secret_value()}"}
 
     def create(self, connection: Connection, order: Order, name: str) -> Ticket:
-        """The image is base64 without the head of a data URI."""
-        content = {**order.body, "image": raw_base64(order.frame, IMAGE_LIMIT), "external_task_id": name}
-        return {"id": connection.post(ROUTE, json=content).need("data", "task_id")}
+        """The image is base64 without the prefix of a data URI."""
+        content = {**order.body, "image": png_base64(order.frame, IMAGE_LIMIT), "external_task_id": name}
+        return {"id": connection.post(ROUTE, json=content).require("data", "task_id")}
 
     def find(self, connection: Connection, name: str) -> Ticket | None:
-        """Our name stands in the path where the task's id does."""
+        """The path takes our name in place of the task's id."""
         try:
-            return {"id": connection.get(f"{ROUTE}/{name}").need("data", "task_id")}
-        except Refusal as refusal:
-            if refusal.trouble not in (Trouble.MISSING, Trouble.INVALID):
+            return {"id": connection.get(f"{ROUTE}/{name}").require("data", "task_id")}
+        except RejectedError as error:
+            if error.kind not in (ErrorKind.NOT_FOUND, ErrorKind.INVALID_REQUEST):
                 raise
             return None
 
-    def look(self, connection: Connection, ticket: Ticket) -> Status:
-        """The videos are kept for thirty days."""
-        reply: Reply = connection.get(f"{ROUTE}/{ticket['id']}")
+    def poll(self, connection: Connection, ticket: Ticket) -> Status:
+        """The service keeps videos for thirty days."""
+        response: Response = connection.get(f"{ROUTE}/{ticket['id']}")
         return status_of(
-            reply.need("data", "task_status"),
-            reply.find("data", "task_result", "videos", 0, "url"),
-            reply.find("data", "task_status_msg") or "",
-            reply.find("data", "final_unit_deduction"),
+            response.require("data", "task_status"),
+            response.find("data", "task_result", "videos", 0, "url"),
+            response.find("data", "task_status_msg") or "",
+            response.find("data", "final_unit_deduction"),
         )

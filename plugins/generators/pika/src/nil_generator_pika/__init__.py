@@ -1,4 +1,4 @@
-"""Pika, through fal.ai: its own interface is open to partners only."""
+"""Pika through fal.ai: its own API is open to partners only."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class PikaOptions(HostedOptions):
 
     model: Literal["turbo", "2.1", "2.2"] = Field("2.2", description="turbo is 2.0 turbo; 2.2 makes 10 s too.")
     resolution: Literal["720p", "1080p"] = Field("720p", description="turbo makes 720p only.")
-    base_url: Address = Field("https://queue.fal.run", description="Address of fal's queue.")
+    base_url: Address = Field("https://queue.fal.run", description="URL of fal's queue.")
 
     @model_validator(mode="after")
-    def _turbo_is_small(self) -> PikaOptions:
+    def _check_resolution(self) -> PikaOptions:
         if self.model == "turbo" and self.resolution != "720p":
             raise ValueError("turbo makes 720p only; 2.1 and 2.2 make 1080p")
         return self

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nil_core.api import GenerationRequest, letterbox
-from nil_core.hosted import Clock, FalQueue, Order, estimate, ordered_seconds
+from nil_core.hosted import Clock, FalQueue, Order, choose_seconds, price_estimate
 from nil_generator_pika import PikaOptions
 
 ROUTES = {
@@ -12,7 +12,7 @@ ROUTES = {
     "2.2": "fal-ai/pika/v2.2/image-to-video",
 }
 SECONDS = {"turbo": (5,), "2.1": (5,), "2.2": (5, 10)}
-DATED = "2026-08-13"
+PRICE_DATE = "2026-08-13"
 PRICES = {  # USD for 5 s
     ("turbo", "720p"): 0.20,
     ("2.1", "720p"): 0.40,
@@ -24,7 +24,7 @@ SIDES = {"720p": 720, "1080p": 1080}
 
 
 class Pika(FalQueue):
-    """Image-to-video at Pika: the aspect follows the image, sent square; takes seed and negative prompt."""
+    """Image-to-video at Pika: the aspect follows the image, which is sent square; takes seed and negative prompt."""
 
     name = "pika"
 
@@ -35,7 +35,7 @@ class Pika(FalQueue):
     def order(self, request: GenerationRequest) -> Order:
         """One video, of the shortest length that covers the request."""
         model, resolution = self._options.model, self._options.resolution
-        seconds = ordered_seconds(f"pika {model}", SECONDS[model], request.seconds)
+        seconds = choose_seconds(f"pika {model}", SECONDS[model], request.seconds)
         side, what = SIDES[resolution], f"pika {model} {resolution}"
         return Order(
             model=ROUTES[model],
@@ -48,7 +48,7 @@ class Pika(FalQueue):
             },
             frame=letterbox(request.first_frame, side, side, request.background),
             seconds=seconds,
-            estimate=estimate(what, seconds, PRICES[model, resolution] / 5, DATED, self._options.price),
+            estimate=price_estimate(what, seconds, PRICES[model, resolution] / 5, PRICE_DATE, self._options.price),
             seed=request.seed,
             seeded=True,
         )

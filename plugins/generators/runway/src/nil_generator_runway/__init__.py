@@ -18,7 +18,9 @@ RATIOS = {
 
 def _not_gen3(model: Any) -> Any:
     if model == "gen3a_turbo":
-        raise ValueError("Runway took Gen-3 Alpha Turbo out of its API; gen4_turbo is the nearest that can be called")
+        raise ValueError(
+            "Runway took Gen-3 Alpha Turbo out of its API; gen4_turbo is the most similar model that is left"
+        )
     return model
 
 
@@ -29,12 +31,12 @@ class RunwayOptions(HostedOptions):
         "gen4_turbo", description="gen4_turbo and gen4.5 make 2 to 10 s, veo3.1 and veo3.1_fast 4, 6 or 8 s."
     )
     ratio: str | None = Field(
-        None, description="Width:height in pixels that the model makes; default 960:960, for Veo 1280:720."
+        None, description="Width:height of the video in pixels; default 960:960, for Veo 1280:720."
     )
-    base_url: Address = Field("https://api.dev.runwayml.com", description="Address of the service.")
+    base_url: Address = Field("https://api.dev.runwayml.com", description="URL of the service.")
 
     @model_validator(mode="after")
-    def _ratio_is_on_offer(self) -> RunwayOptions:
+    def _check_ratio(self) -> RunwayOptions:
         offered = RATIOS[self.model[:4]]
         if self.ratio is not None and self.ratio not in offered:
             raise ValueError(f"{self.model} makes {', '.join(offered)}, not {self.ratio}")
@@ -42,7 +44,7 @@ class RunwayOptions(HostedOptions):
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height in pixels; the default is a square where there is one, so that no pixel is margin."""
+        """Width and height in pixels; the default is a square if the model has one, so that there is no margin."""
         width, height = (self.ratio or RATIOS[self.model[:4]][0]).split(":")
         return int(width), int(height)
 

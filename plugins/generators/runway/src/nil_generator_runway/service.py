@@ -9,34 +9,34 @@ from nil_core.api import ConfigError, GenerationRequest, letterbox
 from nil_core.hosted import (
     Clock,
     Connection,
+    ErrorResponse,
     HostedGenerator,
     Order,
-    Reply,
+    Response,
     State,
     Status,
     Ticket,
-    Verdict,
+    checked_prompt,
+    choose_seconds,
+    classify_http_error,
     data_uri,
-    estimate,
-    fitting_text,
-    judge,
-    ordered_seconds,
+    price_estimate,
 )
 from nil_generator_runway import RunwayOptions
 
 VERSION = "2024-11-06"
 IMAGE_LIMIT = 5_000_000  # bytes of the data URI
-LONGEST_PROMPT = 1000  # UTF-16 units
+MAX_PROMPT_LENGTH = 1000  # UTF-16 units
 SEEDS = 2**32
 
-DATED = "2026-08-13"
-CREDIT = 0.01  # USD
-CREDITS = {"gen4_turbo": 5, "gen4.5": 12, "veo3.1": 20, "veo3.1_fast": 10}  # per second, without sound
+PRICE_DATE = "2026-08-13"
+USD_PER_CREDIT = 0.01
+CREDITS_PER_SECOND = {"gen4_turbo": 5, "gen4.5": 12, "veo3.1": 20, "veo3.1_fast": 10}  # without sound
 SECONDS = {"gen4": tuple(range(2, 11)), "veo3": (4, 6, 8)}
 
 STATES = {
     "PENDING": State.QUEUED,
-    "THROTTLED": State.QUEUED,  # held back: too many tasks of this account run at once
+    "THROTTLED": State.QUEUED,  # too many tasks of this account run at once
     "RUNNING": State.RUNNING,
     "SUCCEEDED": State.DONE,
     "FAILED": State.FAILED,
@@ -46,11 +46,11 @@ MODERATED = ("SAFETY", "INPUT_PREPROCESSING.SAFETY")
 
 
 class Runway(HostedGenerator):
-    """Image-to-video at Runway: takes a seed; no negative prompt but for Veo."""
+    """Image-to-video at Runway: takes a seed; only Veo takes a negative prompt."""
 
     name = "runway"
     page = "https://dev.runwayml.com"
-    poll_seconds = 5.0  # the vendor's least
+    poll_seconds = 5.0  # the minimum that Runway asks for
 
     def __init__(self, options: RunwayOptions, clock: Clock | None = None) -> None:
         super().__init__(options, options.base_url, clock)
@@ -63,11 +63,11 @@ class Runway(HostedGenerator):
             ConfigError: a negative prompt for a model that takes none, or too long a video or prompt.
         """
         options, model = self._options, self._options.model
-        seconds = ordered_seconds(f"runway {model}", SECONDS[model[:4]], request.seconds)
+        seconds = choose_seconds(f"runway {model}", SECONDS[model[:4]], request.seconds)
         width, height = options.size
         body: dict[str, Any] = {
             "model": model,
-            "promptText": fitting_text(request.prompt, LONGEST_PROMPT, "runway"),
+            "promptText": checked_prompt(request.prompt, MAX_PROMPT_LENGTH, "runway"),
             "ratio": f"{width}:{height}",
             "duration": seconds,
             "seed": request.seed % SEEDS,
@@ -76,43 +76,45 @@ class Runway(HostedGenerator):
             body["audio"] = False
         if request.negative_prompt:
             if not model.startswith("veo"):
-                raise ConfigError(f"runway {model} takes no negative prompt", "leave it out, or take veo3.1")
+                raise ConfigError(f"runway {model} takes no negative prompt", "leave it out, or use veo3.1")
             body["negativePrompt"] = request.negative_prompt
         return Order(
             model=model,
             body=body,
             frame=letterbox(request.first_frame, width, height, request.background),
             seconds=seconds,
-            estimate=estimate(f"runway {model}", seconds, CREDITS[model] * CREDIT, DATED, options.price),
+            estimate=price_estimate(
+                f"runway {model}", seconds, CREDITS_PER_SECOND[model] * USD_PER_CREDIT, PRICE_DATE, options.price
+            ),
             seed=request.seed,
             seeded=True,
         )
 
     def headers(self) -> Mapping[str, str]:
-        """The key, and the version of the interface that this file is written for."""
+        """The key, and the version of the API that this client is written for."""
         key = self.keys.get("RUNWAYML_API_SECRET").get_secret_value()
         return {"Authorization": f"Bearer {key}", "X-Runway-Version": VERSION}
 
     def create(self, connection: Connection, order: Order, name: str) -> Ticket:
         """Runway has no names for tasks."""
         content = {**order.body, "promptImage": data_uri(order.frame, IMAGE_LIMIT)}
-        return {"id": connection.post("v1/image_to_video", json=content).need("id")}
+        return {"id": connection.post("v1/image_to_video", json=content).require("id")}
 
-    def look(self, connection: Connection, ticket: Ticket) -> Status:
-        """Every answer has a fresh address of the video; one lives a day or two."""
-        reply = connection.get(f"v1/tasks/{ticket['id']}")
-        state = STATES.get(reply.need("status"), State.RUNNING)
-        code = reply.find("failureCode") or ""
+    def poll(self, connection: Connection, ticket: Ticket) -> Status:
+        """Every response has a new URL of the video; one is valid for a day or two."""
+        response = connection.get(f"v1/tasks/{ticket['id']}")
+        state = STATES.get(response.require("status"), State.RUNNING)
+        code = response.find("failureCode") or ""
         if state is State.FAILED and code.startswith(MODERATED):
             state = State.MODERATED
         return Status(
             state,
-            url=reply.need("output", 0) if state is State.DONE else "",
-            words=f"{reply.find('failure') or ''} ({code})",
-            progress=reply.find("progress"),
-            cost=reply.find("cost"),
+            url=response.require("output", 0) if state is State.DONE else "",
+            message=f"{response.find('failure') or ''} ({code})",
+            progress=response.find("progress"),
+            cost=response.find("cost"),
         )
 
-    def judge(self, reply: Reply) -> Verdict | None:
-        """429 is a day's limit; too many tasks at once are no error here but THROTTLED."""
-        return judge(reply, str(reply.find("error") or reply.text))
+    def classify_error(self, response: Response) -> ErrorResponse | None:
+        """429 is the daily limit; too many tasks at once are no error but the status THROTTLED."""
+        return classify_http_error(response, str(response.find("error") or response.text))

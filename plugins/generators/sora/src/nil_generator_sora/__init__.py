@@ -1,4 +1,4 @@
-"""The protocol of OpenAI's Sora, whose own service has ended, at an address that still speaks it."""
+"""The protocol of OpenAI's Sora at the URL of another service; OpenAI's own service has ended."""
 
 from __future__ import annotations
 
@@ -16,15 +16,17 @@ class SoraOptions(HostedOptions):
     """Options of the generator ``sora``."""
 
     base_url: Address | None = Field(
-        None, description="A service that speaks /videos, e.g. https://gateway.example/v1. It must be given."
+        None, description="A service with the endpoint /videos, e.g. https://gateway.example/v1. Required."
     )
-    model: str = Field("sora-2", min_length=1, description="As the service calls it: sora-2, sora-2-pro, or its own.")
-    size: Size = Field("1280x720", description="Width x height in pixels; the large two are of sora-2-pro.")
+    model: str = Field(
+        "sora-2", min_length=1, description="Name of the model at the service: sora-2, sora-2-pro, or its own."
+    )
+    size: Size = Field("1280x720", description="Width x height in pixels; the two large ones need sora-2-pro.")
 
 
 CARD = ComponentCard(
     kind="generator",
-    summary="The protocol of OpenAI's Sora at an address of yours; OpenAI's own has ended. Paid.",
+    summary="The protocol of OpenAI's Sora at a URL of your choice; OpenAI's own service has ended. Paid.",
     target="nil_generator_sora.service:Sora",
     config=SoraOptions,
     requires=(Requirement("httpx2", "pip install 'nil-core[hosted]'"),),

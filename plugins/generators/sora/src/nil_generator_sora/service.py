@@ -1,4 +1,4 @@
-"""OpenAI's ``/videos``. Source: openai 3.54.0, in which every method of it is marked as retired."""
+"""OpenAI's ``/videos``. Source: openai 3.54.0, where all its methods are deprecated."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from nil_core.api import ConfigError, GenerationRequest, letterbox
 from nil_core.hosted import (
     Clock,
     Connection,
+    ErrorKind,
+    ErrorResponse,
     HostedGenerator,
     Order,
-    Reply,
+    Response,
     State,
     Status,
     Ticket,
-    Trouble,
-    Verdict,
-    estimate,
-    judge,
-    ordered_seconds,
+    choose_seconds,
+    classify_http_error,
+    mentions_moderation,
     png,
-    unseemly,
+    price_estimate,
 )
 from nil_generator_sora import SoraOptions
 
@@ -32,25 +32,25 @@ STATES = {
     "failed": State.FAILED,
 }
 CODES = {
-    "insufficient_quota": Trouble.CREDIT,
-    "rate_limit_exceeded": Trouble.SLOW_DOWN,
-    "moderation_blocked": Trouble.MODERATED,
-    "content_policy_violation": Trouble.MODERATED,
+    "insufficient_quota": ErrorKind.CREDIT,
+    "rate_limit_exceeded": ErrorKind.RATE_LIMIT,
+    "moderation_blocked": ErrorKind.MODERATED,
+    "content_policy_violation": ErrorKind.MODERATED,
 }
 
 
 class Sora(HostedGenerator):
-    """Image-to-video by Sora's protocol: the image has exactly the video's size; no seed, no negative prompt."""
+    """Image-to-video by Sora's protocol: the image has exactly the size of the video; no seed, no negative prompt."""
 
     name = "sora"
     page = "the service's own page"
 
     def __init__(self, options: SoraOptions, clock: Clock | None = None) -> None:
-        """Raises ConfigError without an address."""
+        """Raises ConfigError without a URL."""
         if options.base_url is None:
             raise ConfigError(
                 "OpenAI shut Sora down on 2026-09-24 (the app on 2026-04-26), and named no successor",
-                "take another generator, or a service that speaks its protocol: --set generator.base_url=https://...",
+                "use another generator, or a service with the same protocol: --set generator.base_url=https://...",
             )
         super().__init__(options, options.base_url, clock)
         self._options = options
@@ -64,44 +64,48 @@ class Sora(HostedGenerator):
         options = self._options
         if request.negative_prompt:
             raise ConfigError("sora takes no negative prompt", "leave it out")
-        seconds = ordered_seconds(f"sora {options.model}", SECONDS, request.seconds)
+        seconds = choose_seconds(f"sora {options.model}", SECONDS, request.seconds)
         width, height = map(int, options.size.split("x"))
         return Order(
             model=options.model,
             body={"model": options.model, "prompt": request.prompt, "seconds": str(seconds), "size": options.size},
             frame=letterbox(request.first_frame, width, height, request.background),
             seconds=seconds,
-            estimate=estimate(f"sora {options.model}", seconds, None, "", options.price),
+            estimate=price_estimate(f"sora {options.model}", seconds, None, "", options.price),
             seed=request.seed,
         )
 
     def headers(self) -> Mapping[str, str]:
-        """A key of its own: one for OpenAI has no business at somebody else's address."""
+        """A separate key, so that a key for OpenAI is never sent to another service."""
         return {"Authorization": f"Bearer {self.keys.get('SORA_API_KEY').get_secret_value()}"}
 
     def create(self, connection: Connection, order: Order, name: str) -> Ticket:
-        """A form with a file."""
+        """The order is a form with a file."""
         image = ("first_frame.png", png(order.frame), "image/png")
-        return {"id": connection.post("videos", data=dict(order.body), files={"input_reference": image}).need("id")}
+        return {"id": connection.post("videos", data=dict(order.body), files={"input_reference": image}).require("id")}
 
-    def look(self, connection: Connection, ticket: Ticket) -> Status:
-        """The video lies below the task, behind the same key."""
-        reply = connection.get(f"videos/{ticket['id']}")
-        state = STATES.get(reply.need("status"), State.RUNNING)
-        code, message = reply.find("error", "code") or "", reply.find("error", "message") or ""
-        if state is State.FAILED and (CODES.get(code) is Trouble.MODERATED or unseemly(message)):
+    def poll(self, connection: Connection, ticket: Ticket) -> Status:
+        """The URL of the video is below that of the task, and needs the same key."""
+        response = connection.get(f"videos/{ticket['id']}")
+        state = STATES.get(response.require("status"), State.RUNNING)
+        code, message = response.find("error", "code") or "", response.find("error", "message") or ""
+        if state is State.FAILED and (CODES.get(code) is ErrorKind.MODERATED or mentions_moderation(message)):
             state = State.MODERATED
-        progress, wait = reply.find("progress"), reply.headers.get("openai-poll-after-ms", "0")
+        progress, wait = response.find("progress"), response.headers.get("openai-poll-after-ms", "0")
         return Status(
             state,
             url=f"videos/{ticket['id']}/content",
-            words=f"{message} ({code})",
+            message=f"{message} ({code})",
             progress=None if progress is None else progress / 100,
             wait=float(wait) / 1000 if wait.isdecimal() else 0.0,
         )
 
-    def judge(self, reply: Reply) -> Verdict | None:
-        """The error's code tells an empty account from too much haste."""
-        words = reply.find("error", "message") or reply.text
-        code = reply.find("error", "code") or ""
-        return Verdict(CODES[code], words) if reply.status >= 400 and code in CODES else judge(reply, words)
+    def classify_error(self, response: Response) -> ErrorResponse | None:
+        """The error code tells an empty account from a rate limit."""
+        message = response.find("error", "message") or response.text
+        code = response.find("error", "code") or ""
+        return (
+            ErrorResponse(CODES[code], message)
+            if response.status >= 400 and code in CODES
+            else classify_http_error(response, message)
+        )

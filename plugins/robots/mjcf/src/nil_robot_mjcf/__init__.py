@@ -7,13 +7,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from nil_core.api import Capability, ComponentCard, Options, Requirement
+from nil_core.api import Capability, ComponentCard, Requirement, RobotOptions
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 
 
-class MjcfOptions(Options):
+class MjcfOptions(RobotOptions):
     """What is left unset is derived from the model (see the README)."""
 
     path: Path | None = Field(None, description="MJCF (.xml) or URDF file of the robot. It must be given.")
@@ -45,10 +45,6 @@ class MjcfOptions(Options):
     max_roll: Positive = Field(0.7, description="Fallen when the root rolls further, rad.")
     max_pitch: Positive = Field(0.7, description="Fallen when the root pitches further, rad.")
     reference_seconds: float | None = Field(None, gt=0, description="Length of a reference, s.")
-    self_collision: bool = Field(
-        False,
-        description="Let the robot's links collide with each other; off, they meet the floor only, which is faster.",
-    )
 
 
 CARD = ComponentCard(

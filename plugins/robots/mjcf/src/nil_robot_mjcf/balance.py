@@ -15,14 +15,14 @@ EFFORT = 0.02  # m/rad; so little that only angles which do not matter stay for 
 STRADDLE = 0.1  # weight of feet beneath the hips, where the file says nothing of a stance
 
 
-def balanced(
+def balance(
     model: mujoco.MjModel,
     data: mujoco.MjData,
     legs: Collection[Leg],
     fixed: Collection[int],
     narrow: bool,
 ) -> dict[str, float]:
-    """Angles (rad) of the leg joints that make a biped stand, by joint.
+    """Angles (rad) of the leg joints with which a biped stands, by joint.
 
     The center of mass comes to lie halfway between ankles and the middle of the soles, where neither heels nor toes are
     near, and weak ankles have little to hold.

@@ -1,4 +1,4 @@
-"""Reading a robot's model file, MJCF or URDF, so that everything in it has a name and every drive is an actuator."""
+"""Reads a robot's model file, MJCF or URDF. Everything in the result has a name, and every driven joint an actuator."""
 
 from __future__ import annotations
 

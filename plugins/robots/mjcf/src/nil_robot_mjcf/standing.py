@@ -18,7 +18,7 @@ SLACK = 1e-3  # rad beyond a joint's limit that rounding explains
 NEAR_FLOOR = 0.05  # of the standing height
 LEVEL = 0.02  # of the standing height; feet that differ by less stand on one floor
 ASKEW = 0.5  # rad; feet may be placed a little unevenly, but a robot that faces y is built that way
-SHORTEST_TOE = 0.01  # m; soles centerd under their ankles do not tell front from back, and then x is taken for it
+SHORTEST_TOE = 0.01  # m; soles centered under their ankles do not tell front from back, and then x is taken for it
 ROOM = 1.1  # of the camera's distance
 HALF_VIEW = np.radians(22.5)
 OBLIQUE_VIEW, HIGH_OBLIQUE_VIEW = (55.0, -15.0), (55.0, -20.0)  # degrees, on two feet and on more; from the side, legs
@@ -26,13 +26,24 @@ OBLIQUE_VIEW, HIGH_OBLIQUE_VIEW = (55.0, -15.0), (55.0, -20.0)  # degrees, on tw
 SECONDS, SECONDS_ON_TWO_FEET = 2.5, 4.0  # of a reference
 
 
-def keyframe_pose(model: mujoco.MjModel, root: str) -> tuple[dict[str, float], Doubles, str]:
-    """The standing pose that the file gives.
+@dataclass(frozen=True)
+class HomePose:
+    """The standing pose that a model file gives.
 
-    Returns:
-        hinge and slide joints of the robot that do not stand at 0 (rad, m), the root's quaternion (4,), and where it is
-        from: the keyframe called home, stand or standing, else the first one, else the model's own pose with every
-        joint moved within its limits.
+    Attributes:
+        joints: hinge and slide joints of the robot that do not stand at 0, to rad or m.
+        orientation: (4,) quaternion of the root.
+        source: where it is from, in words.
+    """
+
+    joints: dict[str, float]
+    orientation: Doubles
+    source: str
+
+
+def home_pose(model: mujoco.MjModel, root: str) -> HomePose:
+    """The keyframe called home, stand or standing, else the first one, else the model's own pose with every joint
+    moved within its limits.
 
     Raises:
         DataError: the keyframe bends a joint beyond its limits.
@@ -46,15 +57,12 @@ def keyframe_pose(model: mujoco.MjModel, root: str) -> tuple[dict[str, float], D
         scalar = mujoco.mjtJoint(int(model.jnt_type[number])) in SCALAR_JOINTS
         if scalar and model.body_rootid[model.jnt_bodyid[number]] == tree:
             pose[model.joint(number).name] = float(qpos[model.jnt_qposadr[number]])
-    if key is None:
-        pose = {name: _within(model, name, angle) for name, angle in pose.items()}
-        source = OWN_POSE
-    else:
-        source = f"keyframe {names[key] or key}"
+    source = OWN_POSE if key is None else f"keyframe {names[key] or key}"
+    if key is not None:
         check_limits(model, pose, source)
-        pose = {name: _within(model, name, angle) for name, angle in pose.items()}
+    pose = {name: _within(model, name, angle) for name, angle in pose.items()}
     start = model.jnt_qposadr[model.body(root).jntadr[0]]
-    return {name: angle for name, angle in pose.items() if angle}, qpos[start + 3 : start + 7].copy(), source
+    return HomePose({name: angle for name, angle in pose.items() if angle}, qpos[start + 3 : start + 7].copy(), source)
 
 
 def check_limits(model: mujoco.MjModel, pose: Mapping[str, float], source: str) -> None:

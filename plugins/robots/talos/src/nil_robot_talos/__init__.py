@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
-from nil_core.api import Capability, ComponentCard, Options, Requirement
-
-
-class TalosOptions(Options):
-    """Options of the robot ``talos``."""
-
-    self_collision: bool = Field(
-        default=False,
-        description="Let the robot's links collide with each other; off, they meet the floor only, which is faster.",
-    )
-
+from nil_core.api import Capability, ComponentCard, Requirement, RobotOptions
 
 CARD = ComponentCard(
     kind="robot",
     summary="PAL Talos, a humanoid (24 joints, 93.3 kg).",
     target="nil_robot_talos.humanoid:Talos",
-    config=TalosOptions,
+    config=RobotOptions,
     requires=(Requirement("mujoco", "pip install 'mujoco>=3.17,<4'"),),
     capabilities=frozenset({Capability.OFFLINE}),
     license="Apache-2.0 (PAL Robotics' model, from example-robot-data)",

@@ -15,7 +15,7 @@ OTHER_STIFFNESS = 4.0  # of the torque that holds what hangs on the joint out ho
 SLOWEST, FASTEST = 20.0, 250.0  # rad/s of a joint's own oscillation; a faster one would need shorter time steps
 SATURATION = 0.02  # rad of error at which the torque limit may be reached at the earliest
 DAMPING_RATIO = 0.5
-UNLIMITED_REACH = 0.3  # rad of error at which a joint without torque limit gets one
+UNLIMITED_ERROR = 0.3  # rad of error at which the torque limit is reached of a joint that has none in the file
 ACTION_SHARE, LEAST_ACTION, LARGEST_ACTION = 0.15, 0.1, 0.5  # of the joint's range; rad
 
 

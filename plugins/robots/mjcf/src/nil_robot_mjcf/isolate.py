@@ -1,4 +1,4 @@
-"""The robot without what the file adds around it: floors, props, lights, cameras, actuators."""
+"""Removes everything from a model that is not the robot: floors, props, lights, cameras, sensors, actuators."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import warnings
 
 import mujoco
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from nil_core.api import DataError, Doubles
+from nil_robot_mjcf.skins import replace_skins
 
 # MuJoCo says so at every later compile, twice. Names stay as they are: that is the point, and nothing saves them.
 EMPTY_PREFIX = "Attaching a spec with an empty prefix"
@@ -16,9 +18,9 @@ warnings.filterwarnings("ignore", message=EMPTY_PREFIX)
 logging.getLogger("absl").addFilter(lambda record: EMPTY_PREFIX not in record.getMessage())
 
 UPRIGHT = 0.1  # rad; a root this far from the vertical gets an upright frame of its own
-LEVEL = (1.0, 0.0, 0.0, 0.0)
+IDENTITY = (1.0, 0.0, 0.0, 0.0)
 UNSEEN_GROUP = 5
-# What the file's defaults may say of actuators and geoms, and would then say of the core's.
+# Defaults in the file that would otherwise apply to the actuators and geoms that the core adds.
 ACTUATOR_DEFAULTS = (
     *("gear", "ctrllimited", "ctrlrange", "forcelimited", "forcerange", "actlimited", "actrange", "actdim", "actearly"),
     *("dyntype", "dynprm", "gaintype", "gainprm", "biastype", "biasprm", "inheritrange", "group"),
@@ -50,26 +52,24 @@ def find_root(model: mujoco.MjModel, wanted: str | None) -> str:
 
 def tilt(quaternion: Doubles) -> float:
     """Angle (rad) between a frame's z axis and the vertical."""
-    rotation = np.empty(9)
-    mujoco.mju_quat2Mat(rotation, quaternion)
-    return float(np.arccos(np.clip(rotation[8], -1, 1)))
+    return float(np.arccos(np.clip(Rotation.from_quat(quaternion, scalar_first=True).as_matrix()[2, 2], -1, 1)))
 
 
-def turned(quaternion: Doubles, heading: float) -> Doubles:
+def face_forward(quaternion: Doubles, heading: float) -> Doubles:
     """The orientation (4,), turned about the vertical so that what faced ``heading`` (rad) faces x."""
-    result = np.empty(4)
-    mujoco.mju_mulQuat(result, np.array([np.cos(heading / 2), 0, 0, -np.sin(heading / 2)]), quaternion)
+    turned = Rotation.from_euler("z", -heading) * Rotation.from_quat(quaternion, scalar_first=True)
+    result: Doubles = turned.as_quat(scalar_first=True)
     return result
 
 
-def isolate(spec: mujoco.MjSpec, root: str, standing: Doubles) -> tuple[mujoco.MjSpec, str]:
-    """Keep the robot alone, its root upright in the standing pose.
+def isolate(spec: mujoco.MjSpec, root: str, orientation: Doubles) -> tuple[mujoco.MjSpec, str]:
+    """Keep the robot alone, its root upright in the standing pose, and its skins as rigid meshes.
 
     Args:
         spec: everything in the file; used up.
         root: the body with the free joint.
-        standing: (4,) quaternion of the root in the standing pose. Where it is not (1, 0, 0, 0), because the root's own
-            axes do not point forwards, left and up, a massless body whose axes do carries the root.
+        orientation: (4,) quaternion of the root in the standing pose. Where it is not (1, 0, 0, 0), because the root's
+            own axes do not point forwards, left and up, the root becomes the child of a massless body whose axes do.
 
     Returns:
         the robot, and the name of the body with its free joint.
@@ -83,37 +83,41 @@ def isolate(spec: mujoco.MjSpec, root: str, standing: Doubles) -> tuple[mujoco.M
         spec.delete(part)
     for part in (*spec.sites, *spec.tendons):
         part.group = UNSEEN_GROUP
-    if tuple(standing) != LEVEL:
-        spec, root = _carry(spec, root, standing)
+    if tuple(orientation) != IDENTITY:
+        spec, root = _add_upright_root(spec, root, orientation)
     else:
         body = spec.body(root)
-        body.pos, body.quat = (0, 0, 0), LEVEL
+        body.pos, body.quat = (0, 0, 0), IDENTITY
         body.alt.type = mujoco.mjtOrientation.mjORIENTATION_QUAT
     _reset_defaults(spec)
-    _drop_unused_looks(spec)
+    replace_skins(spec)
+    _delete_unused_materials(spec)
     return spec, root
 
 
-def add_upright_frame(spec: mujoco.MjSpec, body: str, standing: Doubles) -> str:
-    """Name of a massless body, fixed to ``body``, whose axes are the world's where ``body`` has quaternion
-    ``standing``."""
-    inverse = np.empty(4)
-    mujoco.mju_negQuat(inverse, standing)
-    return str(spec.body(body).add_body(name=f"{body}_upright", quat=inverse).name)
+def upright_name(body: str) -> str:
+    """Name of the massless body with upright axes that belongs to a body."""
+    return f"{body}_upright"
 
 
-def _carry(spec: mujoco.MjSpec, root: str, standing: Doubles) -> tuple[mujoco.MjSpec, str]:
+def add_upright_frame(spec: mujoco.MjSpec, body: str, orientation: Doubles) -> None:
+    """Fix a massless body to ``body``, whose axes are the world's where ``body`` has quaternion ``orientation``."""
+    inverse = Rotation.from_quat(orientation, scalar_first=True).inv().as_quat(scalar_first=True)
+    spec.body(body).add_body(name=upright_name(body), quat=inverse)
+
+
+def _add_upright_root(spec: mujoco.MjSpec, root: str, orientation: Doubles) -> tuple[mujoco.MjSpec, str]:
     body = spec.body(root)
     for joint in body.joints:
         spec.delete(joint)
-    body.pos, body.quat = (0, 0, 0), standing
+    body.pos, body.quat = (0, 0, 0), orientation
     body.alt.type = mujoco.mjtOrientation.mjORIENTATION_QUAT
-    carried = mujoco.MjSpec()
-    carried.compiler.degree = spec.compiler.degree
-    carrier = carried.worldbody.add_body(name=f"{root}_upright")
-    carrier.add_freejoint(name="root")
-    carrier.add_frame().attach_body(body, "", "")
-    return carried, carrier.name
+    upright = mujoco.MjSpec()
+    upright.compiler.degree = spec.compiler.degree
+    parent = upright.worldbody.add_body(name=upright_name(root))
+    parent.add_freejoint(name="root")
+    parent.add_frame().attach_body(body, "", "")
+    return upright, parent.name
 
 
 def _reset_defaults(spec: mujoco.MjSpec) -> None:
@@ -124,9 +128,9 @@ def _reset_defaults(spec: mujoco.MjSpec) -> None:
         setattr(spec.default.geom, attribute, getattr(plain.geom, attribute))
 
 
-def _drop_unused_looks(spec: mujoco.MjSpec) -> None:
+def _delete_unused_materials(spec: mujoco.MjSpec) -> None:
     """Delete materials and textures that nothing of the robot uses: the core's floor brings its own of such names."""
-    used = {part.material for part in (*spec.geoms, *spec.skins, *spec.tendons, *spec.sites)}
+    used = {part.material for part in (*spec.geoms, *spec.tendons, *spec.sites)}
     for material in spec.materials:
         if material.name not in used:
             spec.delete(material)
