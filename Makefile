@@ -6,6 +6,7 @@ PYTHON ?= python3
 # The version the project is tested with; any torch>=2.5 serves: make run TORCH=torch
 TORCH ?= torch==2.13.0
 ARGS ?=
+PYTEST_ARGS ?=
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -20,7 +21,7 @@ run: .venv/run.stamp
 	$(BIN)/nil run $(ARGS)
 
 test: .venv/all.stamp
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 install: .venv/all.stamp
 

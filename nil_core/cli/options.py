@@ -18,6 +18,8 @@ from nil_core.presets import PRESETS
 
 
 def installed_names(kind: Kind) -> Callable[[str], list[str]]:
+    """What a shell completes: the names of installed components of a kind."""
+
     def complete(incomplete: str) -> list[str]:
         return [name for name in registry.names(kind) if name.startswith(incomplete)]
 

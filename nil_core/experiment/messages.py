@@ -81,6 +81,7 @@ def show_reward(reward: Reward, reporter: Reporter) -> None:
 
 
 def show_evaluation(rows: Mapping[str, Mapping[str, float]], reporter: Reporter) -> None:
+    """The table of an evaluation: a row for each policy."""
     names = [c for c in next(iter(rows.values())) if c in COLUMNS]
     heading = {"speed": "speed m/s", "environment_reward": "env reward", "similarity": "S_v", "iou": "IoU"}
     table = []

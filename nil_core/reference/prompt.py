@@ -6,7 +6,7 @@ from nil_core.errors import PluginError
 
 
 def prompt(robot: str, skill: str) -> str:
-    """Equation 1 of the paper: ``The {robot} agent is {skill}, camera follows.``"""
+    """``The {robot} agent is {skill}, camera follows.``, equation 1 of the paper."""
     return f"The {robot} agent is {skill}, camera follows."
 
 

@@ -1,1 +1,1 @@
-
+"""Collecting transitions, learning from them, checkpoints."""

@@ -94,9 +94,9 @@ def check_printed(shown: str, printed: str) -> None:
 
 @pytest.fixture(scope="session")
 def pages() -> list[Path]:
-    """README, changelog, and every page of docs/ and of the plugins."""
-    plugins = sorted(ROOT.glob("plugins/*/*/README.md"))
-    return [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")), *plugins]
+    """Every page that people read: those at the root, and of docs/, the examples and the plugins."""
+    patterns = ["*.md", "docs/*.md", "docs/decisions/*.md", "examples/*.md", "plugins/*/*/README.md"]
+    return [page for pattern in patterns for page in sorted(ROOT.glob(pattern))]
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -68,14 +69,15 @@ def numba_step(
             normalized=np.empty(hidden, np.float32),
             activations=np.empty(hidden, np.float32),
             inverse_stds=np.empty((len(layout), options.batch_size), np.float32),
-            norm_eps=layers[1].eps,
+            norm_eps=cast(nn.LayerNorm, layers[1]).eps,
         )
 
     actor_ensemble = ensemble(actor.layers, policy_optimizer, 1)
     critic_ensemble = ensemble(critics.layers, critic_optimizer, options.critics)
     targets = target_parameters.numpy()
     blas = ThreadpoolController().select(user_api="blas")
-    if not any(Path(gradient_step.stats.cache_path).glob("numba_kernels.gradient_step-*.nbi")):
+    cache = gradient_step.stats.cache_path
+    if not (cache and any(Path(cache).glob("numba_kernels.gradient_step-*.nbi"))):
         _log.info("compiling the gradient step for this machine: about fifteen seconds, once")
 
     def step(rows: Tensor, noise: Tensor) -> tuple[Tensor, ...]:

@@ -346,11 +346,11 @@ def tanh(x: float) -> float:
     """By one exponential, which vectorizes; ``np.tanh`` is a function call for each number."""
     exp_term = np.exp(-TWO * abs(x))
     magnitude = (ONE - exp_term) / (ONE + exp_term)
-    return -magnitude if x < ZERO else magnitude
+    return -magnitude if x < ZERO else magnitude  # type: ignore[no-any-return]  # numba makes it a float
 
 
 @compiled
-def log_std_scale_and_offset(bounds: tuple[float, float]) -> tuple[float, float]:
+def log_std_scale_and_offset(bounds: tuple[float, float]) -> tuple[np.float32, np.float32]:
     """``bounded_log_std`` is tanh(x) times the first plus the second, in float32."""
     low, high = bounds
     return np.float32((high - low) / 2), np.float32((high + low) / 2)

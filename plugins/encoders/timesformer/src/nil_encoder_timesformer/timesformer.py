@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -42,7 +43,8 @@ class TimesformerEncoder(ClipModel):
         def embed(frames: Tensor) -> Tensor:
             return pool(model(frames).last_hidden_state)
 
-        super().__init__(model, embed, model.config.num_frames, model.config.image_size, MEAN, STD, options)
+        size = cast(int, model.config.image_size)
+        super().__init__(model, embed, model.config.num_frames, size, MEAN, STD, options)
 
 
 def _load(weights: str) -> TimesformerModel:
@@ -50,7 +52,8 @@ def _load(weights: str) -> TimesformerModel:
         return random_tiny()
     folder = locate(weights, CARD.weights)
     read_config(folder, {"timesformer"})
-    return read_model(TimesformerModel, folder)
+    model: TimesformerModel = read_model(TimesformerModel, folder)
+    return model
 
 
 def random_tiny() -> TimesformerModel:

@@ -39,8 +39,10 @@ def read_index(folder: Path) -> dict[str, list[str] | str]:
         DataError: there is none.
     """
     try:
-        index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
-        return index if "_class_name" in index else {}[folder]
+        index: dict[str, list[str] | str] = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+        if "_class_name" not in index:
+            raise KeyError("_class_name")
+        return index
     except (OSError, ValueError, TypeError, KeyError):
         raise DataError(
             f"{folder} holds no pipeline: it lacks a model_index.json that can be read",

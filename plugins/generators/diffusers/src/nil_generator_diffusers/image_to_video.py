@@ -63,7 +63,8 @@ class ImageToVideo:
                 settings["negative_prompt"] = request.negative_prompt
             if model.rate:
                 settings[model.rate] = model.fps
-            arguments = ARGUMENTS.get(model.pipeline, lambda _, same: same)(ready.pipeline, dict(settings))
+            adapt = ARGUMENTS.get(model.pipeline)
+            arguments = adapt(ready.pipeline, dict(settings)) if adapt else settings
             frames = draw(ready, {"image": picture(request, width, height), **arguments}, request.seed, progress)
             facts = {"model": model.weights.name, "weights": options.weights, "seed": request.seed, **settings}
             facts |= {"diffusers": diffusers.__version__, **ready.facts()}

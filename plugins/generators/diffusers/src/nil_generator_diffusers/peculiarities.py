@@ -44,7 +44,8 @@ def penultimate_text(pipeline: Any, arguments: Arguments) -> Arguments:
         )
         with torch.no_grad():
             states = encoder(tokens.input_ids.to(pipeline._execution_device), output_hidden_states=True).hidden_states
-            return normalize(states[-2])
+            normalized: torch.Tensor = normalize(states[-2])
+            return normalized
 
     return {
         **arguments,

@@ -100,6 +100,7 @@ def step_phases(feet: Doubles) -> list[float]:
 
 
 def joints_between(model: mujoco.MjModel, root: int, foot: int, driven: Iterable[int]) -> tuple[int, ...]:
+    """Ids of the driven joints from the root to a foot, in this order."""
     joints: list[int] = []
     body = foot
     while body not in (root, 0):

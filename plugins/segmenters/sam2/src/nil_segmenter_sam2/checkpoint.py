@@ -24,7 +24,8 @@ def load_model(weights: str) -> Sam2VideoModel:
         if weights == RANDOM_TINY
         else read_model(Sam2VideoModel, locate(weights, CARD.weights), use_safetensors=True)
     )
-    return model.eval().requires_grad_(False)
+    frozen: Sam2VideoModel = model.eval().requires_grad_(False)
+    return frozen
 
 
 def _random_tiny() -> Sam2VideoModel:

@@ -65,7 +65,8 @@ def _write(frames: Frames, folder: Path) -> None:
 
 def _sizes(config: Sam2VideoConfig) -> dict[str, Any]:
     """What tells a model from the template, under the package's keys."""
-    vision, trunk = config.vision_config, config.vision_config.backbone_config
+    vision: Any = config.vision_config
+    trunk = vision.backbone_config
     return {
         "image_size": config.image_size,
         "num_maskmem": config.num_maskmem,

@@ -56,7 +56,7 @@ _POINTS = "prompt_encoder.point_embed.weight"
 def in_package(parameters: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """transformers' parameters under the package's names."""
     renamed = {_renamed(name): tensor for name, tensor in parameters.items() if name not in (COPY, _POINTS)}
-    for kind, row in enumerate(parameters[_POINTS].split(1)):
+    for kind, row in enumerate(torch.split(parameters[_POINTS], 1)):
         renamed[f"sam_prompt_encoder.point_embeddings.{kind}.weight"] = row
     return renamed
 

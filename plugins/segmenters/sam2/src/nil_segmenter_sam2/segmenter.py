@@ -62,7 +62,7 @@ def _tracker(options: Sam2Options, device: torch.device) -> Tracker:
     if options.backend == "transformers":
         from nil_segmenter_sam2.streamed import StreamedTracker
 
-        return StreamedTracker(load_model(options.weights).to(device))
+        return StreamedTracker(load_model(options.weights).to(device))  # type: ignore[arg-type]
     from nil_segmenter_sam2.packaged import PackagedTracker
 
     return PackagedTracker(load_model(options.weights), device)

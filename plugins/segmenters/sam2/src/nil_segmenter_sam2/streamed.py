@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 import torch
 from torch.nn.functional import interpolate
@@ -26,9 +27,9 @@ class StreamedTracker:
     def track(self, frames: Frames, first_mask: Masks) -> Iterator[torch.Tensor]:
         """Logits (H, W) of each frame."""
         model, size = self._model, frames.shape[1:3]
-        side, device = model.config.image_size, model.device
+        side, device = cast(int, model.config.image_size), model.device
         session = Sam2VideoInferenceSession(inference_device=device, inference_state_device=device, dtype=torch.float32)
-        session.processed_frames = PreparedFrames(frames, side, device)
+        session.processed_frames = PreparedFrames(frames, side, device)  # type: ignore[assignment]
         session.add_mask_inputs(session.obj_id_to_idx(ROBOT), 0, _square(first_mask, side))
         session.obj_with_new_inputs = [ROBOT]
         for number in range(len(frames)):
