@@ -31,7 +31,7 @@ def reference() -> Reference:
 def episode(lived: int) -> Episode:
     frames, masks = frame_times(lived + 1, (0, 0, 255))
     none = np.empty(0, np.float32)
-    return Episode(none, {}, none, none, lived < TICKS, np.zeros((lived + 1, 7)), frames, masks)
+    return Episode(none, none, {}, none, none, lived < TICKS, np.zeros((lived + 1, 7)), frames, masks)
 
 
 @pytest.mark.parametrize("lived", [TICKS, 6])

@@ -13,12 +13,13 @@ from nil_core.evaluation.rollout import Episode
 TICKS, HORIZON = 4, 8
 
 
-def episode(rewards: list[float], speed: list[float], fell: bool = False, **parts: Any) -> Episode:
+def episode(rewards: list[float], speed: list[float], fell: bool = False, **terms: Any) -> Episode:
     nothing = np.empty((0, 0, 0, 3), np.uint8)
     speeds = np.array(speed, np.float32)
     return Episode(
+        observations=np.zeros((len(speed), 3), np.float32),
         rewards=np.array(rewards, np.float32),
-        parts={name: np.array(values, np.float32) for name, values in parts.items()},
+        terms={name: np.array(values, np.float32) for name, values in terms.items()},
         speed=speeds,
         environment_reward=np.exp(-((speeds - 1.0) ** 2)),
         fell=fell,

@@ -307,9 +307,7 @@ def small_robot(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def box_source(framing: str = "box", **options: Any) -> ImitationReward:
-    built: ImitationReward = build(
-        reference(*box_framed(*small_robot(), 25.0)), framing=framing, **(QUIET | options)
-    )
+    built: ImitationReward = build(reference(*box_framed(*small_robot(), 25.0)), framing=framing, **(QUIET | options))
     return built
 
 

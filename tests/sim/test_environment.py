@@ -183,7 +183,9 @@ def test_it_goes_on_exactly_from_a_saved_state(toy: RobotScene, steps: int) -> N
             step = environment.step(action)
             measured = environment.task_.measure(environment.data)
             seen.append(environment.observe(step).tobytes() + environment.data.qpos.tobytes())
-            seen.append(b"".join(np.asarray(part).tobytes() for part in vars(measured).values()))
+            numbers = [part for part in vars(measured).values() if isinstance(part, np.ndarray)]
+            assert len(numbers) == 12
+            seen.append(b"".join(part.tobytes() for part in numbers))
         return seen
 
     assert live(resumed) == live(unbroken)
@@ -217,22 +219,43 @@ def test_torque_tilt_and_joint_speed_are_measured(toy: RobotScene) -> None:
     assert strong > 0.5
 
 
+def test_what_a_reward_term_may_read_is_measured(toy: RobotScene) -> None:
+    """Joints in the order of actions; the root's position, velocities and contacts; MuJoCo's own model and data."""
+    environment = ImitationEnvironment(plan(never_fallen(toy)), seed=0)
+    environment.reset()
+    for action in actions(10):
+        environment.step(action)
+        measured, data = environment.task_.measure(environment.data), environment.data
+        assert measured.joint_names == tuple(actuator.joint for actuator in toy.spec.actuators)
+        for name, position, velocity in zip(
+            measured.joint_names, measured.joint_position, measured.joint_velocity, strict=True
+        ):
+            assert position == data.joint(name).qpos[0] and velocity == data.joint(name).qvel[0]
+        assert np.array_equal(measured.root_position, data.qpos[:3])
+        assert np.array_equal(measured.root_velocity, data.qvel[:3])
+        assert np.array_equal(measured.root_angular_velocity, data.qvel[3:6])
+        assert measured.contacts.dtype == np.bool_
+        assert np.array_equal(measured.contacts, environment.task_.feet.loaded(data))
+        assert measured.model is toy.model and measured.data is data
+
+
 def test_feet_report_air_time_at_touch_down_and_slip_under_load(toy: RobotScene) -> None:
     environment = ImitationEnvironment(plan(never_fallen(toy), ticks=25, reset_noise=0.0), seed=0)
     environment.reset()
     feet, data = environment.task_.feet, environment.data
     assert feet.count == 4
     environment.step(np.zeros(NU))
-    speed, air = feet.watch(data, 0.04)
-    assert feet.loaded(data).all() and not air.any() and speed.max() < 0.02
+    speed, air, loaded = feet.watch(data, 0.04)
+    assert loaded.all() and feet.loaded(data).all() and not air.any() and speed.max() < 0.02
     data.qpos[2] += 0.1
     data.qvel[0] = 0.5
     flight, landed = 0, np.zeros(4)
     for _ in range(10):
         environment.step(np.zeros(NU))
-        speed, air = feet.watch(data, 0.04)
-        flight += not feet.loaded(data).any()
-        assert not speed[~feet.loaded(data)].any() and (speed[feet.loaded(data)] > 0).all()
+        speed, air, loaded = feet.watch(data, 0.04)
+        assert np.array_equal(loaded, feet.loaded(data))
+        flight += not loaded.any()
+        assert not speed[~loaded].any() and (speed[loaded] > 0).all()
         landed = np.maximum(landed, air)
     assert flight >= 2  # a fall of 0.1 m takes 0.14 s
     assert landed.min() >= 0.08 and landed.max() <= 0.2
@@ -248,7 +271,7 @@ def test_slip_is_horizontal_speed_in_meters_a_second(toy: RobotScene) -> None:
     data = environment.data
     data.qvel[:3] = 0.3, -0.4, 0.5
     mujoco.mj_forward(toy.model, data)
-    speed, _ = environment.task_.feet.watch(data, 0.04)
+    speed, _, _ = environment.task_.feet.watch(data, 0.04)
     assert np.allclose(speed, 0.5)
 
 

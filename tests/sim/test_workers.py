@@ -23,14 +23,17 @@ from nil_core.types import FallLimits
 gl.choose_backend()
 
 from nil_core.config import EnvironmentSettings  # noqa: E402
-from nil_core.sim.environment import EnvSpec, Measurements  # noqa: E402
+from nil_core.measurements import Measurements  # noqa: E402
+from nil_core.reward.terms import REGULARIZERS  # noqa: E402
+from nil_core.sim.environment import EnvSpec  # noqa: E402
 from nil_core.sim.scene import RobotScene, compose  # noqa: E402
 from nil_core.sim.vector_env import StepBuffers, VectorEnv  # noqa: E402
 
-SIZE, N, TICKS, NU, FEET = 64, 3, 6, 12, 4
+SIZE, N, TICKS, NU = 64, 3, 6, 12
+TERMS = [term.function for term in REGULARIZERS]
 OUTPUTS = [
     "observations", "final_observations", "terminated", "truncated", "ticked", "tick", "frames", "masks",
-    "start_frames", "start_masks", "measurements", "speed", "environment_reward", "qpos",
+    "start_frames", "start_masks", "state_terms", "speed", "environment_reward", "qpos",
 ]  # fmt: skip
 
 
@@ -76,7 +79,7 @@ def assert_same(one: list[dict[str, np.ndarray]], other: list[dict[str, np.ndarr
 
 @pytest.fixture
 def local(toy: RobotScene) -> Iterator[VectorEnv]:
-    with VectorEnv(plan(tumbling(toy), control_hz=50), N, workers=0, seed=3) as simulation:
+    with VectorEnv(plan(tumbling(toy), control_hz=50), N, workers=0, seed=3, state_terms=TERMS) as simulation:
         yield simulation
 
 
@@ -121,8 +124,12 @@ def test_the_mask_of_the_walking_a1_moves_and_shows_the_robot() -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_give_the_numbers_of_this_process(toy: RobotScene, workers: int) -> None:
     setting = plan(tumbling(toy), control_hz=50)
-    with VectorEnv(setting, N, 0, seed=3) as local, VectorEnv(setting, N, workers, seed=3) as apart:
-        assert (apart.observation_size, apart.feet) == (local.observation_size, local.feet) == (52, FEET)
+    with (
+        VectorEnv(setting, N, 0, seed=3, state_terms=TERMS) as local,
+        VectorEnv(setting, N, workers, seed=3, state_terms=TERMS) as apart,
+    ):
+        assert apart.observation_size == local.observation_size == 52
+        assert apart.buffers.state_terms.shape == (N, len(TERMS))
         start, other = seen(local.reset()), seen(apart.reset())
         assert all(np.array_equal(start[name], other[name]) for name in OUTPUTS)
         assert_same(life(local, range(15)), life(apart, range(15)))
@@ -147,7 +154,7 @@ def test_a_state_survives_a_checkpoint(local: VectorEnv, tmp_path: Any) -> None:
 
 def test_environments_are_alike_but_not_equal_and_the_seed_decides(toy: RobotScene) -> None:
     def start(seed: int) -> np.ndarray:
-        with VectorEnv(plan(toy), N, 0, seed, render=False, measure=False) as simulation:
+        with VectorEnv(plan(toy), N, 0, seed, render=False) as simulation:
             return simulation.reset().observations.copy()
 
     assert np.array_equal(start(3), start(3)) and not np.array_equal(start(3), start(4))
@@ -160,27 +167,44 @@ def test_what_no_weight_asks_for_is_not_done(toy: RobotScene, monkeypatch: pytes
 
     monkeypatch.setattr("nil_core.sim.local_envs.Renderer", refuse)
     monkeypatch.setattr("nil_core.sim.environment.ImitationTask.measure", refuse)
-    with VectorEnv(plan(toy), N, 0, 0, render=False, measure=False) as simulation:
+    with VectorEnv(plan(toy), N, 0, 0, render=False) as simulation:
         buffers = simulation.reset()
         for step in range(3):
             buffers = simulation.step(actions(step))
         assert buffers.observations.any() and buffers.ticked.all()
-        assert not buffers.frames.any() and not buffers.start_masks.any() and not buffers.measurements.any()
+        assert not buffers.drawn and buffers.frames.shape == (N, 0, 0, 3) and buffers.start_masks.shape == (N, 0, 0)
+        assert buffers.state_terms.shape == (N, 0)
     with pytest.raises(AssertionError, match="built"):
-        VectorEnv(plan(toy), N, 0, 0, render=True, measure=False)
-    with VectorEnv(plan(toy), N, 0, 0, render=False, measure=True) as simulation:
+        VectorEnv(plan(toy), N, 0, 0, render=True)
+    with VectorEnv(plan(toy), N, 0, 0, render=False, state_terms=TERMS[:1]) as simulation:
         simulation.reset()
         with pytest.raises(AssertionError, match="built"):
             simulation.step(actions(0))
 
 
-def test_measurements_arrive_packed(local: VectorEnv) -> None:
-    local.reset()
-    first, second = (seen(local.step(actions(step))) for step in range(2))
-    measured = Measurements.unpack(second["measurements"], NU, FEET)
-    before = np.where(first["terminated"][:, None], 0, actions(0))
-    assert np.array_equal(measured.action, actions(1)) and np.array_equal(measured.last_action, before)
-    assert measured.tilt.shape == (N, 1) and measured.foot_speed.shape == (N, FEET)
+def first_action(m: Measurements) -> float:
+    return float(m.action[0])
+
+
+def change_of_action(m: Measurements) -> float:
+    return float(np.abs(m.action - m.last_action).sum())
+
+
+def test_state_terms_are_computed_in_order_after_every_control_step(toy: RobotScene) -> None:
+    setting = plan(tumbling(toy), control_hz=50)
+    terms = [change_of_action, first_action, *TERMS]
+    with VectorEnv(setting, N, 0, seed=3, render=False, state_terms=terms) as simulation:
+        simulation.reset()
+        before, ends = np.zeros((N, NU)), 0
+        for step in range(20):
+            now = simulation.step(actions(step))
+            assert now.state_terms.dtype == np.float32
+            wanted = [np.abs(actions(step) - before).sum(axis=1), actions(step)[:, 0]]
+            assert np.allclose(now.state_terms[:, :2], np.transpose(wanted), rtol=1e-5)
+            assert np.allclose(now.state_terms[:, 3], -((actions(step) - before) ** 2).mean(axis=1), rtol=1e-5)
+            before = np.where(now.ended[:, None], 0, actions(step))
+            ends += now.ended.sum()
+        assert ends > 2
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -20,6 +20,7 @@ from nil_core.testing import ToyQuadruped
 gl.choose_backend()
 
 from nil_core.config import EnvironmentSettings, MotionSettings  # noqa: E402
+from nil_core.reward.terms import REGULARIZERS  # noqa: E402
 from nil_core.sim import vector_env, worker_process  # noqa: E402
 from nil_core.sim.base import action_base  # noqa: E402
 from nil_core.sim.buffers import SharedBuffers  # noqa: E402
@@ -30,7 +31,8 @@ from nil_core.sim.starts import Starts  # noqa: E402
 from nil_core.sim.vector_env import VectorEnv  # noqa: E402
 
 SIZE, N, TICKS, NU = 48, 3, 4, 12
-OUTPUTS = ["observations", "final_observations", "terminated", "truncated", "ticked", "tick", "measurements", "qpos"]
+TERMS = [term.function for term in REGULARIZERS]
+OUTPUTS = ["observations", "final_observations", "terminated", "truncated", "ticked", "tick", "state_terms", "qpos"]
 PICTURES = ["frames", "masks", "start_frames", "start_masks", "start_tick"]
 
 
@@ -70,7 +72,10 @@ def test_a_killed_and_a_stopped_worker_change_no_number(
     plan: EnvSpec, impatient: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     harm = {2: ("0", signal.SIGKILL), 6: ("1", signal.SIGSTOP)}
-    with VectorEnv(plan, N, 0, seed=3) as whole, VectorEnv(plan, N, 2, seed=3) as harmed:
+    with (
+        VectorEnv(plan, N, 0, seed=3, state_terms=TERMS) as whole,
+        VectorEnv(plan, N, 2, seed=3, state_terms=TERMS) as harmed,
+    ):
         victims = [process("simulation worker 0"), process("simulation worker 1")]
         for step, (one, other) in enumerate(zip(life(whole, 9, {}), life(harmed, 9, harm), strict=True)):
             for name in one:
@@ -146,20 +151,22 @@ def test_one_that_cannot_even_start_is_not_tried_again(
 
 def test_a_step_cut_off_anywhere_leaves_the_states_it_began_from(plan: EnvSpec) -> None:
     """As a killed worker would: some environments have stepped, and some of their states are written."""
-    memory = SharedBuffers.reserve(ImitationEnvironment(plan, 0), 2, bytearray)
-    buffers, states = memory.buffers(), memory.states()
+    memory = SharedBuffers.reserve(ImitationEnvironment(plan, 0), 2, len(TERMS), False, bytearray)
+    buffers, states = memory.step_buffers(), memory.states()
     states[0] = [ImitationEnvironment(plan, seed).state() for seed in range(2)]
-    batch = LocalEnvs(plan, buffers, render=False, measure=False)
+    batch = LocalEnvs(plan, buffers, render=False, state_terms=TERMS)
     batch.execute("restore", states, 0)
     batch.execute("reset", states, 1)
     begun = states[0].copy()
     buffers.actions[:] = actions(0)[:2]
     batch.execute("step", states, 0)
     done, led_to = buffers.observations.copy(), states[1].copy()
+    measured = buffers.state_terms.copy()
     assert np.array_equal(states[0], begun) and not np.array_equal(led_to, begun)
     states[1, 0] = np.zeros((), states.dtype)
-    again = LocalEnvs(plan, buffers, render=False, measure=False)
+    again = LocalEnvs(plan, buffers, render=False, state_terms=TERMS)
     again.restore(states[0])
-    buffers.observations[:] = 0
+    buffers.observations[:] = buffers.state_terms[:] = 0
     again.execute("step", states, 0)
     assert np.array_equal(buffers.observations, done) and np.array_equal(states[1], led_to)
+    assert measured.any() and np.array_equal(buffers.state_terms, measured)

@@ -28,8 +28,11 @@ def agent(action_size: int = 2) -> Agent:
 
 
 def state(step: int) -> LoopState:
-    arrays = {"pending.actions": np.arange(6.0).reshape(2, 3), "environment.0.masks": np.array([True, False])}
-    return LoopState(step, {"best": -np.inf, "tally": {"sums": {"reward": [0.1 + 0.2, 3]}}}, arrays)
+    arrays = {
+        "collector.running.actions": np.arange(6.0).reshape(2, 3),
+        "collector.waiting.mask": np.array([True, False]),
+    }
+    return LoopState(step, {"best": -np.inf, "metrics": {"sums": {"reward": [0.1 + 0.2, 3]}}}, arrays)
 
 
 def test_state_and_agent_come_back_exactly(tmp_path: Path) -> None:

@@ -17,25 +17,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nil_core.errors import MachineError, RunError
-from nil_core.experiment import run_folder
 from nil_core.sim import gl
-from nil_core.storage import log
+from nil_core.storage import log, run_folder
 from nil_core.storage.atomic import read_arrays, write_arrays
 from nil_core.storage.run_folder import RunFolder
 from nil_core.testing import ToyQuadruped
-from nil_core.types import Floats, Transitions
+from nil_core.types import Floats, RewardSpec, Transitions
 
 gl.choose_backend()
 
 from nil_core.config import RunConfig  # noqa: E402
 from nil_core.hooks import Hooks  # noqa: E402
 from nil_core.reporting import Silent  # noqa: E402
+from nil_core.reward.cards import ImitationOptions  # noqa: E402
 from nil_core.reward.imitation import ImitationReward  # noqa: E402
 from nil_core.sim.environment import EnvSpec  # noqa: E402
 from nil_core.sim.scene import RobotScene, compose  # noqa: E402
 from nil_core.sim.vector_env import VectorEnv  # noqa: E402
 from nil_core.train import checkpoint  # noqa: E402
-from nil_core.train.loop import Parts, TrainingLoop  # noqa: E402
+from nil_core.train.loop import LoopComponents, TrainingLoop  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
@@ -43,7 +43,7 @@ TICKS, STEPS = 5, 40
 CONFIG = RunConfig(
     steps=STEPS,
     environment={"control_hz": 50.0, "tick_hz": 25.0, "reset_noise": 0.05, "observation": {"preview": 0}},
-    reward={"video": 0, "iou": 0},
+    reward={"name": "imitation", "video": 0, "iou": 0},
     simulation={"num_envs": 2, "workers": 0},
     training={"log_every": 8, "eval_every": 12, "checkpoint_every": 10, "keep": 1, "encode_ticks": 2},
 )
@@ -85,12 +85,16 @@ def scene() -> RobotScene:
 def learn(scene: RobotScene, path: Path, config: RunConfig = CONFIG) -> None:
     """Begin the run in a folder, or go on with it."""
     plan = EnvSpec(scene, config.environment, TICKS, np.zeros((TICKS + 1, 0), np.float32), 0.8)
-    with VectorEnv(plan, config.simulation.num_envs, 0, seed=0, render=False) as simulation:
+    num_envs = config.simulation.num_envs
+    reward = ImitationReward(
+        ImitationOptions(**config.reward.options),
+        RewardSpec(None, num_envs, "whole", lambda: None),  # type: ignore[arg-type]
+    )
+    terms = [term.function for term in reward.state_terms]
+    with VectorEnv(plan, num_envs, 0, seed=0, render=False, state_terms=terms) as env:
         agent = Learner()
-        source = ImitationReward(None, config.reward, None, simulation.num_envs, 12, simulation.feet)
         evaluate = lambda: {"return": float(agent.weight[0])}  # noqa: E731
-        parts = Parts(agent, simulation, source, evaluate, Hooks(), Silent())
-        loop = TrainingLoop(RunFolder(path), config, parts)
+        loop = TrainingLoop(RunFolder(path), config, LoopComponents(agent, env, reward, evaluate, Hooks(), Silent()))
         loop.resume()
         assert loop.run()
 
@@ -185,7 +189,7 @@ def test_a_disk_that_is_full_from_some_moment_on(
 def test_a_checkpoint_of_other_environments_is_refused(scene: RobotScene, unbroken: Path, tmp_path: Path) -> None:
     more = CONFIG.model_copy(update={"simulation": CONFIG.simulation.model_copy(update={"num_envs": 3})})
     before = sorted(unbroken.rglob("*"))
-    with pytest.raises(RunError, match=r"2 environments .* config's are 3") as caught:
+    with pytest.raises(RunError, match=r"other environments than the config's: 2 environments .* not 3") as caught:
         learn(scene, unbroken, more)
     assert "simulation.num_envs" in caught.value.hint
     assert sorted(unbroken.rglob("*")) == before

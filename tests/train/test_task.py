@@ -163,8 +163,11 @@ def test_another_plan_or_environment_is_refused(tmp_path: Path) -> None:
 
 def test_a_reward_that_is_no_number_ends_the_run(tmp_path: Path) -> None:
     class Broken(Slide):
+        steps_left = 40  # more than the first evaluation takes
+
         def step(self, action: np.ndarray) -> dm_env.TimeStep:
-            return super().step(action)._replace(reward=np.nan if len(self.forces) > 8 else 0.0)
+            Broken.steps_left -= 1
+            return super().step(action)._replace(reward=np.nan if Broken.steps_left < 0 else 0.0)
 
     with pytest.raises(NumericalError, match="not a number"):
         run(tmp_path, 60, Broken)
