@@ -218,8 +218,14 @@ class EvaluationSettings(Section):
 class RunConfig(Section):
     """Everything a run is determined by. ``RunConfig()`` is the default ``nil run``.
 
-    Component fields take a name or a table: ``RunConfig(robot="a1", agent={"name": "sac", "gamma": 0.95})``.
+    Component fields take a name or a table: ``RunConfig(robot="a1", agent={"name": "sac", "gamma": 0.95})``; a table
+    without a name is of the default component.
     """
+
+    RENAMED: ClassVar[Mapping[str, str]] = {
+        "environment.terminal_value": "reward.terminal_value",
+        "simulation.environments": "simulation.num_envs",
+    }
 
     skill: str = Field("walking", min_length=1, description="what the robot shall do: the verb of the prompt")
     prompt: str | None = Field(None, description="the whole sentence, instead of the paper's equation 1")
@@ -245,6 +251,17 @@ class RunConfig(Section):
     simulation: SimulationSettings = SimulationSettings()
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_components(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        named = dict(value)
+        for kind in KINDS:
+            if isinstance(named.get(kind), Mapping):
+                named[kind] = {"name": cls.model_fields[kind].default.name, **named[kind]}
+        return named
 
     @field_validator("track", mode="before")
     @classmethod

@@ -188,7 +188,7 @@ class RobotSpec:
     fall: FallLimits
     control_hz: float = 100.0
     reference_seconds: float = 2.5
-    learning_steps: int = 60_000
+    learning_steps: int = 80_000
 
 
 @runtime_checkable

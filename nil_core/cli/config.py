@@ -25,6 +25,7 @@ def show(
     segmenter: o.Segmenter = None,
     robot: o.Robot = None,
     agent: o.Agent = None,
+    reward: o.Reward = None,
     skill: o.Skill = None,
     prompt: o.Prompt = None,
     seed: o.Seed = None,
@@ -40,7 +41,7 @@ def show(
 
     resolved = o.resolved(
         preset, config, set_, generator=generator, encoder=encoder, segmenter=segmenter, robot=robot, agent=agent,
-        skill=skill, prompt=prompt, seed=seed, steps=steps,
+        reward=reward, skill=skill, prompt=prompt, seed=seed, steps=steps,
     )  # fmt: skip
     tree = resolved.config.model_dump()
     for kind, chosen in choose(resolved.config).items():

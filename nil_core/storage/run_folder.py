@@ -15,7 +15,7 @@ from nil_core.config import RunConfig, validate
 from nil_core.errors import RunError
 from nil_core.storage.atomic import explain_os_errors, write_json, write_text, writing
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)

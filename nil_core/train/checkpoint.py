@@ -15,7 +15,7 @@ from nil_core.errors import RunError
 from nil_core.interfaces import Agent
 from nil_core.storage.atomic import explain_os_errors, read_arrays, write_arrays, write_json, writing
 
-FORMAT = 2
+FORMAT = 3
 BEST = "best"
 FAILED = "failed"
 """Where a run ends that met a NaN: to be looked at, never gone on from."""

@@ -50,7 +50,7 @@ SPEC = RobotSpec(
     feet=tuple(f"{leg}_foot" for leg in LEGS),
     camera=Camera(distance=1.2, height=0.18, azimuth=55.0, elevation=-20.0),
     fall=FallLimits(min_height=STANDING_HEIGHT - 0.13),
-    learning_steps=15_000,
+    learning_steps=12_000,
 )
 
 
