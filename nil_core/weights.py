@@ -1,4 +1,4 @@
-"""Where pretrained weights lie, how they come, and what they are. The side door of plugins that load some.
+"""Where pretrained weights are stored, how they are fetched, and what they are. For plugins that load some.
 
 A run never downloads: :func:`locate` finds what is here or says how to get it, ``nil models fetch`` (:func:`fetch`)
 gets it. Needs the extra ``nil-core[weights]``, except for local folders.
@@ -88,7 +88,7 @@ def fetch(weights: str, known: tuple[Weights, ...]) -> Path:
         raise DataError(
             f"the hub has no model {name}, or it is private", "nil models list; private: set HF_TOKEN"
         ) from None
-    except (OSError, hub.errors.HTTPError) as error:  # HTTPError: of whichever library the hub's client speaks with
+    except (OSError, hub.errors.HTTPError) as error:  # HTTPError: of whichever HTTP library the hub's client uses
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             raise MachineError(
                 f"no room on the disk for {name}", "free some, or set HF_HOME to a larger disk"

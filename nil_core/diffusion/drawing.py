@@ -1,4 +1,4 @@
-"""Running a pipeline: seeded, with its progress told, its result checked."""
+"""Running a pipeline: seeded, with its progress reported, its result checked."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def draw(loaded: Loaded, arguments: Mapping[str, Any], seed: int, progress: Prog
         loaded: the pipeline.
         arguments: of its call; output type and random numbers are added here.
         seed: the same seed draws the same video on the same machine.
-        progress: told after every denoising step. What it raises (Ctrl-C too) ends the drawing.
+        progress: called after every denoising step. What it raises (Ctrl-C too) ends the drawing.
 
     Returns:
         uint8 (T, H, W, 3).

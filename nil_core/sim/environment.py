@@ -149,7 +149,7 @@ class ImitationTask(control.Task):
         return 0.0 if failed else 1.0
 
     def measure(self, data: mujoco.MjData) -> Measurements:
-        """What the reward's state terms are made of, after a step. Feet are watched over time: call it once per control step."""
+        """What the reward's state terms are made of. It follows feet over time: call it once per control step."""
         scene = self.plan.scene
         speed, air, contacts = self.feet.watch(data, 1.0 / self.plan.settings.control_hz)
         upright = data.xmat[self.observer.torso][8]
