@@ -31,7 +31,8 @@ class HogEncoder:
     and interpolated linearly between the two nearest bins. Without interpolation a vertical edge, the most common one
     on a standing robot, would be exactly at the border of the first and the last bin, where rounding decides. Every
     2 x 2 cells are a block, normalized to unit length unless it is nearly empty; the features of a frame are its
-    blocks, row by row. Norms are plain L2: Dalal and Triggs found the clipped L2-Hys no better, and it needs two more passes.
+    blocks, row by row. Norms are plain L2: Dalal and Triggs found the clipped L2-Hys no better, and it needs two more
+    passes.
 
     Attributes:
         clip_length: L, frames in a clip.

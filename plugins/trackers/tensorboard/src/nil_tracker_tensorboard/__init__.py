@@ -46,9 +46,9 @@ class TensorBoard:
     def video_written(self, path: Path, kind: str) -> None:
         """The video as GIF, which TensorBoard shows."""
         if self._events is not None:
-            from nil_tracker_tensorboard.pictures import gif
+            from nil_tracker_tensorboard.gif import gif
 
-            self._events.picture(f"videos/{kind}", gif(path), self._step())
+            self._events.image(f"videos/{kind}", gif(path), self._step())
 
     @hookimpl
     def run_finished(self, folder: Path, summary: Mapping[str, Any]) -> None:
@@ -57,7 +57,7 @@ class TensorBoard:
             return
         step = self._step()
         if (folder / "curve.png").exists():
-            self._events.picture("curve", (folder / "curve.png").read_bytes(), step)
+            self._events.image("curve", (folder / "curve.png").read_bytes(), step)
         if "policies" in summary:
             self._events.text("table", _table(summary["policies"]), step)
         self._events.text("end", summary.get("state", "finished"), step)

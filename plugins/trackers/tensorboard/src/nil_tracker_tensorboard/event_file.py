@@ -44,12 +44,12 @@ class EventFile:
         tensor = make_tensor_proto(np.array([markdown.encode()], dtype=object))
         self._add([Summary.Value(tag=tag, metadata=metadata, tensor=tensor)], step)
 
-    def picture(self, tag: str, encoded: bytes, step: int) -> None:
+    def image(self, tag: str, encoded: bytes, step: int) -> None:
         """Write an image, as the content of a PNG or GIF file."""
         with Image.open(io.BytesIO(encoded)) as opened:
             width, height = opened.size
-        picture = Summary.Image(width=width, height=height, colorspace=3, encoded_image_string=encoded)
-        self._add([Summary.Value(tag=tag, image=picture)], step)
+        image = Summary.Image(width=width, height=height, colorspace=3, encoded_image_string=encoded)
+        self._add([Summary.Value(tag=tag, image=image)], step)
 
     def _add(self, values: list[Summary.Value], step: int) -> None:
         self._write(Event(step=step, summary=Summary(value=values)))
