@@ -1,4 +1,4 @@
-"""Memory that environments share with the process that steps them: the arrays of a step, and their states."""
+"""SharedBuffers that environments share with the process that steps them: the arrays of a step, and their states."""
 
 from __future__ import annotations
 
