@@ -53,8 +53,8 @@ def run(
         given = {
             "--generator": generator, "--encoder": encoder, "--segmenter": segmenter, "--robot": robot,
             "--agent": agent, "--reward": reward, "--skill": skill, "--prompt": prompt,
-            "--negative-prompt": negative_prompt, "--seed": seed, "--track": track, "--preset": preset, "--config": config, "--set": set_,
-            "--reference": reference, "--out": out,
+            "--negative-prompt": negative_prompt, "--seed": seed, "--track": track, "--preset": preset,
+            "--config": config, "--set": set_, "--reference": reference, "--out": out,
         }  # fmt: skip
         if extra := [name for name, value in given.items() if value is not None and value != []]:
             raise ConfigError(

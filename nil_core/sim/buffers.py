@@ -1,4 +1,4 @@
-"""SharedBuffers that environments share with the process that steps them: the arrays of a step, and their states."""
+"""Memory that environments share with the process that steps them: the arrays of a step, and their states."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ class StepBuffers:
 class SharedBuffers:
     """Room for the buffers and states of N environments, which worker processes can share.
 
-    There are two buffers of states, used in turn: the states after a step are written beside those before it, so that an
-    interrupted step can be repeated. They cost 1 to 3 kB for each environment and buffer; a frame of 128 px with its
+    There are two buffers of states, used in turn: the states after a step are written beside those before it, so that
+    an interrupted step can be repeated. They cost 1 to 3 kB for each environment and buffer; a frame of 128 px with its
     mask is 64 kB.
 
     Attributes:
@@ -115,7 +115,7 @@ class SharedBuffers:
 def _layout(
     like: ImitationEnvironment, num_envs: int, terms: int, render: bool
 ) -> dict[str, tuple[tuple[int, ...], npt.DTypeLike]]:
-    scene, task = like.plan.scene, like.task_
+    scene, task = like.env_spec.scene, like.task_
     size, model = scene.render_size if render else 0, scene.model
     each: dict[str, tuple[tuple[int, ...], npt.DTypeLike]] = {
         "actions": ((model.nu,), np.float32),

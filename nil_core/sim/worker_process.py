@@ -72,7 +72,7 @@ class Worker:
         return self._process.pid
 
     def send(self, command: str, buffer_index: int) -> None:
-        """Send a command of :meth:`nil_core.sim.local_envs.LocalEnvs.execute`; a lost worker shows in :meth:`receive`."""
+        """Send a command of :meth:`nil_core.sim.local_envs.LocalEnvs.execute`; a lost one shows in :meth:`receive`."""
         with contextlib.suppress(OSError):
             self._pipe.send((command, buffer_index))
 
