@@ -48,11 +48,11 @@ __all__ = [
     "Result",
     "RunConfig",
     "Several",
+    "TaskSettings",
     "evaluate",
     "generate",
     "generate_several",
-    "TaskSettings",
-    "train_on_task",
     "resume",
     "run",
+    "train_on_task",
 ]

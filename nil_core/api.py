@@ -1,6 +1,6 @@
-"""The one door for plugins: everything a plugin may use of the core, and nothing else.
+"""The public interface for plugins: everything a plugin may use of the core, and nothing else.
 
-(The side doors: ``nil_core.learning`` for torch agents, ``nil_core.hosted`` for hosted generators, ``nil_core.weights``
+(Beside it: ``nil_core.learning`` for torch agents, ``nil_core.hosted`` for hosted generators, ``nil_core.weights``
 for what loads pretrained weights.)
 Importing this module imports numpy, pydantic and pluggy only; the heavier helpers arrive when first touched.
 """
@@ -107,6 +107,7 @@ __all__ = [
     "ComponentCard",
     "ConfigError",
     "ControlMode",
+    "CropBox",
     "DataError",
     "Doubles",
     "Estimate",
@@ -143,7 +144,6 @@ __all__ = [
     "VideoEncoder",
     "VideoGenerator",
     "Weights",
-    "CropBox",
     "central_square",
     "find_device",
     "letterbox",

@@ -1,4 +1,4 @@
-"""Agents that learn nothing: what a trained policy must beat. Built in, so that every report has its floors."""
+"""Agents that learn nothing: what a trained policy must beat. Built in, so that every report has its baselines."""
 
 from __future__ import annotations
 
@@ -38,23 +38,23 @@ class ZeroAgent:
         return np.zeros((len(observations), self.action_size), np.float32)
 
     def observe(self, transitions: Transitions) -> None:
-        """Forget them."""
+        """Ignore them."""
 
     def update(self, steps: int) -> Mapping[str, float]:
         """Learn nothing."""
         return {}
 
     def save(self, folder: Path) -> None:
-        """Write ``floor.json``: whose it is, and what :meth:`state` says."""
-        (folder / "floor.json").write_text(json.dumps(self._identity() | {"state": self.state()}))
+        """Write ``baseline.json``: whose it is, and what :meth:`state` says."""
+        (folder / "baseline.json").write_text(json.dumps(self._identity() | {"state": self.state()}))
 
     def load(self, folder: Path) -> None:
-        """Read ``floor.json``.
+        """Read ``baseline.json``.
 
         Raises:
             RunError: it is missing, unreadable, another agent's or of another action size.
         """
-        path = folder / "floor.json"
+        path = folder / "baseline.json"
         try:
             saved = json.loads(path.read_text())
             if {key: saved.get(key) for key in self._identity()} != self._identity():

@@ -224,7 +224,7 @@ class RunConfig(Section):
 
     RENAMED: ClassVar[Mapping[str, str]] = {
         "environment.terminal_value": "reward.terminal_value",
-        "simulation.num_envs": "simulation.num_envs",
+        "simulation.environments": "simulation.num_envs",
     }
 
     skill: str = Field("walking", min_length=1, description="what the robot shall do: the verb of the prompt")

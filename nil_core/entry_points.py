@@ -83,7 +83,7 @@ def load(entry: Entry, path: str = "") -> Any:
 def plugin_errors(entry: Entry, doing: str) -> Iterator[None]:
     """Turn whatever a plugin's code raises into a one-line :class:`PluginError` that names the plugin.
 
-    ``KeyboardInterrupt`` is the user's and a ``NilError`` already speaks to a person: both pass.
+    ``KeyboardInterrupt`` is the user's and a ``NilError`` is already meant for a person: both pass.
     """
     try:
         yield

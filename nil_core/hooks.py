@@ -1,9 +1,9 @@
 """Telling everyone: events of a run, for trackers, viewers and uploaders; and extra commands.
 
 A hook is an object with any of the methods of :class:`HookSpecs`, marked with pluggy's marker for the project ``nil``
-and named in the entry-point group ``nil.hooks``. What is installed is told of every run; a hook that tells others
-should do so only where ``config["track"]`` names it. A method may leave out arguments it does not need. A whole
-tracker::
+and named in the entry-point group ``nil.hooks``. Every installed hook is called in every run; one that sends data to
+others should do so only where ``config["track"]`` names it. A method may leave out arguments it does not need. A
+whole tracker::
 
     # src/my_tracker/__init__.py
     import pluggy

@@ -113,7 +113,7 @@ class Segmenter(Protocol):
             bool (T, H, W), true where the robot is.
 
         Raises:
-            DataError: no robot can be told from the background.
+            DataError: no robot can be distinguished from the background.
         """
         ...
 

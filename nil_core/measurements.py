@@ -26,7 +26,7 @@ class Measurements:
         joint_names: nu names, in the order of actions.
         joint_position: (..., nu) rad.
         root_position: (..., 3) m.
-        root_velocity: (..., 3) m/s, in the experiment.
+        root_velocity: (..., 3) m/s, in the world.
         root_angular_velocity: (..., 3) rad/s, in the root's own frame.
         contacts: bool (..., F), which feet carry load.
         model, data: ``mujoco.MjModel`` and ``mujoco.MjData``, to be read only.

@@ -55,4 +55,4 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
         "reward": {"similarity": "l2", "scale": "raw"},
     },
 }
-"""Preset to the nested values it sets; the first is where a run starts unless told otherwise."""
+"""Preset to the nested values it sets; the first is the default."""

@@ -195,7 +195,7 @@ def _card(kind: Kind, entry: Entry) -> ComponentCard:
         raise broken(entry, f"{entry.value} is no ComponentCard but of type {type(found).__name__}", ask)
     if found.api != API_VERSION:
         stale = entry.distribution if found.api < API_VERSION else "nil-core"
-        why = f"written for plugin API {found.api}, this nil-core speaks {API_VERSION}"
+        why = f"written for plugin API {found.api}, this nil-core has {API_VERSION}"
         raise broken(entry, why, f"pip install --upgrade {stale}")
     if found.kind != kind:
         raise broken(entry, f"its card says it is of kind {found.kind!r}", ask)

@@ -1,4 +1,4 @@
-"""What a run tells whoever watches. The command line draws it; scripts and notebooks get plain lines, or silence."""
+"""How a run reports to a person: the command line draws it, scripts and notebooks get plain lines or nothing."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from nil_core.time_shares import briefly
 
 
 class Reporter(Protocol):
-    """The ears of a run. Every method returns at once and never raises."""
+    """Receives what a run reports. Every method returns at once and never raises."""
 
     def say(self, text: str) -> None:
-        """A line worth keeping."""
+        """A line of information."""
         ...
 
     def warn(self, text: str) -> None:
-        """A line worth noticing."""
+        """A warning."""
         ...
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

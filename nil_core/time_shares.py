@@ -18,7 +18,7 @@ WAITED_FOR = ("render", "physics")
 
 
 def shares(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """What of the wall time each part took, as the learning process lived it.
+    """What of the wall time each part took, as the learning process spent it.
 
     Worker processes simulate in the shadow of encoding and learning, so of rendering and physics only that counts for
     which this process had to ``wait``: it is divided between them as the workers' own time is.
@@ -45,15 +45,15 @@ def shares(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
 
 
 def briefly(rates: Mapping[str, float]) -> str:
-    """The three largest of the :func:`shares` among what a reporter is told; the first bounds the run."""
+    """The three largest of the :func:`shares` among a reporter's rates; the first bounds the run."""
     return ", ".join([f"{name} {share:.0%}" for name, share in rates.items() if name in PARTS][:3])
 
 
 def in_words(parts: Mapping[str, float]) -> str:
     """A sentence of some :func:`shares`."""
-    told = [
+    parts_in_words = [
         f"{'waiting for ' if name in WAITED_FOR else ''}{PARTS[name]} {share:.0%}"
         for name, share in parts.items()
         if share >= 0.005
     ]
-    return f"{', '.join(told)}; {PARTS[next(iter(parts))]} bounds the run"
+    return f"{', '.join(parts_in_words)}; {PARTS[next(iter(parts))]} bounds the run"

@@ -215,7 +215,7 @@ class Scene(Protocol):
 
         Args:
             qpos: float64 (T, nq).
-            progress: told after every frame.
+            progress: called after every frame.
 
         Returns:
             frames uint8 (T, S, S, 3) and masks bool (T, S, S), S the run's render size.

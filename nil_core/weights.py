@@ -1,7 +1,7 @@
-"""Where pretrained weights lie, how they come, and what they are. The side door of plugins that load some.
+"""Pretrained weights: finding, downloading and identifying them. For plugins that load some.
 
-A run never downloads: :func:`locate` finds what is here or says how to get it, ``nil models fetch`` (:func:`fetch`)
-gets it. Needs the extra ``nil-core[weights]``, except for local folders.
+A run never downloads: :func:`locate` finds local weights or says how to get them, ``nil models fetch`` (:func:`fetch`)
+downloads them. Needs the extra ``nil-core[weights]``, except for local folders.
 """
 
 from __future__ import annotations
@@ -18,93 +18,93 @@ from nil_core.errors import DataError, MachineError
 from nil_core.storage.paths import cache_root
 
 RANDOM_TINY = "random-tiny"
-"""The weights that are none: the real architecture, small, with random numbers, for tests and dry runs."""
+"""Name of weights that are not loaded: a small model of the same architecture with random parameters, for tests."""
 
 FORMATS = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".onnx")
-OLDER = ["*.bin", "*.h5", "*.msgpack", "*.ot", "*.onnx"]
-"""What a repository offers beside its safetensors, and what is left there."""
+OLDER_FORMATS = ["*.bin", "*.h5", "*.msgpack", "*.ot", "*.onnx"]
+"""Files that are not downloaded if a repository also has safetensors."""
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def locate(weights: str, known: tuple[Weights, ...]) -> Path:
-    """The folder that holds the weights. Never downloads.
+    """The folder with the weights. Never downloads.
 
     Args:
         weights: a short name of ``known``, any id of the hub, or a local folder.
-        known: those of the component's card.
+        known: the weights on the component's card.
 
     Returns:
         the local folder as given, or the snapshot in the hub's cache.
 
     Raises:
-        DataError: no such name or folder, or not (wholly) in the cache; the hint is the command that fetches it.
+        DataError: no such name or folder, or not completely in the cache; the hint is the command that downloads it.
         MachineError: huggingface_hub is not installed.
     """
-    asked = _asked(weights, known)
-    if isinstance(asked, Path):
-        return asked
+    model = _resolve(weights, known)
+    if isinstance(model, Path):
+        return model
     hub = _hub()
     try:
-        folder = Path(hub.snapshot_download(asked.repository, local_files_only=True, **_selection(asked)))
+        folder = Path(hub.snapshot_download(model.repository, local_files_only=True, **_selection(model)))
     except hub.errors.LocalEntryNotFoundError:
-        raise _missing(asked) from None
+        raise _missing(model) from None
     if not _holds_weights(folder):
-        raise _missing(asked)
+        raise _missing(model)
     return folder
 
 
 def fetch(weights: str, known: tuple[Weights, ...]) -> Path:
-    """Download weights into the hub's cache, or find that they are there. Shows the hub's own progress bars.
+    """Download weights into the hub's cache, if they are not there. Shows the progress bars of huggingface_hub.
 
-    What was interrupted goes on at the next call: finished files are kept, a file begun is begun again.
+    An interrupted download continues at the next call: complete files are kept, incomplete ones start again.
 
     Args:
-        weights: as for :func:`locate`.
-        known: as for :func:`locate`.
+        weights: as in :func:`locate`.
+        known: as in :func:`locate`.
 
     Returns:
-        the folder, as :func:`locate` gives it afterwards.
+        the folder, as :func:`locate` returns it afterwards.
 
     Raises:
-        DataError: the hub has no such model, does not give it to everybody, or cannot be reached.
+        DataError: the hub has no such model, its terms were not accepted, or the hub cannot be reached.
         MachineError: the disk is full, or huggingface_hub is not installed.
     """
-    asked = _asked(weights, known)
-    if isinstance(asked, Path):
-        return asked
-    hub, name = _hub(), asked.repository
-    by_hand = f"or copy its folder here from another machine, and name the folder instead of {asked.name}"
+    model = _resolve(weights, known)
+    if isinstance(model, Path):
+        return model
+    hub, name = _hub(), model.repository
+    by_hand = f"or copy its folder here from another machine, and name the folder instead of {model.name}"
     try:
-        folder = Path(hub.snapshot_download(name, **_selection(asked)))
-        if not asked.files and not _holds_weights(folder):  # an older repository
+        folder = Path(hub.snapshot_download(name, **_selection(model)))
+        if not model.files and not _holds_weights(folder):  # an older repository
             folder = Path(hub.snapshot_download(name))
     except hub.errors.GatedRepoError:
         raise DataError(
-            f"{name} is given to those only who accept its terms", "accept them on its page, then set HF_TOKEN"
+            f"{name} requires that you accept its terms", "accept them on its page, then set HF_TOKEN"
         ) from None
     except hub.errors.RepositoryNotFoundError:
         raise DataError(
             f"the hub has no model {name}, or it is private", "nil models list; private: set HF_TOKEN"
         ) from None
-    except (OSError, hub.errors.HTTPError) as error:  # HTTPError: of whichever library the hub's client speaks with
+    except (OSError, hub.errors.HTTPError) as error:  # HTTPError: of the HTTP library that the client uses
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             raise MachineError(
-                f"no room on the disk for {name}", "free some, or set HF_HOME to a larger disk"
+                f"the disk is full: no space for {name}", "free some, or set HF_HOME to a larger disk"
             ) from None
         why = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise DataError(f"cannot fetch {name}: {why}", f"again: nil models fetch {name}; {by_hand}") from None
+        raise DataError(f"cannot download {name}: {why}", f"try again: nil models fetch {name}; {by_hand}") from None
     if not _holds_weights(folder):
-        raise DataError(f"{name} holds no weights that could be loaded", "nil models list shows some that do")
+        raise DataError(f"{name} has no weights that can be loaded", "nil models list shows some that do")
     return folder
 
 
 def fingerprint(folder: Path) -> str:
-    """Hex digest (32 characters) of every file in a folder of weights, documentation aside.
+    """Hex digest (32 characters) of every file in a folder of weights, without documentation.
 
-    The same files give the same digest, in the hub's cache or out of it. Files of the hub's cache carry their SHA-256
-    in their blobs' names; that of others is remembered by path, size and time of change.
+    The same files give the same digest, inside or outside of the hub's cache. In the hub's cache the names of blobs are
+    their SHA-256; that of other files is cached by path, size and time of modification.
 
     Raises:
         DataError: a file cannot be read.
@@ -118,14 +118,14 @@ def fingerprint(folder: Path) -> str:
     return digest.hexdigest()[:32]
 
 
-def _asked(weights: str, known: tuple[Weights, ...]) -> Weights | Path:
+def _resolve(weights: str, known: tuple[Weights, ...]) -> Weights | Path:
     for each in known:
         if weights in (each.name, each.repository):
             return each
     folder = Path(weights).expanduser()
     if weights and folder.is_dir():
         if not _holds_weights(folder):
-            raise DataError(f"the folder {folder} holds no weights", f"it needs a file {' or '.join(FORMATS[:3])}")
+            raise DataError(f"the folder {folder} has no weights", f"it needs a file {' or '.join(FORMATS[:3])}")
         return folder
     if not _HUB_ID.fullmatch(weights):
         names = ", ".join([*(each.name for each in known), RANDOM_TINY])
@@ -135,16 +135,16 @@ def _asked(weights: str, known: tuple[Weights, ...]) -> Weights | Path:
     return Weights(weights, weights, license="", megabytes=0)
 
 
-def _missing(asked: Weights) -> DataError:
-    size = f" ({asked.megabytes} MB)" if asked.megabytes else ""
+def _missing(model: Weights) -> DataError:
+    size = f" ({model.megabytes} MB)" if model.megabytes else ""
     return DataError(
-        f"the model {asked.repository}{size} is needed and not, or not wholly, on this machine",
-        f"nil models fetch {asked.repository}, or set weights to a folder that holds it",
+        f"the model {model.repository}{size} is needed, but is not (completely) on this machine",
+        f"nil models fetch {model.repository}, or set weights to a folder that has it",
     )
 
 
-def _selection(asked: Weights) -> dict[str, list[str]]:
-    return {"allow_patterns": list(asked.files)} if asked.files else {"ignore_patterns": OLDER}
+def _selection(model: Weights) -> dict[str, list[str]]:
+    return {"allow_patterns": list(model.files)} if model.files else {"ignore_patterns": OLDER_FORMATS}
 
 
 def _holds_weights(folder: Path) -> bool:
@@ -152,11 +152,11 @@ def _holds_weights(folder: Path) -> bool:
 
 
 def _files(folder: Path) -> list[Path]:
-    """What matters of a model's folder, in order."""
-    within = (
+    """The files of a model's folder without hidden files and documentation, sorted."""
+    visible = (
         path for path in sorted(folder.rglob("*")) if not any(p.startswith(".") for p in path.relative_to(folder).parts)
     )
-    return [path for path in within if path.is_file() and path.suffix != ".md" and path.name != "LICENSE"]
+    return [path for path in visible if path.is_file() and path.suffix != ".md" and path.name != "LICENSE"]
 
 
 def _content(file: Path) -> str:
@@ -166,23 +166,23 @@ def _content(file: Path) -> str:
         return real.name
     state = real.stat()
     key = hashlib.sha256(f"{real}\0{state.st_size}\0{state.st_mtime_ns}".encode()).hexdigest()
-    memory = cache_root() / "hashes" / key
+    cached = cache_root() / "hashes" / key
     try:
-        known = memory.read_text(encoding="ascii")
-        if _SHA256.fullmatch(known):
-            return known
+        digest = cached.read_text(encoding="ascii")
+        if _SHA256.fullmatch(digest):
+            return digest
     except (OSError, ValueError):
         pass
     with open(real, "rb") as opened:
-        found = hashlib.file_digest(opened, "sha256").hexdigest()
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
     try:
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        temporary = memory.with_name(f".{key}.{os.getpid()}")
-        temporary.write_text(found, encoding="ascii")
-        temporary.replace(memory)
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        temporary = cached.with_name(f".{key}.{os.getpid()}")
+        temporary.write_text(digest, encoding="ascii")
+        temporary.replace(cached)
     except OSError:
         pass  # hashed again next time
-    return found
+    return digest
 
 
 def _hub() -> Any:

@@ -18,7 +18,7 @@ from nil_core.time_shares import briefly
 SHOWN = ("reward", "similarity", "iou", "torque", "action", "velocity", "feet", "stability")
 
 
-SPOKEN = logging.getLogger("nil")
+NIL_LOGGER = logging.getLogger("nil")
 """What is logged below it at the level INFO, as ``nil.plugins.robot.mjcf``, is for the person at the terminal."""
 
 
@@ -35,21 +35,21 @@ def reporter() -> Iterator[Reporter]:
         with _telling(screen):
             yield screen
     finally:
-        screen.settle()
+        screen.finish_lines()
 
 
 @contextmanager
 def _telling(shown: Reporter) -> Iterator[None]:
-    ear = _Ear(shown)
-    SPOKEN.addHandler(ear)
-    SPOKEN.setLevel(logging.INFO)
+    handler = _ScreenHandler(shown)
+    NIL_LOGGER.addHandler(handler)
+    NIL_LOGGER.setLevel(logging.INFO)
     try:
         yield
     finally:
-        SPOKEN.removeHandler(ear)
+        NIL_LOGGER.removeHandler(handler)
 
 
-class _Ear(logging.Handler):
+class _ScreenHandler(logging.Handler):
     def __init__(self, shown: Reporter) -> None:
         super().__init__()
         self._shown = shown
@@ -77,7 +77,7 @@ class Screen:
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
         return Progress(*columns, console=self._console)
 
-    def settle(self) -> None:
+    def finish_lines(self) -> None:
         """Leave what moves on the screen as it is now."""
         if self._live is not None:
             self._live.stop()
@@ -85,17 +85,17 @@ class Screen:
 
     def say(self, text: str) -> None:
         """A line."""
-        self.settle()
+        self.finish_lines()
         self._console.print(text, highlight=False, soft_wrap=True, markup=False)
 
     def warn(self, text: str) -> None:
         """A yellow one."""
-        self.settle()
+        self.finish_lines()
         self._console.print(text, style="yellow", highlight=False, soft_wrap=True, markup=False)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A table, narrow enough for 80 columns."""
-        self.settle()
+        self.finish_lines()
         table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
         for i, column in enumerate(columns):
             numbers = all(_is_number(row[i]) for row in rows)

@@ -1,4 +1,4 @@
-"""``nil encoders``: how good eyes are for a robot, before a run is paid for with hours."""
+"""``nil encoders``: how well encoders tell motions of a robot apart, before hours are spent on a run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nil_core.reporting import Reporter
 if TYPE_CHECKING:
     from nil_core.evaluation.ranking import Played, Ranking
 
-app = typer.Typer(help="How good eyes are for a robot.", no_args_is_help=True)
+app = typer.Typer(help="How well encoders tell motions of a robot apart.", no_args_is_help=True)
 
 
 @app.callback()
@@ -41,7 +41,7 @@ def rank(
 ) -> None:
     """Show a walk and fifteen other behaviors to encoders: how like the walk does each look to them?
 
-    Sorted by how far the bodies really are from the walk's; good eyes see less likeness from row to row.
+    Sorted by how far the bodies really are from the walk's; a good encoder's similarity falls from row to row.
     """
     import nil_core.sim  # noqa: F401  chooses the OpenGL backend before anything imports mujoco
 
@@ -53,25 +53,25 @@ def rank(
     from nil_core.video.clips import ClipEmbedder
 
     source = {"generator": "mocap", "generator.path": str(mocap)} if mocap else {}
-    eyes, configs = {}, []
+    embedders, configs = {}, []
     with reporter() as show:
         for name in encoders or registry.names("encoder"):
             config = o.resolved(None, None, set_, robot=robot, encoder=name, **source).config
             try:
                 chosen = choose(config)["encoder"]
-                eyes[name] = ClipEmbedder(chosen.build(), chosen.can(Capability.FRAME_WISE))
+                embedders[name] = ClipEmbedder(chosen.build(), chosen.can(Capability.FRAME_WISE))
                 configs.append(config)
             except NilError as error:
                 if encoders:
                     raise
                 show.warn(f"{name} is left out: {error.message}; {error.hint}")
-        if not eyes:
+        if not embedders:
             raise PluginError("no encoder is here that could be ranked", "name one: nil encoders rank hog")
         choice = choose(configs[0])
         scene = build_scene(configs[0], choice)
         motion = walk(configs[0], choice, scene, show.progress)
         played = ranking.play(scene, behaviors(scene, motion, configs[0].environment.tick_hz), show.progress)
-        rankings = {name: ranking.rank(played, embedder, show.progress, name) for name, embedder in eyes.items()}
+        rankings = {name: ranking.rank(played, embedder, show.progress, name) for name, embedder in embedders.items()}
         _show(show, scene.spec.name, played, rankings)
 
 
@@ -86,9 +86,9 @@ def _show(show: Reporter, robot: str, played: Mapping[str, Played], rankings: Ma
         for name in sorted(apart, key=apart.__getitem__)
     ]
     show.table(f"Likeness to a walk of {robot}", ["behavior", "apart cm", *seen], likeness)
-    eyes = [
+    rows = [
         [name, "yes" if r.in_order else "no", f"{r.behaviors:.3f}", f"{r.clips:.3f}", f"{1000 * r.seconds:.2f}"]
         for name, r in rankings.items()
     ]
-    show.table("Eyes", ["encoder", "in order", "rank, behaviors", "rank, clips", "ms per clip"], eyes)
+    show.table("Encoders", ["encoder", "in order", "rank, behaviors", "rank, clips", "ms per clip"], rows)
     show.say(f"in order: {' > '.join(ORDER)}; rank: Spearman's correlation of likeness with nearness")

@@ -1,4 +1,4 @@
-"""``nil``: the commands, and how their errors are told. Importing this module imports nothing heavy."""
+"""``nil``: the commands, and how their errors are shown. Importing this module imports nothing heavy."""
 
 from __future__ import annotations
 

@@ -52,9 +52,9 @@ def run(
     if resume is not None:
         given = {
             "--generator": generator, "--encoder": encoder, "--segmenter": segmenter, "--robot": robot,
-            "--agent": agent, "--reward": reward, "--skill": skill, "--prompt": prompt, "--negative-prompt": negative_prompt,
-            "--seed": seed, "--track": track, "--preset": preset, "--config": config, "--set": set_,
-            "--reference": reference, "--out": out,
+            "--agent": agent, "--reward": reward, "--skill": skill, "--prompt": prompt,
+            "--negative-prompt": negative_prompt, "--seed": seed, "--track": track, "--preset": preset,
+            "--config": config, "--set": set_, "--reference": reference, "--out": out,
         }  # fmt: skip
         if extra := [name for name, value in given.items() if value is not None and value != []]:
             raise ConfigError(

@@ -1,4 +1,4 @@
-"""What generators on diffusers pipelines share: options, loading, placing, drawing. Needs ``nil-core[diffusion]``.
+"""The kit for generators with diffusers pipelines: options, loading, sampling. Needs ``nil-core[diffusion]``.
 
-Of its modules :mod:`nil_core.diffusion.options` imports nothing heavier than pydantic, for the ``__init__`` of plugins.
+Only :mod:`nil_core.diffusion.options` is light to import (pydantic), for the ``__init__`` of plugins.
 """

@@ -1,4 +1,4 @@
-"""From a folder of weights to a pipeline in the memory where it runs. Nothing is ever downloaded."""
+"""Loading of a pipeline from a folder of weights to its device. Nothing is ever downloaded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# torch imports its compiler lazily; after an OpenGL context of llvmpipe exists that crashes (see nil_core.learning).
+# torch imports its compiler lazily, which crashes once an OpenGL context of llvmpipe exists (see nil_core.learning).
 import torch
 import torch._dynamo
 
@@ -18,18 +18,18 @@ from nil_core.diffusion.options import DiffusionOptions, Offload
 from nil_core.errors import ConfigError, DataError, MachineError
 
 WORKING_MEMORY = 8 * 2**30
-"""Bytes of GPU memory that denoising and decoding are thought to need beside the weights, in deciding on offloading."""
+"""Bytes of GPU memory that denoising and decoding are assumed to need in addition to the weights."""
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedPipeline:
     """A pipeline ready to run.
 
     Attributes:
         pipeline: the diffusers pipeline.
         device: where it computes.
         dtype: of most of its weights.
-        offload: what was chosen.
+        offload: the chosen kind of offloading.
     """
 
     pipeline: Any
@@ -38,49 +38,51 @@ class Loaded:
     offload: Offload
 
     def facts(self) -> dict[str, str]:
-        """JSON values for the video's provenance."""
+        """JSON values for the provenance of the video."""
         return {"device": str(self.device), "dtype": str(self.dtype).removeprefix("torch."), "offload": self.offload}
 
 
 @contextmanager
-def loaded(
-    kind: Any,
+def load_pipeline(
+    pipeline_class: Any,
     folder: Path,
     options: DiffusionOptions,
-    half: torch.dtype,
-    single: Sequence[str] = (),
-    parts: Mapping[str, tuple[Any, Path]] | None = None,
-) -> Iterator[Loaded]:
-    """Load a pipeline for the length of a ``with`` block; its memory is free afterwards, for what comes next.
+    half_dtype: torch.dtype,
+    float32_components: Sequence[str] = (),
+    components: Mapping[str, tuple[Any, Path]] | None = None,
+) -> Iterator[LoadedPipeline]:
+    """Load a pipeline for the duration of a ``with`` block; its memory is free afterwards.
 
     Args:
-        kind: class of the pipeline.
-        folder: what ``save_pretrained`` wrote, or a snapshot of the hub.
+        pipeline_class: from diffusers.
+        folder: written by ``save_pretrained``, or a snapshot of the hub.
         options: device, precision and offloading.
-        half: precision on CUDA when the options leave it open.
-        single: components that stay in single precision whatever the others have.
-        parts: components that lie elsewhere: name to class and folder.
+        half_dtype: precision on CUDA if ``options.dtype`` is ``auto``.
+        float32_components: components that are always in float32.
+        components: components from other folders: name to class and folder.
 
     Raises:
         ConfigError: offloading without a GPU.
-        DataError: the folder holds no such pipeline.
-        MachineError: no such device, or its memory does not suffice.
+        DataError: the folder has no such pipeline.
+        MachineError: no such device, or too little memory.
     """
     device = find_device(options.device, "generator.device")
     dtype = (
-        (half if device.type == "cuda" else torch.float32) if options.dtype == "auto" else getattr(torch, options.dtype)
+        (half_dtype if device.type == "cuda" else torch.float32)
+        if options.dtype == "auto"
+        else getattr(torch, options.dtype)
     )
     if device.type == "cpu" and options.offload in ("model", "sequential"):
         raise ConfigError(
-            f"offload={options.offload} spares GPU memory, and there is no GPU", "--set generator.offload=auto"
+            f"offload={options.offload} saves GPU memory, but there is no GPU", "--set generator.offload=auto"
         )
     pipeline = None
     try:
-        given = {name: read(part, place, dtype) for name, (part, place) in (parts or {}).items()}
-        pipeline = read(kind, folder, dtype, single, given)
-        yield Loaded(pipeline, device, dtype, _place(pipeline, device, options.offload))
+        loaded = {name: load(part, place, dtype) for name, (part, place) in (components or {}).items()}
+        pipeline = load(pipeline_class, folder, dtype, float32_components, loaded)
+        yield LoadedPipeline(pipeline, device, dtype, _place(pipeline, device, options.offload))
     except torch.OutOfMemoryError as error:
-        raise MachineError(f"the GPU's memory does not suffice: {first_line(error)}", SMALLER) from None
+        raise MachineError(f"the GPU has too little memory: {first_line(error)}", MEMORY_HINT) from None
     finally:
         del pipeline
         gc.collect()
@@ -88,47 +90,47 @@ def loaded(
             torch.cuda.empty_cache()
 
 
-SMALLER = "--set generator.offload=sequential, or a smaller generator.width and generator.height"
+MEMORY_HINT = "--set generator.offload=sequential, or a smaller generator.width and generator.height"
 
 
-def read(
-    kind: Any,
+def load(
+    model_class: Any,
     folder: Path,
     dtype: torch.dtype,
-    single: Sequence[str] = (),
-    given: Mapping[str, Any] | None = None,
+    float32_components: Sequence[str] = (),
+    components: Mapping[str, Any] | None = None,
 ) -> Any:
-    """A pipeline, or a part of one, from a local folder by its own ``from_pretrained``: safetensors only, no download.
+    """A pipeline or a component from a local folder by its own ``from_pretrained``: safetensors only, no download.
 
     Raises:
-        DataError: the folder does not hold it.
+        DataError: it cannot be loaded from the folder.
     """
-    precision = {"default": dtype, **dict.fromkeys(single, torch.float32)} if single else dtype
-    stored = "fp16" if next(folder.rglob("*.fp16.safetensors"), None) else None
+    dtypes = {"default": dtype, **dict.fromkeys(float32_components, torch.float32)} if float32_components else dtype
+    variant = "fp16" if next(folder.rglob("*.fp16.safetensors"), None) else None
     try:
-        return kind.from_pretrained(
+        return model_class.from_pretrained(
             str(folder),
-            dtype=precision,
-            variant=stored,
+            dtype=dtypes,
+            variant=variant,
             use_safetensors=True,
             local_files_only=True,
-            **(given or {}),
+            **(components or {}),
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, ImportError) as error:
         if isinstance(error, torch.OutOfMemoryError):
             raise
         raise DataError(
-            f"{folder} does not load as {kind.__name__}: {first_line(error)}",
+            f"{folder} does not load as {model_class.__name__}: {first_line(error)}",
             "it must be a folder of that pipeline as diffusers saves it, with model_index.json and safetensors",
         ) from error
 
 
 def choose_offload(sizes: Sequence[int], free: int) -> Offload:
-    """The fastest way that fits.
+    """The fastest kind of offloading that fits.
 
     Args:
-        sizes: bytes of each component.
-        free: bytes of GPU memory.
+        sizes: of each component, bytes.
+        free: GPU memory, bytes.
     """
     if sum(sizes) + WORKING_MEMORY <= free:
         return "none"
@@ -136,14 +138,14 @@ def choose_offload(sizes: Sequence[int], free: int) -> Offload:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, or its type, in one line."""
+    """The message of an error, or its type, in one line."""
     return (str(error).strip().partition("\n")[0] or type(error).__name__)[:300]
 
 
-def _place(pipeline: Any, device: torch.device, asked: Offload) -> Offload:
+def _place(pipeline: Any, device: torch.device, requested: Offload) -> Offload:
     if device.type == "cpu":
         return "none"
-    offload = choose_offload(_sizes(pipeline), torch.cuda.mem_get_info(device)[0]) if asked == "auto" else asked
+    offload = choose_offload(_sizes(pipeline), torch.cuda.mem_get_info(device)[0]) if requested == "auto" else requested
     if offload == "none":
         pipeline.to(device)
         return offload

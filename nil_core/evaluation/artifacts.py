@@ -28,9 +28,9 @@ def comparison(reference: Reference, episode: Episode) -> Frames:
 def contact_sheet(reference: Reference, episode: Episode) -> Frames:
     """FrameTimes of the reference (above) and of the rollout at the same times (below), from left to right."""
     moments = np.linspace(0, len(reference.frames) - 1, SHEET_COLUMNS).astype(int)
-    lived = np.minimum(moments, len(episode.frames) - 1)
+    shown = np.minimum(moments, len(episode.frames) - 1)
     rows = [
-        np.concatenate(list(_enlarged(part)), axis=1) for part in (reference.frames[moments], episode.frames[lived])
+        np.concatenate(list(_enlarged(part)), axis=1) for part in (reference.frames[moments], episode.frames[shown])
     ]
     return np.concatenate(rows, axis=0)
 
@@ -44,13 +44,13 @@ def write_comparison(folder: Path, reference: Reference, episode: Episode) -> Pa
     return path
 
 
-def write_curve(path: Path, rows: Sequence[Mapping[str, Any]], floors: Mapping[str, Mapping[str, float]]) -> None:
-    """The learning curve as PNG: return, mask IoU and forward speed by environment step, with the floors as lines.
+def write_curve(path: Path, rows: Sequence[Mapping[str, Any]], baselines: Mapping[str, Mapping[str, float]]) -> None:
+    """The learning curve as PNG: return, mask IoU and forward speed by environment step, with the baselines as lines.
 
     Args:
         path: of the picture.
         rows: of ``metrics.jsonl``; those of kind ``eval`` are drawn.
-        floors: policy name to its row of the summary.
+        baselines: policy name to its row of the summary.
     """
     import matplotlib
 
@@ -64,7 +64,7 @@ def write_curve(path: Path, rows: Sequence[Mapping[str, Any]], floors: Mapping[s
     figure, axes = pyplot.subplots(1, len(names), figsize=(3.4 * len(names), 3.0), squeeze=False)
     for axis, name in zip(axes[0], names, strict=True):
         axis.plot([row["step"] for row in evaluations], [row.get(name) for row in evaluations], label="learned")
-        for (policy, row), style in zip(floors.items(), ("--", ":", "-."), strict=False):
+        for (policy, row), style in zip(baselines.items(), ("--", ":", "-."), strict=False):
             if name in row:
                 axis.axhline(row[name], linestyle=style, color="gray", label=policy)
         axis.set_title(name + (" (m/s)" if name == "speed" else ""))

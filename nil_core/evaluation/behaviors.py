@@ -1,4 +1,4 @@
-"""A walk, and what a policy might do instead: motions whose likeness to the walk is known, to put eyes to the test.
+"""A walk, and what a policy might do instead: motions whose likeness to the walk is known, to test encoders.
 
 All are played without physics, but for the fall.
 """
@@ -32,7 +32,7 @@ FINER = 2
 REFERENCE = "the walk itself"
 SHIFTED, NOISY, FALLING = "0.04 s later", "joint noise 0.4 rad", "falling"
 ORDER = (SHIFTED, NOISY, FALLING)
-"""What eyes must see in this order, from likest to least like, to be of use."""
+"""What an encoder must rank in this order, from likest to least like, to be of use."""
 
 
 def walk(config: RunConfig, choice: Choice, scene: RobotScene, progress: Progress) -> Doubles:

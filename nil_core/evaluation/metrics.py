@@ -12,11 +12,11 @@ from nil_core.evaluation.rollout import Episode
 
 COLUMNS = {
     "return": "mean reward per tick of a full episode; ticks missed by a fall count 0",
-    "similarity": "S_v, unscaled, mean over the ticks that were lived",
-    "iou": "S_M, unscaled, mean over the ticks that were lived",
-    "speed": "mean forward speed in m/s over the steps that were lived",
+    "similarity": "S_v, unscaled, mean over the ticks of the episode",
+    "iou": "S_M, unscaled, mean over the ticks of the episode",
+    "speed": "mean forward speed in m/s over the steps of the episode",
     "environment_reward": "exp(-(v - v_ref)^2), mean over a full episode; steps missed by a fall count 0",
-    "length": "mean share of a full episode that was lived",
+    "length": "mean share of a full episode before it ended",
     "falls": "episodes that ended in a fall",
     "episodes": "episodes",
 }

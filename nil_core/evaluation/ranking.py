@@ -1,4 +1,4 @@
-"""How well eyes tell a walk from what is not one: their similarities, beside how far the bodies really are apart."""
+"""How well encoders tell a walk from other motions: their similarities, beside how far the bodies really are apart."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def play(scene: RobotScene, motions: Mapping[str, Doubles], progress: Progress) 
 
 
 def overlap(played: Mapping[str, Played]) -> dict[str, float]:
-    """Behavior to the mean IoU of its masks with the walk's: what can be seen without any eyes."""
+    """Behavior to the mean IoU of its masks with the walk's: what masks alone tell."""
     return {name: float(iou(each.masks, played[REFERENCE].masks).mean()) for name, each in played.items()}
 
 
@@ -78,8 +78,8 @@ def rank(played: Mapping[str, Played], embedder: ClipEmbedder, progress: Progres
     Args:
         played: from :func:`play`.
         embedder: the encoder's.
-        progress: told after every behavior.
-        name: of the encoder, for whoever watches.
+        progress: called after every behavior.
+        name: of the encoder, for the progress.
 
     Raises:
         DataError: a clip is longer than the behaviors.

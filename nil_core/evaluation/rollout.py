@@ -98,17 +98,17 @@ def _measure(metrics: PictureTerms, ticks: Sequence[Tick]) -> None:
 
 
 def _episode(ticks: Sequence[Tick]) -> Episode:
-    lived = ticks[1:]  # the first one is the beginning
+    scored = ticks[1:]  # the first one is the beginning
     empty = np.empty((0, 0, 0, 3), np.uint8)
     frames = [tick.frame for tick in ticks if tick.frame is not None]
     masks = [tick.mask for tick in ticks if tick.mask is not None]
     return Episode(
-        observations=np.concatenate([tick.observations for tick in lived]),
-        rewards=np.array([tick.reward for tick in lived], np.float32),
-        terms={name: np.array([tick.terms[name] for tick in lived], np.float32) for name in lived[0].terms},
-        speed=np.concatenate([tick.speed for tick in lived]),
-        environment_reward=np.concatenate([tick.environment_reward for tick in lived]),
-        fell=lived[-1].fell,
+        observations=np.concatenate([tick.observations for tick in scored]),
+        rewards=np.array([tick.reward for tick in scored], np.float32),
+        terms={name: np.array([tick.terms[name] for tick in scored], np.float32) for name in scored[0].terms},
+        speed=np.concatenate([tick.speed for tick in scored]),
+        environment_reward=np.concatenate([tick.environment_reward for tick in scored]),
+        fell=scored[-1].fell,
         qpos=np.stack([tick.qpos for tick in ticks]),
         frames=np.stack(frames) if frames else empty,
         masks=np.stack(masks) if masks else empty[..., 0].astype(np.bool_),

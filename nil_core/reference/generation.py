@@ -40,7 +40,7 @@ def generate_reference(
         config: skill, prompt, seed, length and tick rate.
         choice: generator and segmenter are used.
         scene: the robot, standing.
-        progress: told about every long part.
+        progress: called during every long part.
         consent: asked before a paid generator spends money; not where the video is in the cache, or paid already.
         detailed: gives the same scene with all triangles, see :func:`compose_request`.
 

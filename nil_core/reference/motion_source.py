@@ -39,7 +39,7 @@ def find_motion(
         frames, masks: uint8 (T, S, S, 3) and bool (T, S, S), what the ticks show, as the renderer would show it: whole,
             whatever ``video.framing`` says.
         trajectory: float64 (T, nq) at the ticks, what the generator drew, if it knows; never used for ``video``.
-        progress: told how far a recovery is.
+        progress: called with how far a recovery is.
 
     Returns:
         None where none is wanted, or none is found.

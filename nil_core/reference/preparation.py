@@ -73,7 +73,7 @@ def prepare(
         encoder: whose embeddings they are, for the cache.
         embedder: None where the video weight is zero: embeddings and features are then empty.
         stand: bool (S, S), the robot that learns, as it stands; default: the one that the video was made for.
-        progress: told where pictures are drawn between frames, and how much of the video is embedded.
+        progress: called while pictures are drawn between frames, with how much of the video is embedded.
         scene: the robot that learns; without it no motion is looked for.
 
     Raises:

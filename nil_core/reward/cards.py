@@ -45,7 +45,7 @@ IMITATION = ComponentCard(
 )
 ENVIRONMENT = ComponentCard(
     kind="reward",
-    summary="The task's own reward: of a robot exp(-(v - v_ref)^2) of its forward speed, of any other task what it pays.",
+    summary="The task's own reward; of a robot exp(-(v - v_ref)^2) of its forward speed.",
     target="nil_core.reward.environment:EnvironmentReward",
     config=EnvironmentOptions,
     capabilities=frozenset({Capability.OFFLINE}),

@@ -1,4 +1,4 @@
-"""What environments and the process that asks them share: the arrays of a step, and the states they stand in."""
+"""Memory that environments share with the process that steps them: the arrays of a step, and their states."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STATE_BUFFERS = 2
 
 @dataclass(frozen=True)
 class StepBuffers:
-    """What N environments say after a step, each array with a leading N. Valid until the next step.
+    """The results of N environments after a step, each array with a leading N. Valid until the next step.
 
     Attributes:
         actions: float32 (N, nu), input.
@@ -75,9 +75,9 @@ class StepBuffers:
 class SharedBuffers:
     """Room for the buffers and states of N environments, which worker processes can share.
 
-    States have two state buffers, used in turn: what a step leads to is written beside what it began from, so that a step cut
-    off in its middle can be taken again. They cost 1 to 3 kB per environment and buffer_index; a frame of 128 px with its mask
-    is 64 kB.
+    There are two buffers of states, used in turn: the states after a step are written beside those before it, so that
+    an interrupted step can be repeated. They cost 1 to 3 kB for each environment and buffer; a frame of 128 px with its
+    mask is 64 kB.
 
     Attributes:
         layout: name to shape and dtype.
@@ -115,7 +115,7 @@ class SharedBuffers:
 def _layout(
     like: ImitationEnvironment, num_envs: int, terms: int, render: bool
 ) -> dict[str, tuple[tuple[int, ...], npt.DTypeLike]]:
-    scene, task = like.plan.scene, like.task_
+    scene, task = like.env_spec.scene, like.task_
     size, model = scene.render_size if render else 0, scene.model
     each: dict[str, tuple[tuple[int, ...], npt.DTypeLike]] = {
         "actions": ((model.nu,), np.float32),

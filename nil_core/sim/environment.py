@@ -70,12 +70,14 @@ class EnvSpec:
 class ImitationTask(control.Task):
     """Start, actions, observations and endings of an episode (the ``dm_control`` task)."""
 
-    def __init__(self, plan: EnvSpec, random: np.random.Generator) -> None:
-        scene = plan.scene
-        self.plan = plan
+    def __init__(self, env_spec: EnvSpec, random: np.random.Generator) -> None:
+        scene = env_spec.scene
+        self.env_spec = env_spec
         self.random = random
-        self.observer = Observer(scene, plan.settings.observation, plan.ticks, plan.control_steps, plan.preview)
-        self.sampler = None if plan.starts is None else StartSampler(plan.starts, scene)
+        self.observer = Observer(
+            scene, env_spec.settings.observation, env_spec.ticks, env_spec.control_steps, env_spec.preview
+        )
+        self.sampler = None if env_spec.starts is None else StartSampler(env_spec.starts, scene)
         self.step_count = 0
         self.start_tick = 0
         self.last_action = np.zeros(scene.model.nu)
@@ -86,7 +88,7 @@ class ImitationTask(control.Task):
 
     def action_spec(self, physics: Any) -> specs.BoundedArray:
         """Every action lies in [-1, 1]."""
-        size = self.plan.scene.model.nu
+        size = self.env_spec.scene.model.nu
         return specs.BoundedArray((size,), np.float32, minimum=-np.ones(size), maximum=np.ones(size), name="action")
 
     def initialize_episode(self, physics: Any) -> None:
@@ -97,7 +99,7 @@ class ImitationTask(control.Task):
         data = physics.data.ptr
         tick = None if self.sampler is None else self.sampler.draw(self.random)
         self.start_tick = tick or 0
-        self.step_count = self.start_tick * self.plan.settings.control_steps_per_tick
+        self.step_count = self.start_tick * self.env_spec.settings.control_steps_per_tick
         if self.sampler is None or tick is None:
             self._stand(data)
         else:
@@ -105,21 +107,21 @@ class ImitationTask(control.Task):
         data.ctrl[:] = self._base
 
     def _stand(self, data: mujoco.MjData) -> None:
-        scene, noise = self.plan.scene, self.plan.settings.reset_noise
+        scene, noise = self.env_spec.scene, self.env_spec.settings.reset_noise
         data.qpos[:] = scene.standing_qpos
         data.qpos[self.observer.qpos_addresses] += self.random.uniform(-noise, noise, scene.model.nu)
 
     @property
     def _base(self) -> Doubles:
         """(nu,), the control of action 0 in the coming control step."""
-        plan = self.plan
-        return plan.scene.standing_ctrl if plan.base is None else np.asarray(plan.base[self.step_count])
+        env_spec = self.env_spec
+        return env_spec.scene.standing_ctrl if env_spec.base is None else np.asarray(env_spec.base[self.step_count])
 
     def before_step(self, action: Floats, physics: Any) -> None:
         """Action to control."""
         self.last_action[:] = self.action
         np.clip(action, -1.0, 1.0, out=self.action)
-        physics.data.ptr.ctrl[:] = self._base + self.plan.scene.action_scale * self.action
+        physics.data.ptr.ctrl[:] = self._base + self.env_spec.scene.action_scale * self.action
 
     def after_step(self, physics: Any) -> None:
         """Count the step."""
@@ -132,26 +134,26 @@ class ImitationTask(control.Task):
 
     def get_reward(self, physics: Any) -> float:
         """LocoMuJoCo's reward of the forward speed, as a metric (0 without a target)."""
-        target = self.plan.target_speed
+        target = self.env_spec.target_speed
         return 0.0 if target is None else float(np.exp(-((physics.data.ptr.qvel[0] - target) ** 2)))
 
     def get_termination(self, physics: Any) -> float | None:
         """0 at a fall, or far from the motion, 1 at the end of the reference, None in between; once a control step."""
-        plan, data, root = self.plan, physics.data.ptr, self.observer.root
-        failed = fallen(data, root, plan.scene.spec.fall) or (
-            plan.deviation is not None and plan.deviation.exceeded(data, root, self.step_count)
+        env_spec, data, root = self.env_spec, physics.data.ptr, self.observer.root
+        failed = fallen(data, root, env_spec.scene.spec.fall) or (
+            env_spec.deviation is not None and env_spec.deviation.exceeded(data, root, self.step_count)
         )
-        if not failed and self.step_count < plan.control_steps:
+        if not failed and self.step_count < env_spec.control_steps:
             return None
         if self.sampler is not None:
-            end = self.step_count // plan.settings.control_steps_per_tick
+            end = self.step_count // env_spec.settings.control_steps_per_tick
             self.sampler.note_end(self.start_tick, end, failed)
         return 0.0 if failed else 1.0
 
     def measure(self, data: mujoco.MjData) -> Measurements:
-        """What the reward's state terms are made of, after a step. Feet are watched over time: call it once per control step."""
-        scene = self.plan.scene
-        speed, air, contacts = self.feet.watch(data, 1.0 / self.plan.settings.control_hz)
+        """What the reward's state terms are made of. It follows feet over time: call it once per control step."""
+        scene = self.env_spec.scene
+        speed, air, contacts = self.feet.watch(data, 1.0 / self.env_spec.settings.control_hz)
         upright = data.xmat[self.observer.torso][8]
         return Measurements(
             torque=data.actuator_force / self._torque_limits,
@@ -219,20 +221,20 @@ class ImitationEnvironment(control.Environment):
     """A ``dm_env`` environment that can also be saved and restored exactly.
 
     Args:
-        plan: scene, rates, observation.
+        env_spec: scene, rates, observation.
         seed: of the start noise.
 
     Attributes:
         state_type: the record that :meth:`state` gives, 1 to 3 kB of numbers.
     """
 
-    def __init__(self, plan: EnvSpec, seed: int | np.random.SeedSequence) -> None:
-        self.task_: ImitationTask = ImitationTask(plan, np.random.default_rng(seed))
-        physics = dm_mujoco.Physics.from_model(wrapper.MjModel(plan.scene.model))
-        super().__init__(physics, self.task_, n_sub_steps=plan.settings.substeps)
-        self.plan = plan
-        model = plan.scene.model
-        self._sampler = self.task_.sampler if plan.starts is not None and plan.starts.adaptive else None
+    def __init__(self, env_spec: EnvSpec, seed: int | np.random.SeedSequence) -> None:
+        self.task_: ImitationTask = ImitationTask(env_spec, np.random.default_rng(seed))
+        physics = dm_mujoco.Physics.from_model(wrapper.MjModel(env_spec.scene.model))
+        super().__init__(physics, self.task_, n_sub_steps=env_spec.settings.substeps)
+        self.env_spec = env_spec
+        model = env_spec.scene.model
+        self._sampler = self.task_.sampler if env_spec.starts is not None and env_spec.starts.adaptive else None
         remembered: list[tuple[Any, ...]] = []
         if self._sampler is not None:
             remembered = [("start_tick", np.int64), ("failures", np.float64, self._sampler.failures.shape)]
@@ -263,7 +265,7 @@ class ImitationEnvironment(control.Environment):
         """
         step = super().reset()
         if self.task_.sampler is not None:
-            mujoco.mj_step1(self.plan.scene.model, self.data)
+            mujoco.mj_step1(self.env_spec.scene.model, self.data)
         return step
 
     def observe(self, step: dm_env.TimeStep) -> Floats:
@@ -274,7 +276,7 @@ class ImitationEnvironment(control.Environment):
     def state(self) -> State:
         """Everything that a later :meth:`restore` needs to go on exactly: one record () of :attr:`state_type`."""
         state, task = np.zeros((), self.state_type), self.task_
-        mujoco.mj_getState(self.plan.scene.model, self.data, state["physics"], _PHYSICS)
+        mujoco.mj_getState(self.env_spec.scene.model, self.data, state["physics"], _PHYSICS)
         state["action"], state["last_action"] = task.action, task.last_action
         state["airborne"] = task.feet.airborne
         state["step_count"], state["reset_next_step"] = task.step_count, self._reset_next_step
@@ -285,7 +287,7 @@ class ImitationEnvironment(control.Environment):
 
     def restore(self, state: State) -> None:
         """Back to a saved :meth:`state`."""
-        model, task = self.plan.scene.model, self.task_
+        model, task = self.env_spec.scene.model, self.task_
         mujoco.mj_setState(model, self.data, state["physics"], _PHYSICS)
         # dm_control leaves a step with positions and velocities worked out, and nothing else
         mujoco.mj_step1(model, self.data)

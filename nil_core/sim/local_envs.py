@@ -36,7 +36,7 @@ class LocalEnvs:
 
     def reset(self) -> None:
         """Start every episode anew."""
-        for i, environment in enumerate(self.envs):
+        for i in range(len(self.envs)):
             self._start(i)
             self._buffers.qpos[i] = self._buffers.start_qpos[i]
         self._buffers.final_observations[:] = self._buffers.observations

@@ -2,7 +2,7 @@
 
 Starts anywhere are DeepMimic's reference state initialization (Peng et al. 2018); noise and bins follow BeyondMimic
 (Liao et al. 2025), with noise half as large, averages for a few environments instead of thousands, and failures
-counted by how often a bin was lived through: late bins are lived through more often than early ones, and would
+counted by how often episodes passed a bin: late bins are passed more often than early ones, and would
 otherwise be drawn ever more often.
 """
 
@@ -133,7 +133,7 @@ class StartSampler:
     """Draws the starts of one environment's episodes, and remembers where they failed.
 
     Attributes:
-        failures: float64 (bins,), moving average, over the episodes that lived in a bin, of whether they failed there.
+        failures: float64 (bins,), moving average, over the episodes that reached a bin, of whether they failed there.
     """
 
     def __init__(self, starts: Starts, scene: RobotScene) -> None:
@@ -170,7 +170,7 @@ class StartSampler:
         return shares
 
     def note_end(self, start: int, end: int, failed: bool) -> None:
-        """An episode lived from one tick to another, and ended in a failure or with the reference."""
+        """An episode went from one tick to another, and ended in a failure or with the reference."""
         last = len(self.failures) - 1
         first, final = (min(int(tick / self._starts.bin_ticks), last) for tick in (start, end))
         self.failures[first : final + 1] *= 1 - NEWEST

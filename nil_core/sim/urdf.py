@@ -48,7 +48,7 @@ def read_urdf(path: Path, driven: Collection[str], install: str) -> mujoco.MjSpe
         assets = _load_meshes(robot, path)
         spec = mujoco.MjSpec.from_string(ET.tostring(robot, encoding="unicode"), assets=assets)
         spec.worldbody.first_body().add_freejoint(name="root")
-        spec.copy().compile()  # reads the meshes: what is wrong with them is told here, not where links are welded
+        spec.copy().compile()  # reads the meshes: what is wrong with them shows here, not where links are welded
     except Exception as error:  # whatever a missing or damaged file makes the parsers raise
         raise DataError(f"the robot description {path} cannot be read: {error!r}", install) from error
     for geom in spec.geoms:

@@ -22,9 +22,9 @@ from nil_core.sim.local_envs import LocalEnvs
 from nil_core.sim.worker_process import Worker, WorkerLost, WorkerSpec
 from nil_core.types import Floats
 
-__all__ = ["VectorEnv", "StepBuffers", "State"]
+__all__ = ["State", "StepBuffers", "VectorEnv"]
 
-REPLACEMENTS = 3  # in the life of a simulation; a machine that loses more has a trouble of its own
+REPLACEMENTS = 3  # while these environments exist; more losses are a problem of the machine
 
 _log = logging.getLogger(__name__)
 

@@ -27,7 +27,7 @@ CLOSE = ("close", 0)
 
 @dataclass(frozen=True)
 class WorkerSpec:
-    """What a worker process is told at its start.
+    """What a worker process needs at its start.
 
     Attributes:
         env: what its environments are.
@@ -72,7 +72,7 @@ class Worker:
         return self._process.pid
 
     def send(self, command: str, buffer_index: int) -> None:
-        """Hand over a command of :meth:`nil_core.sim.local_envs.LocalEnvs.execute`. That a worker is gone shows in the answer."""
+        """Send a command of :meth:`nil_core.sim.local_envs.LocalEnvs.execute`; a lost one shows in :meth:`receive`."""
         with contextlib.suppress(OSError):
             self._pipe.send((command, buffer_index))
 
@@ -84,7 +84,7 @@ class Worker:
             Exception: what the command raised.
         """
         half, ends = self._patience / 2, (self._pipe, self._process.sentinel)
-        # in halves: where Ctrl-Z stopped all processes, the first is over when they go on, and the second begins
+        # in two parts: where Ctrl-Z stopped all processes, the first is over when they go on, and the second begins
         ready = wait(ends, half) or wait(ends, half)
         if not ready:
             raise WorkerLost(f"{self.name} has not answered for {self._patience:.0f} s")
@@ -116,7 +116,7 @@ class Worker:
 
 @contextmanager
 def interrupts_blocked() -> Iterator[None]:
-    """Processes started meanwhile never hear Ctrl-C, this one hears it afterwards.
+    """Processes started meanwhile never receive Ctrl-C, this one receives it afterwards.
 
     Ignoring it is the first thing a worker does, and too late: its interpreter and its imports take a second before.
     """
@@ -132,10 +132,10 @@ def interrupts_blocked() -> Iterator[None]:
 
 
 def _serve(pipe: Connection, spec: WorkerSpec, buffer_index: int) -> None:
-    """The life of a worker process: answers every command with None, or with what went wrong."""
+    """Run a worker process: answers every command with None, or with what went wrong."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that people talk to
     gl.mark_worker()
-    with contextlib.suppress(EOFError, OSError):  # that process is gone, and nobody is left to be told
+    with contextlib.suppress(EOFError, OSError):  # that process is gone, and nobody is left to answer
         states = spec.memory.states()[:, spec.which]
         try:
             envs = LocalEnvs(spec.env, spec.memory.step_buffers().part(spec.which), spec.render, spec.state_terms)

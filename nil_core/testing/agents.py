@@ -95,7 +95,7 @@ def interact(agent: OffPolicyAgent, steps: int) -> list[Floats]:
     """
     spec, all_actions = agent.spec, []
     for _ in range(steps):
-        count = setting.num_envs
+        count = spec.num_envs
         transitions = random_transitions(count, spec.observation_size, spec.action_size, seed=agent.explored_steps)
         actions = agent.act(transitions.observations, explore=True)
         agent.observe(replace(transitions, actions=actions, rewards=transitions.rewards + actions[:, 0]))

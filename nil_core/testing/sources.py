@@ -1,4 +1,4 @@
-"""Whether a robot is what its source file describes, and what it says of files that are missing or damaged."""
+"""Checks that a robot equals its source file, and that missing or damaged files give good errors."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from nil_core.testing.physics import TIMESTEP
 
 @dataclass(frozen=True)
 class Source:
-    """What a robot's own file says.
+    """Reference values from a robot's own file.
 
     Attributes:
         mass: kg, of all links.
-        ranges: joint to its lowest and highest angle, rad.
-        torques: joint to its torque limit, N m; joints without one are left out.
+        ranges: joint to its minimum and maximum angle, rad.
+        torques: joint to its torque limit, N m; without joints that have none.
     """
 
     mass: float
@@ -40,7 +40,7 @@ class Source:
 
 
 def mjcf_source(path: Path) -> Source:
-    """Of an MJCF file: a joint's own torque limit, else what its motor's control range allows."""
+    """From an MJCF file; the torque limit is that of the joint, else that of its motor's control range."""
     model = mujoco.MjModel.from_xml_path(str(path))
     hinges = [j for j in range(model.njnt) if model.jnt_type[j] == mujoco.mjtJoint.mjJNT_HINGE]
     torques = {}
@@ -57,7 +57,7 @@ def mjcf_source(path: Path) -> Source:
 
 
 def urdf_source(path: Path) -> Source:
-    """Of a URDF, read as XML."""
+    """From a URDF, read as XML."""
     robot = ET.parse(path).getroot()
     limits = {
         str(joint.get("name")): limit for joint in robot.iter("joint") if (limit := joint.find("limit")) is not None
@@ -70,30 +70,30 @@ def urdf_source(path: Path) -> Source:
 
 
 def check_source(robot: Robot, source: Source) -> None:
-    """Whether total mass, joint ranges and torque limits are the source's, and no joint moves that is not driven."""
+    """Check that total mass, joint ranges and torque limits equal the source, and that all hinges have an actuator."""
     spec, model = robot.spec, robot.build().compile()
     mass = model.body_mass.sum()
-    assert abs(mass - source.mass) < 1e-6, f"the robot weighs {mass:.4f} kg, its source {source.mass:.4f} kg"
+    assert abs(mass - source.mass) < 1e-6, f"the robot has {mass:.4f} kg, its source {source.mass:.4f} kg"
     hinges = {model.joint(j).name for j in range(model.njnt) if model.jnt_type[j] == mujoco.mjtJoint.mjJNT_HINGE}
-    driven = {actuator.joint for actuator in spec.actuators}
-    assert hinges == driven, f"joints that move without being driven, or the other way: {sorted(hinges ^ driven)}"
+    actuated = {actuator.joint for actuator in spec.actuators}
+    assert hinges == actuated, f"hinges without actuator, or actuators without hinge: {sorted(hinges ^ actuated)}"
     for actuator in spec.actuators:
         name = actuator.joint
         ours, theirs = model.joint(name).range, source.ranges[name]
-        assert np.allclose(ours, theirs, atol=1e-9), f"{name} ranges over {ours}, in the source over {theirs}"
+        assert np.allclose(ours, theirs, atol=1e-9), f"{name} has range {ours}, in the source {theirs}"
         torque = source.torques[name]
         assert actuator.torque_limit == torque, f"{name} has {actuator.torque_limit} N m, in the source {torque}"
 
 
 def check_missing_package(robot: Robot, install: str) -> None:
-    """Whether a robot whose data wheel is not installed names the line that installs it."""
+    """Check that a robot without its data package names the command that installs it."""
     with patch.object(importlib.metadata, "distribution", side_effect=importlib.metadata.PackageNotFoundError("gone")):
-        error = _refusal(robot, "a missing package")
+        error = _data_error(robot, "a missing package")
     assert error.hint == install, f"the hint is {error.hint!r}, not {install!r}"
 
 
 def check_damaged_files(robot: PackagedRobot, mesh: str, scratch: Path) -> None:
-    """Whether a robot with a missing folder, mesh or model file, or a broken one, says so in one line.
+    """Check that a missing or broken folder, mesh or model file gives an error of one line.
 
     Args:
         robot: with a model file in an installed package.
@@ -115,11 +115,11 @@ def check_damaged_files(robot: PackagedRobot, mesh: str, scratch: Path) -> None:
             (folder / path.name).unlink()
             (folder / path.name).write_text("<mujoco>")
         with patch.object(packaged_robot, "packaged_folder", lambda *_, folder=folder: folder):
-            error = _refusal(robot, damage)
+            error = _data_error(robot, damage)
         assert "install" in error.hint, f"{damage}: the hint {error.hint!r} installs nothing"
 
 
-def _refusal(robot: Robot, what: str) -> DataError:
+def _data_error(robot: Robot, what: str) -> DataError:
     try:
         compose(robot, "pd", TIMESTEP, render_size=64, simplify=False)
     except DataError as error:
@@ -129,7 +129,7 @@ def _refusal(robot: Robot, what: str) -> DataError:
 
 
 def check_menagerie(robot: Robot, name: str, model: Path, scratch: Path) -> None:
-    """Whether a robot with the option ``menagerie`` uses what ``mujoco-menagerie`` has downloaded, and never downloads.
+    """Check that the option ``menagerie`` uses files that ``mujoco-menagerie`` downloaded, and never downloads.
 
     Args:
         robot: with the option.
@@ -138,12 +138,12 @@ def check_menagerie(robot: Robot, name: str, model: Path, scratch: Path) -> None
         scratch: an empty folder.
     """
     with patch.dict(sys.modules, {"mujoco_menagerie": None}):
-        error = _refusal(robot, "a missing package")
+        error = _data_error(robot, "a missing package")
         assert f"mujoco-menagerie prefetch {name}" in error.hint, f"the hint {error.hint!r} fetches nothing"
     menagerie = import_module("mujoco_menagerie")
     unreachable = {"MENAGERIE_BASE_URL": "http://127.0.0.1:9", "MENAGERIE_ROOT": ""}
     with patch.dict(os.environ, {"MENAGERIE_CACHE_DIR": str(scratch), **unreachable}):
-        error = _refusal(robot, "a model that is not downloaded")
+        error = _data_error(robot, "a model that is not downloaded")
         assert error.hint == f"mujoco-menagerie prefetch {name}", f"the hint {error.hint!r} fetches nothing"
         downloaded = menagerie.Cache().model_path(menagerie.get(name))
         shutil.copytree(model, downloaded, copy_function=os.symlink)

@@ -20,17 +20,17 @@ def check_generator(generator: VideoGenerator, request: GenerationRequest) -> Vi
         request: e.g. :func:`nil_core.testing.toy_request`.
     """
     assert isinstance(generator, VideoGenerator), "a generator has generate(request, progress)"
-    told: list[tuple[int, int]] = []
+    calls: list[tuple[int, int]] = []
 
     def progress(done: int, total: int, what: str) -> None:
         assert 0 <= done <= total and what, f"progress({done}, {total}, {what!r}): 0 <= done <= total, and what it is"
-        told.append((done, total))
+        calls.append((done, total))
 
     first_frame, first_mask = request.first_frame.copy(), request.first_mask.copy()
     video = generator.generate(request, progress)
     assert isinstance(video, Video), f"generate() gives a Video, not {type(video).__name__}"
     assert len(video.frames) > 1, "a motion has more than one frame"
-    assert told, "progress is called while working"
+    assert calls, "progress is called while working"
     json.dumps(dict(video.facts), allow_nan=False)
     unchanged = (request.first_frame == first_frame).all() and (request.first_mask == first_mask).all()
     assert unchanged, "a generator never writes into the request"

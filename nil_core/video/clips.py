@@ -1,4 +1,4 @@
-"""The paper's clip windows, over a whole video and over running episodes.
+"""The paper's clips, over a whole video and over running episodes.
 
 The clip of time t is frames t - L + 1 ... t once there are that many; before, it is frame 0 repeated L - 1 times
 followed by frame t (NIL, section 3.2, with L = 8). An episode that starts later in the reference continues it: frames
@@ -28,11 +28,11 @@ def clip_indices(t: int, length: int) -> npt.NDArray[np.int64]:
 
 
 class ClipEmbedder:
-    """An encoder, asked for whole videos or for windows of running episodes.
+    """An encoder, asked for whole videos or for clips of running episodes.
 
     Args:
         encoder: any encoder.
-        frame_wise: the card's capability: windows then reuse the features of their frames.
+        frame_wise: the card's capability: clips then reuse the features of their frames.
     """
 
     def __init__(self, encoder: VideoEncoder, frame_wise: bool) -> None:
@@ -41,7 +41,7 @@ class ClipEmbedder:
         self._frame_wise: FrameWiseEncoder | None = encoder if frame_wise else None  # type: ignore[assignment]
 
     def units(self, frames: Frames) -> npt.NDArray[Any]:
-        """What windows are made of: features (B, F) of a frame-wise encoder, else the resized frames themselves."""
+        """What clips are made of: features (B, F) of a frame-wise encoder, else the resized frames themselves."""
         frames = resize(frames, self._encoder.frame_size)
         return frames if self._frame_wise is None else self._frame_wise.encode_frames(frames)
 
@@ -51,12 +51,12 @@ class ClipEmbedder:
             return reference.features[moments]
         return resize(reference.frames[moments], self._encoder.frame_size)
 
-    def embed(self, windows: list[list[npt.NDArray[Any]]]) -> Floats:
-        """Embeddings (B, D) of B windows of L units each."""
+    def embed(self, clips: list[list[npt.NDArray[Any]]]) -> Floats:
+        """Embeddings (B, D) of B clips of L units each."""
         if self._frame_wise is not None:
-            return np.stack([np.concatenate(units) for units in windows])
-        frames = np.stack([unit for units in windows for unit in units])  # copied once: a window is a megabyte
-        return self._encoder.encode(frames.reshape(len(windows), self.length, *frames.shape[1:]))
+            return np.stack([np.concatenate(units) for units in clips])
+        frames = np.stack([unit for units in clips for unit in units])  # copied once: a clip is a megabyte
+        return self._encoder.encode(frames.reshape(len(clips), self.length, *frames.shape[1:]))
 
     def embed_video(self, frames: Frames, progress: Progress = no_progress) -> tuple[Floats, Floats]:
         """Of a whole video (T, S, S, 3): embeddings (T, D) and features of single moments (T, F)."""
@@ -72,10 +72,10 @@ class ClipEmbedder:
 
 
 class RollingClips:
-    """The windows of N running episodes.
+    """The clips of N running episodes.
 
     Args:
-        embedder: whose windows they are.
+        embedder: whose clips they are.
         num_envs: N.
         reference: the video that an episode continues which does not start at its beginning; needed for such starts
             alone.
@@ -87,21 +87,21 @@ class RollingClips:
         self._history: list[list[npt.NDArray[Any]]] = [[] for _ in range(num_envs)]
 
     def embed(self, environments: list[int], ticks: list[int], frames: Frames) -> Floats:
-        """Take in new moments in the order they happened and embed the windows that end at them.
+        """Take in new moments in the order they happened and embed the clips that end at them.
 
         Args:
             environments: B environment indices.
             ticks: B ticks, one more than the environment's last. 0 starts an episode at rest, -k one at tick k, as if
-                the reference had been lived before: its frames then fill the window.
+                the reference had been shown before: its frames then fill the clip.
             frames: uint8 (B, S, S, 3).
 
         Returns:
             float32 (number of ticks above 0, D), in order.
         """
-        windows = []
+        clips = []
         for i, t, unit in zip(environments, ticks, self._embedder.units(frames), strict=True):
-            windows += self._advance(i, t, unit)
-        return self._embedder.embed(windows) if windows else np.empty((0, 0), np.float32)
+            clips += self._advance(i, t, unit)
+        return self._embedder.embed(clips) if clips else np.empty((0, 0), np.float32)
 
     def _advance(self, i: int, t: int, unit: npt.NDArray[Any]) -> list[list[npt.NDArray[Any]]]:
         if t <= 0:
@@ -116,7 +116,7 @@ class RollingClips:
         return [list(history) if whole else [history[0]] * (length - 1) + [unit]]
 
     def _before(self, start: int) -> list[npt.NDArray[Any]]:
-        """Units of the reference before a start: those of the window, and all of them where it reaches to frame 0."""
+        """Units of the reference before a start: those of the clip, and all of them where it reaches to frame 0."""
         if start == 0:
             return []
         assert self._reference is not None

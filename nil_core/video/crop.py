@@ -18,7 +18,7 @@ def enclosing_square(width: int, height: int) -> CropBox:
 
 
 def central_square(width: int, height: int) -> CropBox:
-    """Where a letterboxed first frame lies in a video of any size: the :attr:`nil_core.types.Video.crop_box` to tell."""
+    """Where a letterboxed first frame lies in a video of any size, for :attr:`nil_core.types.Video.crop_box`."""
     side = min(width, height)
     return (width - side) // 2, (height - side) // 2, side
 

@@ -14,7 +14,7 @@ from nil_core.types import Floats
 from nil_core.video.interpolation import Picture
 
 MULTIPLE = 64
-"""Of pixels: RIFE's coarsest level halves the picture six times."""
+"""Of pixels: RIFE's coarsest level is the picture at a 64th of its size."""
 
 
 class Rife:

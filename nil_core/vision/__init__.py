@@ -1,4 +1,4 @@
-"""What encoders on pretrained video transformers share: options, loading, running. Needs ``nil-core[vision]``.
+"""The kit for encoders with pretrained video transformers: options, loading, running. Needs ``nil-core[vision]``.
 
-Of its modules :mod:`nil_core.vision.options` imports nothing heavier than pydantic, for the ``__init__`` of plugins.
+Only :mod:`nil_core.vision.options` is light to import (pydantic), for the ``__init__`` of plugins.
 """

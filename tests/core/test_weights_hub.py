@@ -136,7 +136,7 @@ def test_an_interrupted_download_goes_on_with_what_is_missing(hub: Hub) -> None:
     with pytest.raises(DataError, match="owner/model-base") as caught:
         weights.fetch("owner/model-base", ())
     assert "nil models fetch owner/model-base" in caught.value.hint and "folder" in caught.value.hint
-    with pytest.raises(DataError, match="not wholly"):
+    with pytest.raises(DataError, match=r"is not \(completely\)"):
         weights.locate("owner/model-base", ())
     hub.refuse.clear()
     weights.fetch("owner/model-base", ())
@@ -153,13 +153,13 @@ def test_models_that_are_not_for_everybody(hub: Hub) -> None:
 
 
 def test_a_model_without_weights_is_none(hub: Hub) -> None:
-    with pytest.raises(DataError, match="holds no weights"):
+    with pytest.raises(DataError, match="has no weights"):
         weights.fetch("owner/words", ())
 
 
 def test_without_a_network_the_message_says_what_to_do(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(DataError, match="cannot fetch owner/model-base") as caught:
+    with pytest.raises(DataError, match="cannot download owner/model-base") as caught:
         weights.fetch("owner/model-base", ())
     assert "nil models fetch owner/model-base" in caught.value.hint and "copy its folder" in caught.value.hint
 
@@ -169,7 +169,7 @@ def test_a_full_disk_is_told_as_such(hub: Hub, monkeypatch: pytest.MonkeyPatch) 
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", full)
-    with pytest.raises(MachineError, match="no room") as caught:
+    with pytest.raises(MachineError, match="the disk is full") as caught:
         weights.fetch("owner/model-base", ())
     assert "HF_HOME" in caught.value.hint
 

@@ -168,7 +168,7 @@ def broken_videos(folder: Path) -> dict[str, tuple[bytes, str]]:
         "headless.mp4": (whole[300:], "no video that can be read"),
         "one-frame.mp4": ((folder / "still.mp4").read_bytes(), "fewer than two frames"),
         "too-short.mp4": ((folder / "brief.mp4").read_bytes(), "too short: 2 frame(s) at 60 fps"),
-        "nobody.mp4": ((folder / "black.mp4").read_bytes(), "no robot stands out"),
+        "nobody.mp4": ((folder / "black.mp4").read_bytes(), "no robot differs"),
     }
 
 

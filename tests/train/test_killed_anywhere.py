@@ -17,9 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nil_core.errors import MachineError, RunError
-from nil_core.experiment import run_folder
 from nil_core.sim import gl
-from nil_core.storage import log
+from nil_core.storage import log, run_folder
 from nil_core.storage.atomic import read_arrays, write_arrays
 from nil_core.storage.run_folder import RunFolder
 from nil_core.testing import ToyQuadruped

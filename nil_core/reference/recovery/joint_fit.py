@@ -61,7 +61,7 @@ def fit_jointly(
     noise: float,
     contacts: Contacts,
     steps: int,
-    told: Callable[[int], None] = lambda done: None,
+    on_step: Callable[[int], None] = lambda done: None,
 ) -> Fit:
     """Improve a motion.
 
@@ -73,7 +73,7 @@ def fit_jointly(
         noise: standard deviation of a residual.
         contacts: how strictly soles rest.
         steps: most steps of Gauss-Newton.
-        told: called with the number of steps taken.
+        on_step: called with the number of steps taken.
     """
     damping = 1e-3
     for step in range(steps):
@@ -107,7 +107,7 @@ def fit_jointly(
                 damping = max(damping / 5, 1e-6)
                 break
             damping *= 10
-        told(step + 1)
+        on_step(step + 1)
         _log.debug("step %d: %.0f to %.0f, overlap %.3f", step, before, after, overlaps.mean())
         if not better or after > (1 - ENOUGH) * before:
             break

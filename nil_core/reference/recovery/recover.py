@@ -72,7 +72,7 @@ def recover(
         masks: bool (T, S, S); the first shows the robot standing.
         hz: frames a second.
         workers: processes to work in; 0 works in this one.
-        progress: told often.
+        progress: called often.
 
     Raises:
         DataError: the robot has no feet or no legs to fit.
@@ -147,11 +147,11 @@ class _Recovery:
     def _jointly(self, poses: Doubles, look: Look, contacts: Contacts, steps: int) -> Fit:
         noise = self._noise(poses, look)
 
-        def told(done: int) -> None:
+        def on_step(done: int) -> None:
             self._steps_told += 1
             self._progress(min(self._steps_told, self._steps), self._steps, "steps of the recovery of motion")
 
-        return fit_jointly(self._comparisons, self._space, self._priors, poses, look, noise, contacts, steps, told)
+        return fit_jointly(self._comparisons, self._space, self._priors, poses, look, noise, contacts, steps, on_step)
 
     def _noise(self, poses: Doubles, look: Look) -> float:
         """What the fit so far leaves unexplained, as a standard deviation of residuals."""

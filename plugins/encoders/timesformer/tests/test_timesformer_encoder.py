@@ -1,4 +1,4 @@
-"""TimeSformer from a checkpoint in the hub's own format: loaded whole, fed rightly, the right tokens taken."""
+"""TimeSformer from a checkpoint in the format of the hub: complete loading, correct input, correct tokens."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ CONFIG = TimesformerConfig(
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fine-tuned classifier as it lies on the hub, with the misleading preprocessor file of older revisions."""
+    """A fine-tuned classifier in the format of the hub, with the wrong preprocessor file of older revisions."""
     folder = tmp_path_factory.mktemp("timesformer")
     torch.manual_seed(3)
     model = TimesformerForVideoClassification(CONFIG)
-    for parameter in model.parameters():  # no zero biases, no unit norms: each must be in its place
+    for parameter in model.parameters():  # no zero biases and unit norms, so that swapped parameters are noticed
         parameter.data += 0.1 * torch.randn_like(parameter)
     model.save_pretrained(folder)
     (folder / "preprocessor_config.json").write_text(json.dumps({"image_mean": [0.5] * 3, "image_std": [0.5] * 3}))
@@ -48,8 +48,8 @@ def clips(count: int = 3, size: int = SIZE) -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, (count, FRAMES, size, size, 3), np.uint8)
 
 
-def by_hand(folder: Path, levels: np.ndarray) -> Tensor:
-    """Last hidden state of clips, from the file's tensors and the paper's equations 1 to 10 alone."""
+def paper_equations(folder: Path, frames: np.ndarray) -> Tensor:
+    """Last hidden state of clips, from the tensors of the file and equations 1 to 10 of the paper."""
     from safetensors.torch import load_file
 
     w = {key.removeprefix("timesformer."): value for key, value in load_file(folder / "model.safetensors").items()}
@@ -64,13 +64,13 @@ def by_hand(folder: Path, levels: np.ndarray) -> Tensor:
         q, k, v = dense(x, f"{name}.attention.qkv").chunk(3, dim=-1)
         parts = []
         for h in range(HEADS):
-            own = slice(h * WIDTH // HEADS, (h + 1) * WIDTH // HEADS)
-            scores = q[..., own] @ k[..., own].transpose(-1, -2) / (WIDTH // HEADS) ** 0.5
-            parts.append(softmax(scores, -1) @ v[..., own])
+            head = slice(h * WIDTH // HEADS, (h + 1) * WIDTH // HEADS)
+            scores = q[..., head] @ k[..., head].transpose(-1, -2) / (WIDTH // HEADS) ** 0.5
+            parts.append(softmax(scores, -1) @ v[..., head])
         return dense(torch.cat(parts, -1), f"{name}.output.dense")
 
     results = []
-    for clip in levels:
+    for clip in frames:
         pixels = (torch.from_numpy(clip).float() / 255 - 0.45) / 0.225
         maps = conv2d(
             pixels.permute(0, 3, 1, 2),
@@ -85,11 +85,11 @@ def by_hand(folder: Path, levels: np.ndarray) -> Tensor:
         for i in range(CONFIG.num_hidden_layers):
             name = f"encoder.layer.{i}"
             over_time = norm(patches, f"{name}.temporal_layernorm").transpose(0, 1)
-            moved = attend(over_time, f"{name}.temporal_attention").transpose(0, 1)
-            patches = patches + dense(moved, f"{name}.temporal_dense")
-            framed = torch.cat([cls.expand(FRAMES, 1, WIDTH), patches], dim=1)
-            seen = attend(norm(framed, f"{name}.layernorm_before"), f"{name}.attention")
-            cls, patches = cls + seen[:, 0].mean(0), patches + seen[:, 1:]
+            temporal = attend(over_time, f"{name}.temporal_attention").transpose(0, 1)
+            patches = patches + dense(temporal, f"{name}.temporal_dense")
+            with_cls = torch.cat([cls.expand(FRAMES, 1, WIDTH), patches], dim=1)
+            attended = attend(norm(with_cls, f"{name}.layernorm_before"), f"{name}.attention")
+            cls, patches = cls + attended[:, 0].mean(0), patches + attended[:, 1:]
             tokens = torch.cat([cls[None], patches.transpose(0, 1).reshape(-1, WIDTH)])
             hidden = gelu(dense(norm(tokens, f"{name}.layernorm_after"), f"{name}.intermediate.dense"))
             tokens = tokens + dense(hidden, f"{name}.output.dense")
@@ -99,39 +99,39 @@ def by_hand(folder: Path, levels: np.ndarray) -> Tensor:
 
 
 @pytest.mark.parametrize("embedding", ["cls", "mean", "tokens"])
-def test_embeddings_are_those_of_the_papers_equations(checkpoint: Path, embedding: str) -> None:
-    tokens = by_hand(checkpoint, clips())
-    wanted = {"cls": tokens[:, 0], "mean": tokens.mean(1), "tokens": tokens.flatten(1)}[embedding]
-    found = encoder(checkpoint, embedding=embedding).encode(clips())
-    assert found.shape == wanted.shape
-    assert np.allclose(found, wanted, atol=2e-4)
+def test_embeddings_equal_the_equations_of_the_paper(checkpoint: Path, embedding: str) -> None:
+    tokens = paper_equations(checkpoint, clips())
+    expected = {"cls": tokens[:, 0], "mean": tokens.mean(1), "tokens": tokens.flatten(1)}[embedding]
+    embeddings = encoder(checkpoint, embedding=embedding).encode(clips())
+    assert embeddings.shape == expected.shape
+    assert np.allclose(embeddings, expected, atol=2e-4)
 
 
-def test_it_keeps_the_contract_of_encoders() -> None:
+def test_contract() -> None:
     check_encoder(encoder("random-tiny"), CARD)
 
 
-def test_a_clip_alone_is_a_clip_in_a_batch(checkpoint: Path) -> None:
-    batch, eyes = clips(5), encoder(checkpoint)
-    assert np.allclose(eyes.encode(batch), np.concatenate([eyes.encode(clip[None]) for clip in batch]), atol=1e-5)
+def test_embeddings_do_not_depend_on_the_batch(checkpoint: Path) -> None:
+    batch, model = clips(5), encoder(checkpoint)
+    assert np.allclose(model.encode(batch), np.concatenate([model.encode(clip[None]) for clip in batch]), atol=1e-5)
 
 
 def test_the_order_of_frames_matters(checkpoint: Path) -> None:
-    eyes = encoder(checkpoint)
-    assert np.abs(eyes.encode(clips()) - eyes.encode(clips()[:, ::-1])).max() > 1e-2
+    model = encoder(checkpoint)
+    assert np.abs(model.encode(clips()) - model.encode(clips()[:, ::-1])).max() > 1e-2
 
 
-def test_fused_attention_is_the_eager_one_up_to_rounding() -> None:
+def test_fused_attention_equals_the_original_up_to_rounding() -> None:
     model, frames = random_tiny().eval(), torch.randn(2, 8, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        eager = model(frames).last_hidden_state
+        original = model(frames).last_hidden_state
         fuse_attention(model)
         fused = model(frames).last_hidden_state
     assert sum(isinstance(module, FusedAttention) for module in model.modules()) == 2 * model.config.num_hidden_layers
-    assert torch.allclose(eager, fused, atol=1e-4)
+    assert torch.allclose(original, fused, atol=1e-4)
 
 
-def test_random_weights_are_the_same_every_time_and_leave_torch_alone() -> None:
+def test_random_weights_are_reproducible_and_keep_the_random_state() -> None:
     torch.manual_seed(5)
     before = torch.random.get_rng_state()
     first, second = (encoder("random-tiny").encode(clips(size=64)) for _ in range(2))
@@ -139,14 +139,14 @@ def test_random_weights_are_the_same_every_time_and_leave_torch_alone() -> None:
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-def test_frames_and_size_are_the_checkpoints_own(tmp_path: Path) -> None:
+def test_frames_and_size_come_from_the_checkpoint(tmp_path: Path) -> None:
     config = TimesformerConfig(**(CONFIG.to_dict() | {"num_frames": 16, "image_size": 48}))
     TimesformerModel(config).save_pretrained(tmp_path)
-    eyes = encoder(tmp_path, stride=2)
-    assert (eyes.clip_length, eyes.frame_size) == (31, 48)
+    model = encoder(tmp_path, stride=2)
+    assert (model.clip_length, model.frame_size) == (31, 48)
 
 
-def test_a_checkpoint_that_lacks_a_tensor_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_that_lacks_a_tensor_is_rejected(checkpoint: Path, tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
     (tmp_path / "config.json").write_bytes((checkpoint / "config.json").read_bytes())
@@ -157,7 +157,7 @@ def test_a_checkpoint_that_lacks_a_tensor_is_refused(checkpoint: Path, tmp_path:
         encoder(tmp_path)
 
 
-def test_other_folders_are_refused_in_one_line(tmp_path: Path) -> None:
+def test_other_folders_are_rejected_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"not tensors")
     with pytest.raises(DataError, match="None, not timesformer"):
         encoder(tmp_path)
@@ -174,13 +174,13 @@ def test_other_folders_are_refused_in_one_line(tmp_path: Path) -> None:
         encoder(tmp_path)
 
 
-def test_every_model_of_the_card_says_that_it_is_not_for_sale() -> None:
+def test_every_model_on_the_card_has_the_non_commercial_license() -> None:
     assert {each.license for each in CARD.weights} == {"CC-BY-NC-4.0"}
     assert TimesformerOptions().weights == CARD.weights[0].name
     assert CARD.weights[0].repository == "facebook/timesformer-base-finetuned-k400"
 
 
-def test_an_unknown_option_is_refused() -> None:
+def test_an_unknown_option_is_rejected() -> None:
     from nil_core import registry
 
     with pytest.raises(ConfigError, match="embedding"):

@@ -1,4 +1,4 @@
-"""VideoMAE, ViViT and V-JEPA 2 from checkpoints in the hub's own formats: each read, fed and pooled as it should be."""
+"""VideoMAE, ViViT and V-JEPA 2 from checkpoints in the format of the hub: loading, input and pooling."""
 
 from __future__ import annotations
 
@@ -55,34 +55,34 @@ MODELS: dict[str, Callable[[], Any]] = {
 
 @pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Any]]:
-    """Name to folder and to the model that was saved there."""
-    made = {}
+    """Name to the folder and the model that was saved there."""
+    checkpoints = {}
     for name, build in MODELS.items():
         torch.manual_seed(3)
         model = build().eval()
         for parameter in model.parameters():
             parameter.data += 0.05 * torch.randn_like(parameter)
-        made[name] = tmp_path_factory.mktemp(name), model
-        model.save_pretrained(made[name][0])
-    return made
+        checkpoints[name] = tmp_path_factory.mktemp(name), model
+        model.save_pretrained(checkpoints[name][0])
+    return checkpoints
 
 
 def encoder(weights: Path | str, **options: Any) -> VideomaeEncoder:
     return VideomaeEncoder(VideomaeOptions(weights=str(weights), device="cpu", dtype="float32", **options))
 
 
-def clips(eyes: VideomaeEncoder, count: int = 3) -> np.ndarray:
-    shape = (count, eyes.clip_length, eyes.frame_size, eyes.frame_size, 3)
+def clips(model: VideomaeEncoder, count: int = 3) -> np.ndarray:
+    shape = (count, model.clip_length, model.frame_size, model.frame_size, 3)
     return np.random.default_rng(1).integers(0, 256, shape, np.uint8)
 
 
-def normalized(levels: np.ndarray, mean: list[float], std: list[float]) -> Tensor:
-    pixels = (levels.astype(np.float64) / 255 - mean) / std
+def normalized(frames: np.ndarray, mean: list[float], std: list[float]) -> Tensor:
+    pixels = (frames.astype(np.float64) / 255 - mean) / std
     return torch.from_numpy(pixels.astype(np.float32)).permute(0, 1, 4, 2, 3)
 
 
 def tokens(name: str, model: Any, pixels: Tensor) -> Tensor:
-    """The last hidden state from the saved model's own parts, one after another."""
+    """The last hidden state, computed layer by layer with the saved model."""
     with torch.inference_mode():
         if name == "vjepa2":
             hidden = model.encoder.embeddings(pixels)
@@ -112,30 +112,32 @@ def tokens(name: str, model: Any, pixels: Tensor) -> Tensor:
     ],
 )
 @pytest.mark.parametrize("embedding", ["mean", "tokens"])
-def test_embeddings_are_those_of_the_models_parts(
+def test_embeddings_equal_those_of_the_saved_model(
     name: str, statistics: Any, frames: int, count: int, embedding: str, checkpoints: Any
 ) -> None:
     folder, model = checkpoints[name]
-    eyes = encoder(folder, embedding=embedding, frames=6)
-    assert (eyes.clip_length, eyes.frame_size) == (frames, SIZE)
-    wanted = tokens(name, model, normalized(clips(eyes), *statistics))
-    assert wanted.shape[1] == count
-    wanted = wanted.mean(1) if embedding == "mean" else wanted.flatten(1)
-    assert np.allclose(eyes.encode(clips(eyes)), wanted, atol=2e-4)
+    videomae = encoder(folder, embedding=embedding, frames=6)
+    assert (videomae.clip_length, videomae.frame_size) == (frames, SIZE)
+    expected = tokens(name, model, normalized(clips(videomae), *statistics))
+    assert expected.shape[1] == count
+    expected = expected.mean(1) if embedding == "mean" else expected.flatten(1)
+    assert np.allclose(videomae.encode(clips(videomae)), expected, atol=2e-4)
 
 
-def test_statistics_of_the_checkpoint_go_before_those_of_the_family(checkpoints: Any, tmp_path: Path) -> None:
+def test_statistics_of_the_checkpoint_override_those_of_the_family(checkpoints: Any, tmp_path: Path) -> None:
     folder, model = checkpoints["finetuned"]
     for file in folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    told = ([0.1, 0.2, 0.3], [0.4, 0.5, 0.6])
-    (tmp_path / "preprocessor_config.json").write_text(json.dumps({"image_mean": told[0], "image_std": told[1]}))
-    eyes = encoder(tmp_path)
-    wanted = tokens("finetuned", model, normalized(clips(eyes), *told)).mean(1)
-    assert np.allclose(eyes.encode(clips(eyes)), wanted, atol=2e-4)
+    statistics = ([0.1, 0.2, 0.3], [0.4, 0.5, 0.6])
+    (tmp_path / "preprocessor_config.json").write_text(
+        json.dumps({"image_mean": statistics[0], "image_std": statistics[1]})
+    )
+    videomae = encoder(tmp_path)
+    expected = tokens("finetuned", model, normalized(clips(videomae), *statistics)).mean(1)
+    assert np.allclose(videomae.encode(clips(videomae)), expected, atol=2e-4)
 
 
-def test_vivit_sees_levels_from_minus_one_to_one_whatever_its_file_says(checkpoints: Any) -> None:
+def test_vivit_gets_values_from_minus_one_to_one_whatever_its_file_says(checkpoints: Any) -> None:
     folder, _ = checkpoints["vivit"]
     before = encoder(folder)
     (folder / "preprocessor_config.json").write_text(
@@ -145,25 +147,25 @@ def test_vivit_sees_levels_from_minus_one_to_one_whatever_its_file_says(checkpoi
 
 
 def test_only_vivit_has_a_class_token(checkpoints: Any) -> None:
-    eyes = encoder(checkpoints["vivit"][0], embedding="cls")
-    wanted = tokens("vivit", checkpoints["vivit"][1], normalized(clips(eyes), *HALVES))[:, 0]
-    assert np.allclose(eyes.encode(clips(eyes)), wanted, atol=2e-4)
+    videomae = encoder(checkpoints["vivit"][0], embedding="cls")
+    expected = tokens("vivit", checkpoints["vivit"][1], normalized(clips(videomae), *HALVES))[:, 0]
+    assert np.allclose(videomae.encode(clips(videomae)), expected, atol=2e-4)
     for name in ("finetuned", "vjepa2"):
         with pytest.raises(ConfigError, match="no class token"):
             encoder(checkpoints[name][0], embedding="cls")
 
 
-def test_vjepa2_is_not_asked_to_predict(checkpoints: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vjepa2_skips_its_predictor(checkpoints: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from transformers.models.vjepa2.modeling_vjepa2 import VJEPA2Predictor
 
     monkeypatch.setattr(VJEPA2Predictor, "forward", None)
-    eyes = encoder(checkpoints["vjepa2"][0])
-    assert eyes.clip_length == 16
-    assert eyes.encode(clips(eyes)).shape == (3, 48)
+    videomae = encoder(checkpoints["vjepa2"][0])
+    assert videomae.clip_length == 16
+    assert videomae.encode(clips(videomae)).shape == (3, 48)
 
 
-def test_checkpoints_that_name_biases_as_they_used_to_be_named_load_whole(checkpoints: Any, tmp_path: Path) -> None:
-    """The hub's VideoMAE weights are older than the present names of the query's and value's bias."""
+def test_checkpoints_with_former_names_of_biases_load_completely(checkpoints: Any, tmp_path: Path) -> None:
+    """The VideoMAE weights on the hub have former names of the biases of query and value."""
     folder, _ = checkpoints["finetuned"]
     (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
     old = {
@@ -172,11 +174,11 @@ def test_checkpoints_that_name_biases_as_they_used_to_be_named_load_whole(checkp
     }
     assert "videomae.encoder.layer.0.attention.attention.q_bias" in old
     save_file(old, tmp_path / "model.safetensors", {"format": "pt"})
-    eyes = encoder(tmp_path)
-    assert np.array_equal(eyes.encode(clips(eyes)), encoder(folder).encode(clips(eyes)))
+    videomae = encoder(tmp_path)
+    assert np.array_equal(videomae.encode(clips(videomae)), encoder(folder).encode(clips(videomae)))
 
 
-def test_a_checkpoint_that_lacks_a_tensor_is_refused(checkpoints: Any, tmp_path: Path) -> None:
+def test_a_checkpoint_that_lacks_a_tensor_is_rejected(checkpoints: Any, tmp_path: Path) -> None:
     folder, _ = checkpoints["pretrained"]
     (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
     tensors = load_file(folder / "model.safetensors")
@@ -186,16 +188,18 @@ def test_a_checkpoint_that_lacks_a_tensor_is_refused(checkpoints: Any, tmp_path:
         encoder(tmp_path)
 
 
-def test_a_clip_alone_is_a_clip_in_a_batch(checkpoints: Any) -> None:
-    eyes = encoder(checkpoints["finetuned"][0])
-    batch = clips(eyes, 5)
-    assert np.allclose(eyes.encode(batch), np.concatenate([eyes.encode(clip[None]) for clip in batch]), atol=1e-5)
+def test_embeddings_do_not_depend_on_the_batch(checkpoints: Any) -> None:
+    videomae = encoder(checkpoints["finetuned"][0])
+    batch = clips(videomae, 5)
+    assert np.allclose(
+        videomae.encode(batch), np.concatenate([videomae.encode(clip[None]) for clip in batch]), atol=1e-5
+    )
 
 
-def test_it_keeps_the_contract_of_encoders() -> None:
+def test_contract() -> None:
     check_encoder(encoder("random-tiny"), CARD)
 
 
-def test_videomae_is_not_for_sale() -> None:
-    ours = [each for each in CARD.weights if each.repository.startswith("MCG-NJU/")]
-    assert len(ours) == 4 and {each.license for each in ours} == {"CC-BY-NC-4.0"}
+def test_videomae_has_the_non_commercial_license() -> None:
+    weights = [each for each in CARD.weights if each.repository.startswith("MCG-NJU/")]
+    assert len(weights) == 4 and {each.license for each in weights} == {"CC-BY-NC-4.0"}

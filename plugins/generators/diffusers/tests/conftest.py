@@ -1,4 +1,4 @@
-"""Every pipeline of the table with thousands instead of billions of random numbers, stored as the real one is."""
+"""Every pipeline of the table with thousands instead of billions of random parameters, stored like the real one."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def clip_vision(kind: Any, hidden: int = 4) -> Any:
 
 def siglip(hidden: int) -> tuple[Any, Any]:
     sizes = {"hidden_size": hidden, "intermediate_size": 37, "num_hidden_layers": 2, "num_attention_heads": 4}
-    eyes = t.SiglipVisionModel(t.SiglipVisionConfig(**sizes, image_size=30, patch_size=15))
-    return eyes, t.SiglipImageProcessor(size={"height": 30, "width": 30})
+    image_encoder = t.SiglipVisionModel(t.SiglipVisionConfig(**sizes, image_size=30, patch_size=15))
+    return image_encoder, t.SiglipImageProcessor(size={"height": 30, "width": 30})
 
 
 def llama_tokenizer() -> Any:
@@ -247,7 +247,7 @@ def framepack() -> Any:
             max_position_embeddings=512,
         )
     )
-    eyes, processor = siglip(32)
+    image_encoder, processor = siglip(32)
     return d.HunyuanVideoFramepackPipeline(
         text_encoder=llama,
         tokenizer=words,
@@ -256,7 +256,7 @@ def framepack() -> Any:
         scheduler=d.FlowMatchEulerDiscreteScheduler(shift=7.0),
         text_encoder_2=clip_text(clip_words, 8),
         tokenizer_2=clip_words,
-        image_encoder=eyes,
+        image_encoder=image_encoder,
         feature_extractor=processor,
     )
 
@@ -285,7 +285,7 @@ def hunyuanvideo_1_5() -> Any:
         downsample_match_channel=False,
         upsample_match_channel=False,
     )
-    eyes, processor = siglip(12)
+    image_encoder, processor = siglip(12)
     text = t.Qwen2_5_VLTextModel(
         t.Qwen2_5_VLTextConfig(
             vocab_size=400,
@@ -308,7 +308,7 @@ def hunyuanvideo_1_5() -> Any:
         text_encoder_2=t5(vocab_size=400),
         tokenizer_2=t.ByT5Tokenizer(),
         guider=d.ClassifierFreeGuidance(guidance_scale=1.0),
-        image_encoder=eyes,
+        image_encoder=image_encoder,
         feature_extractor=processor,
     )
 
@@ -422,12 +422,12 @@ SIZES = {
     "framepack": (64, 32),
     "i2vgen-xl": (32, 16),
 }
-"""Width and height of the tiny versions: the smallest that are wider than high where the model allows it."""
+"""Width and height of the tiny versions: the smallest that are wider than high if the model allows it."""
 
 
 @pytest.fixture(params=BUILDERS)
 def model(request: pytest.FixtureRequest) -> str:
-    """Every model that has a tiny version, one after another."""
+    """The name of every model that has a tiny version."""
     name: str = request.param
     return name
 
@@ -444,7 +444,7 @@ def size(model: str) -> tuple[int, int]:
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The folder of a model's tiny version, made when first asked for."""
+    """The folder of a model's tiny version, which is made at the first call."""
     root = tmp_path_factory.mktemp("pipelines")
 
     def folder(model: str) -> Path:

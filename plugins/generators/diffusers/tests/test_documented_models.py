@@ -1,4 +1,4 @@
-"""The page that compares generators says of every model what the table of models does."""
+"""The documentation of every model agrees with the table of models."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ def test_the_page_agrees(model: Model) -> None:
     _, _, frames, fps, size, prompts, memory, license, _ = (cell.strip() for cell in row.split("|"))
     rule = f"{model.frames.step}k + 1, to {model.frames[-1]}" if len(model.frames) > 1 else str(model.frames[0])
     assert (frames, fps, size) == (rule, str(model.fps), f"{model.width}x{model.height}")
-    assert prompts == f"yes, {'yes' if model.negative else 'no'}"
+    assert prompts == f"yes, {'yes' if model.takes_negative_prompt else 'no'}"
     assert memory == model.memory
     assert license.split()[0] == model.weights.license.split()[0]

@@ -1,9 +1,9 @@
 """From the first frame through every pipeline of the table to a policy, on the command line.
 
-A random model draws noise, and noise has no robot in it: with the segmenter that nil chooses, the run says so and
-ends. A segmenter of this test, installed as any other, then lets the robot of the first frame glide to the right. The
-masks are invented, then; all else is what happens with real weights, from loading them to the policy. The generator
-``svd`` has a test in which the robot is found in the video.
+A random model makes noise, without a robot: with the segmenter that nil chooses, the run ends with that error. A
+segmenter of this test, installed like any other, then moves the mask of the first frame to the right. These masks are
+artificial; everything else happens as with real weights, from loading them to the policy. The generator ``svd`` has a
+test in which the robot is found in the video.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from pathlib import Path
 import pytest
 
 from nil_core import entry_points
-from nil_generator_diffusers.models import NAMES
+from nil_generator_diffusers.models import MODELS_BY_NAME
 
-GLIDING_MASK = """
+SHIFTED_MASK = """
 import numpy as np
 from nil_core.api import ComponentCard
 
-class GlidingMask:
+class ShiftedMask:
     def __init__(self, options):
         pass
 
     def segment(self, video, first_mask, progress):
         return np.stack([np.roll(first_mask, frame, axis=1) for frame in range(len(video.frames))])
 
-CARD = ComponentCard(kind="segmenter", summary="The first mask, gliding.", target="gliding_mask:GlidingMask")
+CARD = ComponentCard(kind="segmenter", summary="The first mask, shifted.", target="shifted_mask:ShiftedMask")
 """
 
-LEFT = {
+EXPECTED_FILES = {
     "config.toml",
     "manifest.json",
     "videos/comparison.mp4",
@@ -48,18 +48,18 @@ Nil = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture(autouse=True)
-def gliding_mask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def shifted_mask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     site = tmp_path / "site"
-    information = site / "nil_segmenter_gliding_mask-1.0.dist-info"
+    information = site / "nil_segmenter_shifted_mask-1.0.dist-info"
     information.mkdir(parents=True)
-    (site / "gliding_mask.py").write_text(GLIDING_MASK)
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: nil-segmenter-gliding-mask\nVersion: 1.0\n")
-    (information / "entry_points.txt").write_text("[nil.segmenters]\ngliding_mask = gliding_mask:CARD\n")
+    (site / "shifted_mask.py").write_text(SHIFTED_MASK)
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: nil-segmenter-shifted-mask\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[nil.segmenters]\nshifted_mask = shifted_mask:CARD\n")
     forget_metadata()
     with monkeypatch.context() as path:
         path.syspath_prepend(site)
         yield
-    sys.modules.pop("gliding_mask", None)
+    sys.modules.pop("shifted_mask", None)
     forget_metadata()
 
 
@@ -70,7 +70,7 @@ def forget_metadata() -> None:
 
 @pytest.fixture
 def nil(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Nil:
-    """Runs a command line in this process; gives its exit code and what it said."""
+    """Runs a command in this process; returns its exit code and output."""
     from nil_core.cli.main import main
 
     monkeypatch.setenv("NIL_CACHE", str(tmp_path / "cache"))
@@ -78,9 +78,9 @@ def nil(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
 
     def call(*words: str) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["nil", *words])
-        with pytest.raises(SystemExit) as left:
+        with pytest.raises(SystemExit) as exit_:
             main()
-        return int(left.value.code or 0), "".join(capfd.readouterr())
+        return int(exit_.value.code or 0), "".join(capfd.readouterr())
 
     return call
 
@@ -98,25 +98,25 @@ def test_from_the_first_frame_to_a_policy(
         "video.first_frame_size": 64,
         "simulation.workers": 0,
         "training.eval_every": 0,
-        "agent.batch_size": 16,  # soon remembered, so that something is learned from
+        "agent.batch_size": 16,  # filled soon, so that updates happen
     }
     words = [word for setting in settings.items() for word in ("--set", "{}={}".format(*setting))]
     command = ("run", "--preset", "smoke", "--steps", "40", "--generator", "diffusers", *words)
-    code, said = nil(*command, "--out", "noise")
-    assert code == 2 and "--segmenter sam2" in said and not Path("noise").exists(), said
-    code, said = nil(*command, "--out", "run", "--segmenter", "gliding_mask")
-    assert code == 0, said
+    code, output = nil(*command, "--out", "noise")
+    assert code == 2 and "--segmenter sam2" in output and not Path("noise").exists(), output
+    code, output = nil(*command, "--out", "run", "--segmenter", "shifted_mask")
+    assert code == 0, output
     run = tmp_path / "run"
-    assert not {name for name in LEFT if not (run / name).is_file()}
-    made = json.loads((run / "reference" / "provenance.json").read_text())
-    video, facts = made["video"], made["video"]["facts"]
-    assert made["generator"]["name"] == "diffusers" and made["generator"]["weights"]
-    assert facts["model"] == model and facts["prompt"] == made["prompt"]
-    assert video["from_cache"], "the noise was drawn once"
+    assert not {name for name in EXPECTED_FILES if not (run / name).is_file()}
+    provenance = json.loads((run / "reference" / "provenance.json").read_text())
+    video, facts = provenance["video"], provenance["video"]["facts"]
+    assert provenance["generator"]["name"] == "diffusers" and provenance["generator"]["weights"]
+    assert facts["model"] == model and facts["prompt"] == provenance["prompt"]
+    assert video["from_cache"], "the noise was generated once"
     side = min(width, height)
-    assert video["size"] == [height, width] and video["fps"] == NAMES[model].fps
-    assert video["window"] == [(width - side) / 2, (height - side) / 2, side]
-    assert (video["frames"] - 1) / video["fps"] >= 0.4, "as long as the run asked"
+    assert video["size"] == [height, width] and video["fps"] == MODELS_BY_NAME[model].fps
+    assert video["crop_box"] == [(width - side) / 2, (height - side) / 2, side]
+    assert (video["frames"] - 1) / video["fps"] >= 0.4, "as long as the run needs"
     assert json.loads((run / "summary.json").read_text())["finished"]
-    learned = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
-    assert learned["step"] == 40 and learned["critic_loss"] > 0
+    metrics = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
+    assert metrics["step"] == 40 and metrics["critic_loss"] > 0

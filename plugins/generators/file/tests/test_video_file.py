@@ -1,4 +1,4 @@
-"""The generator file returns the user's video, cut as asked, with its provenance."""
+"""The generator file returns the video of the user, cut and cropped, with its provenance."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ def walk(tmp_path: Path) -> Path:
     return tmp_path / "walk.mp4"
 
 
-def test_cuts_crops_and_says_where_it_came_from(walk: Path) -> None:
+def test_cuts_crops_and_records_the_source(walk: Path) -> None:
     options = FileOptions(path=walk, start=0.5, seconds=0.25, crop=(24, 2, 20, 30))
-    said: list[tuple[int, int, str]] = []
-    video = VideoFile(options).generate(REQUEST, lambda *progress: said.append(progress))
+    calls: list[tuple[int, int, str]] = []
+    video = VideoFile(options).generate(REQUEST, lambda *progress: calls.append(progress))
     assert video.frames.shape == (5, 30, 20, 3) and video.fps == 20 and video.masks is None
     assert np.abs(video.frames.mean((1, 2, 3)) - np.arange(100, 150, 10)).max() < 3
     assert video.facts["source"] == "walk.mp4"
     assert video.facts["sha256"] == hashlib.sha256(walk.read_bytes()).hexdigest()
     assert json.loads(json.dumps(video.facts)) == video.facts
-    assert said[-1][:2] == (1, 1)
+    assert calls[-1][:2] == (1, 1)
 
 
-def test_a_folder_of_images_needs_a_rate(tmp_path: Path) -> None:
+def test_a_folder_of_images_needs_a_frame_rate(tmp_path: Path) -> None:
     for number in range(3):
         Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / f"{number}.png")
-    with pytest.raises(DataError, match="no frame rate") as refusal:
+    with pytest.raises(DataError, match="no frame rate") as error:
         VideoFile(FileOptions(path=tmp_path)).generate(REQUEST, no_progress)
-    assert "generator.fps" in refusal.value.hint
+    assert "generator.fps" in error.value.hint
     generator = VideoFile(FileOptions(path=tmp_path, fps=10))
     video = generator.generate(REQUEST, no_progress)
     assert len(video.frames) == 3 and video.fps == 10
@@ -60,18 +60,18 @@ def test_a_folder_of_images_needs_a_rate(tmp_path: Path) -> None:
     assert generator.generate(REQUEST, no_progress).facts["sha256"] != video.facts["sha256"]
 
 
-def test_too_short_a_cut_is_refused(walk: Path) -> None:
+def test_too_short_a_cut_is_rejected(walk: Path) -> None:
     with pytest.raises(DataError, match="fewer than two frames between the cuts"):
         VideoFile(FileOptions(path=walk, seconds=0.01)).generate(REQUEST, no_progress)
 
 
-def test_no_path_is_a_matter_of_configuration() -> None:
-    with pytest.raises(ConfigError) as refusal:
+def test_a_missing_path_is_a_config_error() -> None:
+    with pytest.raises(ConfigError) as error:
         VideoFile(FileOptions())
-    assert "--set generator.path=" in refusal.value.hint
+    assert "--set generator.path=" in error.value.hint
 
 
-@pytest.mark.parametrize("wrong", [{"start": -1}, {"seconds": 0}, {"crop": (0, 0, 0, 5)}, {"fps": 0}, {"file": "a"}])
-def test_values_that_make_no_sense(wrong: dict[str, object]) -> None:
+@pytest.mark.parametrize("invalid", [{"start": -1}, {"seconds": 0}, {"crop": (0, 0, 0, 5)}, {"fps": 0}, {"file": "a"}])
+def test_invalid_options_are_rejected(invalid: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        CARD.config(path="a.mp4", **wrong)
+        CARD.config(path="a.mp4", **invalid)

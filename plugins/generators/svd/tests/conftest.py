@@ -1,4 +1,4 @@
-"""A Stable Video Diffusion of a million random numbers, stored as the real one is."""
+"""A Stable Video Diffusion with a million random parameters, stored in the format of the real one."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def tiny_pipeline() -> Any:
         sigma_max=700.0,
         use_karras_sigmas=True,
     )
-    eyes = CLIPVisionModelWithProjection(
+    image_encoder = CLIPVisionModelWithProjection(
         CLIPVisionConfig(
             hidden_size=32,
             intermediate_size=37,
@@ -63,7 +63,7 @@ def tiny_pipeline() -> Any:
     )
     return StableVideoDiffusionPipeline(
         vae=vae.eval(),
-        image_encoder=eyes.eval(),
+        image_encoder=image_encoder.eval(),
         unet=unet.eval(),
         scheduler=scheduler,
         feature_extractor=CLIPImageProcessor(size=224, crop_size=224),

@@ -1,4 +1,4 @@
-"""The segmenter chroma finds shapes that move over plain backgrounds, through noise and compression."""
+"""The segmenter chroma finds moving shapes before plain backgrounds, with noise and compression."""
 
 from __future__ import annotations
 
@@ -19,21 +19,23 @@ Color = tuple[int, int, int]
 def walker(
     background: Color, robot: Color, size: int = 160, length: int = 12, sigma: float = 4.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A body on two swinging legs, its lower half darker, over noise: frames and true masks."""
+    """A body with two swinging legs, its lower half darker, with noise: frames and true masks."""
     random = np.random.default_rng(0)
     frames, masks = [], []
     unit = size / 160
     for number in range(length):
         mask = np.zeros((size, size), np.uint8)
-        at = np.array([50 + 2 * number, 60]) * unit
-        cv2.rectangle(mask, at.astype(int).tolist(), (at + np.array([60, 30]) * unit).astype(int).tolist(), 1, -1)
+        position = np.array([50 + 2 * number, 60]) * unit
+        cv2.rectangle(
+            mask, position.astype(int).tolist(), (position + np.array([60, 30]) * unit).astype(int).tolist(), 1, -1
+        )
         for hip, phase in ((8, 0.0), (52, np.pi)):
-            top = at + np.array([hip, 25]) * unit
+            top = position + np.array([hip, 25]) * unit
             foot = top + np.array([18 * np.sin(phase + number), 45]) * unit
             cv2.line(mask, top.astype(int).tolist(), foot.astype(int).tolist(), 1, max(4, round(6 * unit)))
         image = np.where(mask[..., None] > 0, np.array(robot, float), np.array(background, float))
         image[size // 2 :][mask[size // 2 :] > 0] *= 0.7
-        image += number / length * 6 - 3  # generated videos drift in brightness
+        image += number / length * 6 - 3  # the brightness of generated videos drifts
         frames.append(np.clip(image + random.normal(0, sigma, image.shape), 0, 255).astype(np.uint8))
         masks.append(mask > 0)
     return np.stack(frames), np.stack(masks)
@@ -61,19 +63,19 @@ def test_finds_the_robot_in_a_compressed_file(tmp_path: Path, background: Color,
     assert found.dtype == np.bool_ and overlap(found, masks) > 0.9
 
 
-def test_a_rendering_that_stands_elsewhere_does_not_mislead() -> None:
+def test_a_first_mask_elsewhere_does_no_harm() -> None:
     frames, masks = walker((255, 255, 255), (60, 60, 70))
     found = ChromaKey(ChromaOptions()).segment(Video(frames, 25), np.roll(masks[0], 40, axis=0))
     assert overlap(found, masks) > 0.9
 
 
-def test_a_caption_is_no_robot() -> None:
+def test_a_caption_is_not_part_of_the_robot() -> None:
     frames, masks = walker((255, 255, 255), (60, 60, 70))
     frames[:, 10:22, 12:40] = (20, 20, 20)
     assert overlap(ChromaKey(ChromaOptions()).segment(Video(frames, 25), masks[0]), masks) > 0.9
 
 
-def test_the_threshold_is_the_users_to_set() -> None:
+def test_the_option_threshold_is_respected() -> None:
     frames, masks = walker((0, 0, 0), (200, 200, 200), sigma=0)
     frames[:, 100:150, 70:150][~masks[:, 100:150, 70:150]] = 50  # a patch of haze, 20 delta E from black
     video = Video(frames, 25)
@@ -84,29 +86,29 @@ def test_the_threshold_is_the_users_to_set() -> None:
         ChromaOptions(threshold=0)
 
 
-def test_a_background_with_a_floor_is_refused() -> None:
+def test_a_background_with_a_floor_is_rejected() -> None:
     frames, masks = walker((230, 230, 230), (60, 60, 70))
     frames[:, 130:][~masks[:, 130:]] = (90, 60, 30)
-    with pytest.raises(DataError, match="not plain") as refusal:
+    with pytest.raises(DataError, match="not plain") as error:
         ChromaKey(ChromaOptions()).segment(Video(frames, 25), masks[0])
-    assert "crop" in refusal.value.hint and "sam2" in refusal.value.hint
+    assert "crop" in error.value.hint and "sam2" in error.value.hint
 
 
 @pytest.mark.parametrize("sigma", [0.0, 5.0])
-def test_an_empty_scene_is_refused(sigma: float) -> None:
+def test_an_empty_scene_is_rejected(sigma: float) -> None:
     noise = np.random.default_rng(0).normal(120, sigma, (6, 80, 80, 3)).astype(np.uint8)
-    with pytest.raises(DataError, match="no robot stands out"):
+    with pytest.raises(DataError, match="no robot differs"):
         ChromaKey(ChromaOptions()).segment(Video(noise, 25), np.ones((80, 80), bool))
 
 
-def test_a_robot_that_leaves_is_missed() -> None:
+def test_a_robot_that_leaves_is_an_error() -> None:
     frames, masks = walker((255, 255, 255), (60, 60, 70))
     frames[7:] = 255
     with pytest.raises(DataError, match="frame 7"):
         ChromaKey(ChromaOptions()).segment(Video(frames, 25), masks[0])
 
 
-def test_a_robot_that_fills_the_picture_is_refused() -> None:
+def test_a_robot_that_fills_the_frame_is_rejected() -> None:
     frames = np.full((3, 100, 100, 3), 255, np.uint8)
     frames[:, 4:-4, 4:-4] = 30
     with pytest.raises(DataError, match="fill"):

@@ -1,4 +1,4 @@
-"""What a run tells is read back from a local store by MLflow's own client."""
+"""What a run logs is read back from a local store with MLflow's client."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ POLICIES = {"trained": {"return": 0.5, "return_ci95": [0.4, 0.6]}, "zero": {"ret
 
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Its tables take a second to make."""
+    """A new store; creating its tables takes a second."""
     from mlflow import MlflowClient
 
     file = tmp_path_factory.mktemp("store") / "mlflow.db"
@@ -34,12 +34,12 @@ def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, empty_store: bytes) -
     (tmp_path / "mlflow.db").write_bytes(empty_store)
     monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
-    monkeypatch.chdir(tmp_path)  # a local store puts artifacts here
+    monkeypatch.chdir(tmp_path)  # a local store writes artifacts here
 
 
 @pytest.fixture
-def told() -> Hooks:
-    """The tracker as it is installed, and what is told reaches it."""
+def hooks() -> Hooks:
+    """Hooks with this tracker only."""
     from nil_tracker_mlflow import MLflow
 
     hooks = Hooks()
@@ -54,7 +54,7 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def kept() -> list[Any]:
+def stored_runs() -> list[Any]:
     from mlflow import MlflowClient
 
     client = MlflowClient()
@@ -68,65 +68,65 @@ def history(run: Any, name: str) -> list[tuple[int, float]]:
     return [(each.step, each.value) for each in MlflowClient().get_metric_history(run.info.run_id, name)]
 
 
-def test_a_whole_run(told: Hooks, folder: Path) -> None:
-    told.fire("run_started", folder=folder, config=CONFIG)
-    (run,) = kept()
+def test_a_whole_run(hooks: Hooks, folder: Path) -> None:
+    hooks.fire("run_started", folder=folder, config=CONFIG)
+    (run,) = stored_runs()
     assert run.info.status == "RUNNING"
-    told.fire("metrics", step=40, values={"reward": 0.5, "critic_loss": 0.25})
-    told.fire("metrics", step=60, values={"eval.return": 1.5})
+    hooks.fire("metrics", step=40, values={"reward": 0.5, "critic_loss": 0.25})
+    hooks.fire("metrics", step=60, values={"eval.return": 1.5})
     write_video(folder / "comparison.mp4", np.zeros((5, 16, 32, 3), np.uint8), 25.0)
-    told.fire("video_written", path=folder / "comparison.mp4", kind="comparison")
+    hooks.fire("video_written", path=folder / "comparison.mp4", kind="comparison")
     Image.new("RGB", (20, 10), "red").save(folder / "curve.png")
-    told.fire("run_finished", folder=folder, summary={"finished": True, "policies": POLICIES})
-    (run,) = kept()
+    hooks.fire("run_finished", folder=folder, summary={"finished": True, "policies": POLICIES})
+    (run,) = stored_runs()
     assert (run.info.run_name, run.info.status) == ("walk", "FINISHED")
     assert run.data.params["agent.name"] == "sac" and run.data.params["environment.observation.preview"] == "2"
     assert history(run, "reward") == [(40, 0.5)] and history(run, "critic_loss") == [(40, 0.25)]
     assert history(run, "eval/return") == [(60, 1.5)]
     artifacts = Path(run.info.artifact_uri.removeprefix("file://"))
     assert json.loads((artifacts / "summary.json").read_text())["policies"] == POLICIES
-    for kept_file, file in {"videos/comparison.mp4": "comparison.mp4", "curve.png": "curve.png"}.items():
-        assert (artifacts / kept_file).read_bytes() == (folder / file).read_bytes()
+    for artifact, file in {"videos/comparison.mp4": "comparison.mp4", "curve.png": "curve.png"}.items():
+        assert (artifacts / artifact).read_bytes() == (folder / file).read_bytes()
 
 
-def test_a_resumed_run_is_the_same_run_of_mlflow(told: Hooks, folder: Path) -> None:
-    for life, (state, said) in enumerate({"interrupted": "KILLED", "failed": "FAILED"}.items(), start=1):
-        told.fire("run_started", folder=folder, config=CONFIG | {"steps": 80 * life})
-        told.fire("metrics", step=40 * life, values={"reward": 0.5})
-        told.fire("run_finished", folder=folder, summary={"finished": False, "state": state})
-        (run,) = kept()
-        assert run.info.status == said
+def test_a_resumed_run_is_the_same_run_of_mlflow(hooks: Hooks, folder: Path) -> None:
+    for part, (state, status) in enumerate({"interrupted": "KILLED", "failed": "FAILED"}.items(), start=1):
+        hooks.fire("run_started", folder=folder, config=CONFIG | {"steps": 80 * part})
+        hooks.fire("metrics", step=40 * part, values={"reward": 0.5})
+        hooks.fire("run_finished", folder=folder, summary={"finished": False, "state": state})
+        (run,) = stored_runs()
+        assert run.info.status == status
     assert history(run, "reward") == [(40, 0.5), (80, 0.5)]
     assert run.data.params["steps"] == "80"
 
 
-def test_another_store_gets_another_run(told: Hooks, folder: Path) -> None:
+def test_another_store_gets_another_run(hooks: Hooks, folder: Path) -> None:
     (folder / "mlflow").mkdir()
     (folder / "mlflow" / "run_id.txt").write_text("0" * 32)
-    told.fire("run_started", folder=folder, config=CONFIG)
-    (run,) = kept()
+    hooks.fire("run_started", folder=folder, config=CONFIG)
+    (run,) = stored_runs()
     assert (folder / "mlflow" / "run_id.txt").read_text() == run.info.run_id
 
 
-def test_nobody_is_told_of_a_run_that_does_not_ask_for_it(told: Hooks, folder: Path) -> None:
-    told.fire("run_started", folder=folder, config=CONFIG | {"track": ["wandb"]})
-    told.fire("metrics", step=40, values={"reward": 0.5})
-    told.fire("video_written", path=folder / "comparison.mp4", kind="comparison")
-    told.fire("run_finished", folder=folder, summary={"finished": True, "policies": POLICIES})
-    assert (kept(), list(folder.iterdir())) == ([], [])
+def test_runs_that_do_not_name_it_are_not_tracked(hooks: Hooks, folder: Path) -> None:
+    hooks.fire("run_started", folder=folder, config=CONFIG | {"track": ["wandb"]})
+    hooks.fire("metrics", step=40, values={"reward": 0.5})
+    hooks.fire("video_written", path=folder / "comparison.mp4", kind="comparison")
+    hooks.fire("run_finished", folder=folder, summary={"finished": True, "policies": POLICIES})
+    assert (stored_runs(), list(folder.iterdir())) == ([], [])
 
 
-def test_without_a_store_the_run_goes_on_untold(
-    told: Hooks, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_without_a_store_the_run_continues_untracked(
+    hooks: Hooks, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    told.fire("run_started", folder=folder, config=CONFIG)
-    told.fire("metrics", step=40, values={"reward": 0.5})
+    hooks.fire("run_started", folder=folder, config=CONFIG)
+    hooks.fire("metrics", step=40, values={"reward": 0.5})
     (warning,) = (record.getMessage() for record in caplog.records if record.name == "nil.hooks")
     assert warning.startswith("mlflow is switched off: MlflowException")
 
 
-def test_its_name_on_the_command_line_and_its_face() -> None:
+def test_is_found_by_name_and_light_to_import() -> None:
     Hooks.load().require(["mlflow"])
     check_light("nil_tracker_mlflow")

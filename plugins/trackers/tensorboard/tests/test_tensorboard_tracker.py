@@ -1,4 +1,4 @@
-"""What a run tells is read back from the event files by TensorBoard's own reader."""
+"""What a run logs is read back from the event files with TensorBoard's reader."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ POLICIES = {"trained": {"return": 0.5, "return_ci95": [0.4, 0.6]}, "zero": {"ret
 
 
 @pytest.fixture
-def told() -> Hooks:
-    """The tracker as it is installed, and what is told reaches it."""
+def hooks() -> Hooks:
+    """Hooks with this tracker only."""
     from nil_tracker_tensorboard import TensorBoard
 
     hooks = Hooks()
@@ -57,19 +57,19 @@ def texts(folder: Path, tag: str) -> list[str]:
     return [event.tensor_proto.string_val[0].decode() for event in read(folder).Tensors(tag)]
 
 
-def test_a_whole_run(told: Hooks, tmp_path: Path, status: Callable[[str, int], None]) -> None:
+def test_a_whole_run(hooks: Hooks, tmp_path: Path, status: Callable[[str, int], None]) -> None:
     status("started", 0)
-    told.fire("run_started", folder=tmp_path, config=CONFIG)
-    told.fire("metrics", step=40, values={"reward": 0.5, "critic_loss": 0.25})
-    told.fire("metrics", step=60, values={"eval.return": 1.5})
-    assert scalars(tmp_path, "reward") == [(40, 0.5)], "it can be watched while the run goes on"
+    hooks.fire("run_started", folder=tmp_path, config=CONFIG)
+    hooks.fire("metrics", step=40, values={"reward": 0.5, "critic_loss": 0.25})
+    hooks.fire("metrics", step=60, values={"eval.return": 1.5})
+    assert scalars(tmp_path, "reward") == [(40, 0.5)], "metrics are readable during the run"
     status("finished", 80)
     frames = np.zeros((5, 16, 32, 3), np.uint8)
     frames[:, :, 16:] = np.arange(150, 250, 20, np.uint8)[:, None, None, None]
     write_video(tmp_path / "comparison.mp4", frames, 25.0)
-    told.fire("video_written", path=tmp_path / "comparison.mp4", kind="comparison")
+    hooks.fire("video_written", path=tmp_path / "comparison.mp4", kind="comparison")
     Image.new("RGB", (20, 10), "red").save(tmp_path / "curve.png")
-    told.fire("run_finished", folder=tmp_path, summary={"finished": True, "policies": POLICIES})
+    hooks.fire("run_finished", folder=tmp_path, summary={"finished": True, "policies": POLICIES})
     assert scalars(tmp_path, "eval/return") == [(60, 1.5)]
     assert scalars(tmp_path, "critic_loss") == [(40, 0.25)]
     assert json.loads(texts(tmp_path, "config")[0].removeprefix("```json").removesuffix("```")) == CONFIG
@@ -79,27 +79,27 @@ def test_a_whole_run(told: Hooks, tmp_path: Path, status: Callable[[str, int], N
     assert (curve.step, curve.width, curve.height) == (80, 20, 10)
     assert curve.encoded_image_string == (tmp_path / "curve.png").read_bytes()
     (video,) = read(tmp_path).Images("videos/comparison")
-    moving = Image.open(io.BytesIO(video.encoded_image_string))
-    assert (moving.format, moving.n_frames, moving.size, moving.info["duration"]) == ("GIF", 5, (32, 16), 40)
-    shown = np.asarray(moving.convert("L"))
+    gif = Image.open(io.BytesIO(video.encoded_image_string))
+    assert (gif.format, gif.n_frames, gif.size, gif.info["duration"]) == ("GIF", 5, (32, 16), 40)
+    shown = np.asarray(gif.convert("L"))
     assert shown[:, :12].max() < 20 and shown[:, 20:].min() > 130
 
 
 @pytest.mark.parametrize("state", ["interrupted", "failed"])
-def test_a_resumed_run_joins_its_earlier_life(
-    told: Hooks, tmp_path: Path, status: Callable[[str, int], None], state: str
+def test_a_resumed_run_continues_its_curves(
+    hooks: Hooks, tmp_path: Path, status: Callable[[str, int], None], state: str
 ) -> None:
-    """Killed at 60 with its checkpoint at 20: what is learned again counts once."""
+    """Killed at step 60 with a checkpoint at 20: repeated steps appear once."""
     status("started", 0)
-    told.fire("run_started", folder=tmp_path, config=CONFIG)
+    hooks.fire("run_started", folder=tmp_path, config=CONFIG)
     for step in (20, 40, 60):
-        told.fire("metrics", step=step, values={"reward": step / 100})
-    told.fire("run_finished", folder=tmp_path, summary={"finished": False, "state": state})
+        hooks.fire("metrics", step=step, values={"reward": step / 100})
+    hooks.fire("run_finished", folder=tmp_path, summary={"finished": False, "state": state})
     assert texts(tmp_path, "end") == [state]
     status("learning", 20)
-    told.fire("run_started", folder=tmp_path, config=CONFIG)
+    hooks.fire("run_started", folder=tmp_path, config=CONFIG)
     for step in (40, 60, 80):
-        told.fire("metrics", step=step, values={"reward": step / 10})
+        hooks.fire("metrics", step=step, values={"reward": step / 10})
     assert [(step, round(value, 3)) for step, value in scalars(tmp_path, "reward")] == [
         (20, 0.2),
         (40, 4),
@@ -109,7 +109,7 @@ def test_a_resumed_run_joins_its_earlier_life(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files as POSIX does")
-def test_a_disk_that_takes_no_more_is_one_warning(tmp_path: Path) -> None:
+def test_a_full_disk_is_one_warning(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", FULL, str(tmp_path)], check=True, capture_output=True, text=True)
     (line,) = done.stderr.splitlines()
     assert line.startswith("tensorboard is switched off: ") and "File too large" in line
@@ -134,7 +134,7 @@ hooks.fire("run_finished", folder=folder, summary={"finished": False, "state": "
 """
 
 
-def test_its_name_on_the_command_line_and_its_face() -> None:
+def test_is_found_by_name_and_light_to_import() -> None:
     Hooks.load().require(["tensorboard"])
     check_light("nil_tracker_tensorboard")
 

@@ -1,4 +1,4 @@
-"""What a run tells is read back from the files that W&B's client keeps offline, for ``wandb sync``."""
+"""What a run logs is read back from the files that W&B's client writes offline, for ``wandb sync``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ POLICIES = {
 
 @pytest.fixture(autouse=True)
 def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No network, no account, no word: whoever runs the tests may have all three."""
+    """No network, no account and no output, whatever the environment has."""
     for name in ("WANDB_API_KEY", "WANDB_PROJECT", "WANDB_ENTITY", "WANDB_RUN_ID", "WANDB_DIR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("WANDB_MODE", "offline")
@@ -39,8 +39,8 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def told() -> Hooks:
-    """The tracker as it is installed, and what is told reaches it."""
+def hooks() -> Hooks:
+    """Hooks with this tracker only."""
     from nil_tracker_wandb import WeightsAndBiases
 
     hooks = Hooks()
@@ -55,8 +55,8 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-class Kept:
-    """One of the files, ``run-<id>.wandb``: records in LevelDB's log format, behind seven bytes of W&B's own."""
+class StoredRun:
+    """The content of a file ``run-<id>.wandb``: records in LevelDB's log format, after a header of seven bytes."""
 
     def __init__(self, file: Path) -> None:
         from wandb.proto.wandb_internal_pb2 import Record
@@ -88,45 +88,45 @@ class Kept:
 
 
 def _records(content: bytes) -> Iterator[bytes]:
-    block, at, pending = 32768, 7, b""
-    while at + 7 <= len(content):
-        if block - at % block < 7:
-            at += block - at % block
+    block, position, pending = 32768, 7, b""
+    while position + 7 <= len(content):
+        if block - position % block < 7:
+            position += block - position % block
             continue
-        size, kind = struct.unpack("<4xHB", content[at : at + 7])
-        pending += content[at + 7 : at + 7 + size]
-        at += 7 + size
-        if kind in (1, 4):  # whole, or the last part
+        size, kind = struct.unpack("<4xHB", content[position : position + 7])
+        pending += content[position + 7 : position + 7 + size]
+        position += 7 + size
+        if kind in (1, 4):  # complete, or the last part
             yield pending
             pending = b""
 
 
-def kept(folder: Path) -> list[Kept]:
-    """Every life of the run, in order, once W&B's own process has written its end."""
+def stored_runs(folder: Path) -> list[StoredRun]:
+    """Every part of a resumed run, in order, after W&B's process has finished writing."""
     deadline = time.monotonic() + 60
     while True:
-        files = sorted(folder.glob("wandb/offline-run-*/run-*.wandb"))  # their names tell the time
-        lives = [Kept(file) for file in files]
-        if (lives and all(life.exit for life in lives)) or time.monotonic() > deadline:
-            return lives
+        files = sorted(folder.glob("wandb/offline-run-*/run-*.wandb"))  # their names have the time
+        runs = [StoredRun(file) for file in files]
+        if (runs and all(run.exit for run in runs)) or time.monotonic() > deadline:
+            return runs
         time.sleep(0.1)
 
 
-def test_a_whole_run(told: Hooks, folder: Path) -> None:
-    told.fire("run_started", folder=folder, config=CONFIG)
-    told.fire("metrics", step=40, values={"reward": 0.5, "critic_loss": 0.25})
-    told.fire("metrics", step=60, values={"eval.return": 1.5})
+def test_a_whole_run(hooks: Hooks, folder: Path) -> None:
+    hooks.fire("run_started", folder=folder, config=CONFIG)
+    hooks.fire("metrics", step=40, values={"reward": 0.5, "critic_loss": 0.25})
+    hooks.fire("metrics", step=60, values={"eval.return": 1.5})
     write_video(folder / "comparison.mp4", np.zeros((5, 16, 32, 3), np.uint8), 25.0)
-    told.fire("video_written", path=folder / "comparison.mp4", kind="comparison")
+    hooks.fire("video_written", path=folder / "comparison.mp4", kind="comparison")
     Image.new("RGB", (20, 10), "red").save(folder / "curve.png")
-    told.fire("run_finished", folder=folder, summary={"finished": True, "policies": POLICIES})
-    (life,) = kept(folder)
-    assert (life.run.project, life.run.display_name, life.exit) == ("nil", "walk", [0])
-    assert {name: life.config[name] for name in CONFIG} == CONFIG
-    assert life.history("reward") == [(40, 0.5)]
-    assert life.history("critic_loss") == [(40, 0.25)]
-    assert life.history("eval/return") == [(60, 1.5)]
-    assert life.summary["end/trained/return"] == 0.5 and life.summary["end/zero/falls"] == 0
+    hooks.fire("run_finished", folder=folder, summary={"finished": True, "policies": POLICIES})
+    (run,) = stored_runs(folder)
+    assert (run.run.project, run.run.display_name, run.exit) == ("nil", "walk", [0])
+    assert {name: run.config[name] for name in CONFIG} == CONFIG
+    assert run.history("reward") == [(40, 0.5)]
+    assert run.history("critic_loss") == [(40, 0.25)]
+    assert run.history("eval/return") == [(60, 1.5)]
+    assert run.summary["end/trained/return"] == 0.5 and run.summary["end/zero/falls"] == 0
     media = folder / "wandb" / "latest-run" / "files" / "media"
     (video,) = media.rglob("*.mp4")
     assert video.read_bytes() == (folder / "comparison.mp4").read_bytes()
@@ -137,28 +137,28 @@ def test_a_whole_run(told: Hooks, folder: Path) -> None:
     assert table["data"] == [["trained", 0.5, 1], ["zero", 0.25, 0]]
 
 
-def test_a_resumed_run_is_the_same_run_of_wandb(told: Hooks, folder: Path) -> None:
-    for life, (state, steps) in enumerate({"interrupted": 80, "failed": 160}.items(), start=1):
-        told.fire("run_started", folder=folder, config=CONFIG | {"steps": steps})
-        told.fire("metrics", step=40 * life, values={"reward": 0.5})
-        told.fire("run_finished", folder=folder, summary={"finished": False, "state": state})
-    first, second = kept(folder)
+def test_a_resumed_run_is_the_same_run_of_wandb(hooks: Hooks, folder: Path) -> None:
+    for part, (state, steps) in enumerate({"interrupted": 80, "failed": 160}.items(), start=1):
+        hooks.fire("run_started", folder=folder, config=CONFIG | {"steps": steps})
+        hooks.fire("metrics", step=40 * part, values={"reward": 0.5})
+        hooks.fire("run_finished", folder=folder, summary={"finished": False, "state": state})
+    first, second = stored_runs(folder)
     assert first.run.run_id == second.run.run_id == (folder / "wandb" / "id.txt").read_text()
     assert (first.exit, second.exit) == ([255], [1])
     assert first.history("reward") == [(40, 0.5)] and second.history("reward") == [(80, 0.5)]
     assert second.config["steps"] == 160
 
 
-def test_nobody_is_told_of_a_run_that_does_not_ask_for_it(told: Hooks, folder: Path) -> None:
-    told.fire("run_started", folder=folder, config=CONFIG | {"track": ["mlflow"]})
-    told.fire("metrics", step=40, values={"reward": 0.5})
-    told.fire("video_written", path=folder / "comparison.mp4", kind="comparison")
-    told.fire("run_finished", folder=folder, summary={"finished": True, "policies": POLICIES})
+def test_runs_that_do_not_name_it_are_not_tracked(hooks: Hooks, folder: Path) -> None:
+    hooks.fire("run_started", folder=folder, config=CONFIG | {"track": ["mlflow"]})
+    hooks.fire("metrics", step=40, values={"reward": 0.5})
+    hooks.fire("video_written", path=folder / "comparison.mp4", kind="comparison")
+    hooks.fire("run_finished", folder=folder, summary={"finished": True, "policies": POLICIES})
     assert list(folder.iterdir()) == []
 
 
-def test_without_an_account_the_run_goes_on_untold(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a process of its own: W&B's client reads its variables once."""
+def test_without_an_account_the_run_continues_untracked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a subprocess, since W&B's client reads its variables only once."""
     monkeypatch.setenv("WANDB_MODE", "online")
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("NETRC", str(folder / "none"))
@@ -170,13 +170,13 @@ hooks = Hooks()
 hooks.register(WeightsAndBiases(), "wandb")
 hooks.fire("run_started", folder=Path({str(folder)!r}), config={CONFIG!r})
 hooks.fire("metrics", step=40, values={{"reward": 0.5}})
-print("the run goes on")
+print("the run continues")
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    assert (done.returncode, done.stdout) == (0, "the run goes on\n")
+    assert (done.returncode, done.stdout) == (0, "the run continues\n")
     assert done.stderr.count("wandb is switched off: UsageError") == 1
 
 
-def test_its_name_on_the_command_line_and_its_face() -> None:
+def test_is_found_by_name_and_light_to_import() -> None:
     Hooks.load().require(["wandb"])
     check_light("nil_tracker_wandb")

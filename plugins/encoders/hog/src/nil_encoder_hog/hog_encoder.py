@@ -1,8 +1,8 @@
 """Histograms of oriented gradients (Dalal and Triggs, CVPR 2005), in plain numpy.
 
-Per pixel the work is one conversion to luma, two differences, one arctangent, one square root and two weighted counts.
-That part goes frame by frame: the temporaries of one frame stay in the processor's cache, and taking 16 at once was
-measured 2.5 times slower. What follows works on a few hundred numbers a frame and takes the whole batch at once.
+Each pixel needs one conversion to luma, two differences, one arctangent, one square root and two weighted counts.
+This part runs frame by frame: the temporary arrays of one frame stay in the CPU cache, and 16 frames at once were
+measured 2.5 times slower. The rest works on a few hundred numbers a frame, for the whole batch at once.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ LUMA = np.array([77, 150, 29], np.float32) / 256
 """Rec. 601 weights in 1/256: every luma is exact in float32, so equal colors have gradients of exactly zero."""
 
 NORM_FLOOR = 2000.0
-"""Added in quadrature to a block's norm, in luma levels summed over pixels: ten pixels of an edge of 100 levels.
+"""Added in quadrature to the norm of a block, in luma levels summed over pixels: ten pixels of an edge of 100 levels.
 
-A foot that enters a block thus fades in instead of making a whole unit vector of its first pixel. Measured on a walking
-A1, the cosine lost to joint noise of 0.05 rad is then 0.18 of that lost by standing still, 0.28 without.
+So the features of a foot that enters a block grow gradually, and its first pixel does not make a whole unit vector.
+Measured on a walking A1, joint noise of 0.05 rad lowers the cosine by 0.18 of what standing still lowers it, without
+this constant by 0.28.
 """
 
 
@@ -27,15 +28,16 @@ class HogEncoder:
     """HOG features of each frame, concatenated over the clip.
 
     A frame becomes ``cells`` x ``cells`` histograms of unsigned gradient orientation, weighted by gradient magnitude
-    and shared linearly between the two nearest bins. Without the sharing a vertical edge, the commonest on a standing
-    robot, would lie exactly on the border of the first and the last bin, where rounding decides. Every 2 x 2 cells
-    make a block, normalized to unit length unless it is nearly empty; the frame's features are its blocks, row by row.
-    Norms are plain L2: Dalal and Triggs found the clipped L2-Hys no better, and it takes two more passes.
+    and interpolated linearly between the two nearest bins. Without interpolation a vertical edge, the most common one
+    on a standing robot, would be exactly at the border of the first and the last bin, where rounding decides. Every
+    2 x 2 cells are a block, normalized to unit length unless it is nearly empty; the features of a frame are its
+    blocks, row by row. Norms are plain L2: Dalal and Triggs found the clipped L2-Hys no better, and it needs two more
+    passes.
 
     Attributes:
         clip_length: L, frames in a clip.
         frame_size: S, side of a frame in pixels.
-        features: F, numbers a frame becomes: ``(cells - 1)^2 * 4 * bins``.
+        features: F, number of features of a frame: ``(cells - 1)^2 * 4 * bins``.
     """
 
     def __init__(self, options: HogOptions) -> None:
@@ -44,8 +46,8 @@ class HogEncoder:
         self.features = (options.cells - 1) ** 2 * 4 * options.bins
         self._cells = options.cells
         self._bins = options.bins
-        # Orientations are counted over the whole turn first, in `buffers`: slot s lies between the centers of the bins
-        # s - 1 and s, modulo half a turn. Folding afterwards spares a pass over the pixels.
+        # Orientations are first counted over a full turn, in `buffers`: slot s is between the centers of the bins s - 1
+        # and s, modulo half a turn. Folding the histograms afterwards saves a pass over the pixels.
         self._slots = 2 * options.bins + 1
         cell = np.arange(options.frame_size) // (options.frame_size // options.cells)
         self._first_slot = (cell[:, None] * options.cells + cell) * self._slots
@@ -57,7 +59,7 @@ class HogEncoder:
         """Embed clips: uint8 (B, L, S, S, 3) to float32 (B, L * F).
 
         Raises:
-            DataError: the clips have another size.
+            DataError: the clips have another length.
         """
         if clips.ndim != 5 or clips.shape[1] != self.clip_length:
             raise DataError(
@@ -87,7 +89,7 @@ class HogEncoder:
     def _histograms(self, frame: Frames) -> Doubles:
         """Orientation histograms of a frame's cells: float64 (cells, cells, bins), in luma levels."""
         luma = frame.astype(np.float32) @ LUMA
-        dx, dy = np.zeros_like(luma), np.zeros_like(luma)  # the frame's rim has no gradient
+        dx, dy = np.zeros_like(luma), np.zeros_like(luma)  # pixels at the border have no gradient
         np.subtract(luma[:, 2:], luma[:, :-2], out=dx[:, 1:-1])
         np.subtract(luma[2:], luma[:-2], out=dy[1:-1])
         magnitude = np.sqrt(dx * dx + dy * dy)

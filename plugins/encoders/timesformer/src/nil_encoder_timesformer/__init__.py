@@ -1,4 +1,4 @@
-"""TimeSformer (Bertasius et al., ICML 2021) as a video encoder: the one of the NIL paper."""
+"""TimeSformer (Bertasius et al., ICML 2021) as a video encoder, as in the NIL paper."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ class TimesformerOptions(ClipEncoderOptions):
     )
     embedding: Literal["cls", "mean", "tokens"] = Field(
         "cls",
-        description="What of the last hidden state: the class token, the mean of all tokens, or all of them in a row.",
+        description="Part of the last hidden state: the class token, the mean of all tokens, or all tokens "
+        "concatenated.",
     )
 
 

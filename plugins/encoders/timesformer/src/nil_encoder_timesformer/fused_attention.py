@@ -1,4 +1,4 @@
-"""TimeSformer's attention through torch's fused kernel: transformers multiplies, scales and softmaxes one by one."""
+"""TimeSformer's attention with torch's fused kernel; transformers has separate product, scaling and softmax."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class FusedAttention(TimesformerSelfAttention):
 
 
 def fuse_attention(model: nn.Module) -> None:
-    """Let every attention of a TimeSformer in evaluation mode use the fused kernel, in place."""
+    """Make every attention layer of a TimeSformer in evaluation mode use the fused kernel, in place."""
     for module in model.modules():
         if type(module) is TimesformerSelfAttention:
             module.__class__ = FusedAttention

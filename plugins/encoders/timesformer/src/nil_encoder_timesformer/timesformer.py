@@ -1,4 +1,4 @@
-"""Clips to embeddings by TimeSformer (NIL, section 3.2): the last hidden state of a model trained on Kinetics-400."""
+"""The encoder TimeSformer (NIL, section 3.2): the last hidden state of a model trained on Kinetics-400."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from nil_core.weights import RANDOM_TINY, locate
 from nil_encoder_timesformer import CARD, TimesformerOptions
 from nil_encoder_timesformer.fused_attention import fuse_attention
 
-# What it was trained with. Neither the default of transformers' class (ImageNet's) nor the file of older checkpoints
-# (.5 and .5) says so.
+# As in training. The default of transformers' class (ImageNet) and the file of older checkpoints (.5 and .5) are wrong.
 MEAN, STD = (0.45, 0.45, 0.45), (0.225, 0.225, 0.225)
 
 POOLING: dict[str, Callable[[Tensor], Tensor]] = {
@@ -24,14 +23,14 @@ POOLING: dict[str, Callable[[Tensor], Tensor]] = {
     "mean": lambda tokens: tokens.mean(dim=1),
     "tokens": lambda tokens: tokens.flatten(1),
 }
-"""Of the last hidden state (B, 1 + patches * frames, D), after the final LayerNorm. The head reads the first token."""
+"""From the last hidden state (B, 1 + patches * frames, D), after the final LayerNorm. The classifier uses token 0."""
 
 
 class TimesformerEncoder(ClipModel):
-    """TimeSformer behind :class:`nil_core.interfaces.VideoEncoder`; frames and size are the checkpoint's own.
+    """TimeSformer as :class:`nil_core.interfaces.VideoEncoder`; frames and size are those of the checkpoint.
 
     Raises:
-        DataError: the weights are not here, or damaged.
+        DataError: the weights are not on this machine, or damaged.
         MachineError: there is no such GPU.
     """
 
@@ -57,14 +56,14 @@ def _load(weights: str) -> TimesformerModel:
 
 
 def random_tiny() -> TimesformerModel:
-    """The architecture at a hundredth of its width, the same random numbers at every call."""
+    """The architecture with small layers and random parameters, the same at every call."""
     config = TimesformerConfig(
         image_size=64,
         hidden_size=64,
         num_hidden_layers=2,
         num_attention_heads=4,
         intermediate_size=128,
-        initializer_range=0.2,  # wide, so that embeddings of a standing and a walking robot differ
+        initializer_range=0.2,  # large, so that embeddings of a standing and a walking robot differ
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

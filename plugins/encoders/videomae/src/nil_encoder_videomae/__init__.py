@@ -1,4 +1,4 @@
-"""VideoMAE (Tong et al., NeurIPS 2022) as a video encoder; checkpoints of ViViT and V-JEPA 2 serve too."""
+"""VideoMAE (Tong et al., NeurIPS 2022) as a video encoder; also for checkpoints of ViViT and V-JEPA 2."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class VideomaeOptions(ClipEncoderOptions):
     )
     embedding: Literal["mean", "tokens", "cls"] = Field(
         "mean",
-        description="What of the last hidden state: the mean of all tokens, all of them in a row, or the class token, "
-        "which ViViT alone has.",
+        description="Part of the last hidden state: the mean of all tokens, all tokens concatenated, or the class "
+        "token, which only ViViT has.",
     )
     frames: int = Field(
-        16, ge=2, multiple_of=2, description="Frames that V-JEPA 2 sees; others have a number of their own."
+        16, ge=2, multiple_of=2, description="Frames that V-JEPA 2 takes; the others have a fixed number."
     )
 
 
@@ -37,7 +37,7 @@ def _videomae(size: str, megabytes: int, accuracy: float) -> Weights:
 
 CARD = ComponentCard(
     kind="encoder",
-    summary="VideoMAE, ViViT and V-JEPA 2: video transformers beside the paper's.",
+    summary="VideoMAE, ViViT and V-JEPA 2: video transformers, alternatives to the paper's.",
     target="nil_encoder_videomae.videomae:VideomaeEncoder",
     config=VideomaeOptions,
     requires=(Requirement("torch", INSTALL), Requirement("transformers", INSTALL)),

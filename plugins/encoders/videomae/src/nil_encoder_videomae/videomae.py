@@ -1,4 +1,4 @@
-"""Clips to embeddings by VideoMAE, ViViT or V-JEPA 2: the family follows from the checkpoint."""
+"""The encoders VideoMAE, ViViT and V-JEPA 2; the checkpoint determines which."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ MINUS_ONE_TO_ONE: Statistics = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 @dataclass(frozen=True)
 class Family:
-    """How the checkpoints of one ``model_type`` are read and used.
+    """How to load and call the checkpoints of one ``model_type``.
 
     Attributes:
-        model: class of the bare transformer.
-        size: where its configuration has the side of a frame.
-        statistics: mean and deviation of the channels it was trained with, for checkpoints that do not say.
-        told_by_file: whether the checkpoint's preprocessor file is to be believed.
+        model: class of the transformer without a head.
+        size: name of the frame size in its configuration.
+        statistics: mean and standard deviation of the channels in training, if the checkpoint has none.
+        file_has_statistics: whether the preprocessor file of the checkpoint is correct.
         build: arguments of the model.
         call: arguments of its forward pass.
     """
@@ -39,15 +39,17 @@ class Family:
     model: Any
     size: str
     statistics: Statistics
-    told_by_file: bool = True
+    file_has_statistics: bool = True
     build: Mapping[str, Any] = field(default_factory=dict)
     call: Mapping[str, Any] = field(default_factory=dict)
 
 
 FAMILIES = {
     "videomae": Family(VideoMAEModel, "image_size", IMAGENET),
-    # Trained on levels from -1 to 1. Its file asks for that, and then for a mean and a deviation of .5 once more.
-    "vivit": Family(VivitModel, "image_size", MINUS_ONE_TO_ONE, told_by_file=False, build={"add_pooling_layer": False}),
+    # Trained on values from -1 to 1. Its file applies that scaling, and then mean and standard deviation .5 again.
+    "vivit": Family(
+        VivitModel, "image_size", MINUS_ONE_TO_ONE, file_has_statistics=False, build={"add_pooling_layer": False}
+    ),
     "vjepa2": Family(VJEPA2Model, "crop_size", IMAGENET, call={"skip_predictor": True}),
 }
 
@@ -56,31 +58,31 @@ POOLING: dict[str, Callable[[Tensor], Tensor]] = {
     "tokens": lambda tokens: tokens.flatten(1),
     "cls": lambda tokens: tokens[:, 0],
 }
-"""Of the last hidden state (B, tokens, D)."""
+"""From the last hidden state (B, tokens, D)."""
 
 
 class VideomaeEncoder(ClipModel):
-    """A masked autoencoder or its kin behind :class:`nil_core.interfaces.VideoEncoder`.
+    """VideoMAE, ViViT or V-JEPA 2 as :class:`nil_core.interfaces.VideoEncoder`.
 
-    Frames and size are the checkpoint's own; V-JEPA 2 takes any even number of frames.
+    Frames and size are those of the checkpoint; V-JEPA 2 takes any even number of frames.
 
     Raises:
         ConfigError: the class token of a model that has none.
-        DataError: the weights are not here, damaged, or of another family.
+        DataError: the weights are not on this machine, damaged, or of another family.
         MachineError: there is no such GPU.
     """
 
     def __init__(self, options: VideomaeOptions) -> None:
         model, statistics = _load(options.weights)
-        kind = model.config.model_type
-        if options.embedding == "cls" and kind != "vivit":
-            raise ConfigError(f"{kind} has no class token", "--set encoder.embedding=mean")
-        family, pool = FAMILIES[kind], POOLING[options.embedding]
+        model_type = model.config.model_type
+        if options.embedding == "cls" and model_type != "vivit":
+            raise ConfigError(f"{model_type} has no class token", "--set encoder.embedding=mean")
+        family, pool = FAMILIES[model_type], POOLING[options.embedding]
 
         def embed(frames: Tensor) -> Tensor:
             return pool(model(frames, **family.call).last_hidden_state)
 
-        frames = options.frames if kind == "vjepa2" else model.config.num_frames
+        frames = options.frames if model_type == "vjepa2" else model.config.num_frames
         super().__init__(model, embed, frames, getattr(model.config, family.size), *statistics, options)
 
 
@@ -93,16 +95,16 @@ def _load(weights: str) -> tuple[Any, Statistics]:
 
 
 def _statistics(folder: Path, family: Family) -> Statistics:
-    """The checkpoint's own where it has them: the default of transformers' class is wrong for VideoMAE."""
+    """Those of the checkpoint if it has some: the default of transformers' class is wrong for VideoMAE."""
     for name in ("video_preprocessor_config.json", "preprocessor_config.json"):
-        found = read_json(folder / name)
-        if family.told_by_file and "image_mean" in found and "image_std" in found:
-            return tuple(found["image_mean"]), tuple(found["image_std"])
+        config = read_json(folder / name)
+        if family.file_has_statistics and "image_mean" in config and "image_std" in config:
+            return tuple(config["image_mean"]), tuple(config["image_std"])
     return family.statistics
 
 
 def random_tiny() -> VideoMAEModel:
-    """VideoMAE's architecture at a small part of its width, the same random numbers at every call."""
+    """VideoMAE's architecture with small layers and random parameters, the same at every call."""
     config = VideoMAEConfig(
         image_size=64,
         num_frames=8,
@@ -110,7 +112,7 @@ def random_tiny() -> VideoMAEModel:
         num_hidden_layers=2,
         num_attention_heads=4,
         intermediate_size=128,
-        initializer_range=0.2,  # wide, so that embeddings of a standing and a walking robot differ
+        initializer_range=0.2,  # large, so that embeddings of a standing and a walking robot differ
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

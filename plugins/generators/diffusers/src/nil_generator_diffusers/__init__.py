@@ -1,4 +1,4 @@
-"""The open image-to-video models of diffusers, behind one set of options."""
+"""The open image-to-video models of diffusers, with one set of options."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from nil_core.api import Capability, ComponentCard, Requirement
 from nil_core.diffusion.options import DiffusionOptions
-from nil_generator_diffusers.models import MODELS, NAMES, PARTS
+from nil_generator_diffusers.models import EXTERNAL_WEIGHTS, MODELS, MODELS_BY_NAME
 
 INSTALL = 'pip install "nil-core[diffusion]"'
 
@@ -16,28 +16,28 @@ INSTALL = 'pip install "nil-core[diffusion]"'
 class DiffusersOptions(DiffusionOptions):
     """Options of the generator ``diffusers``."""
 
-    weights: str = Field("ltx", description=f"{', '.join(NAMES)}; an id of the hub; or a local folder.")
+    weights: str = Field("ltx", description=f"{', '.join(MODELS_BY_NAME)}; an id of the hub; or a local folder.")
     model: str | None = Field(
-        None, description="Whose rules (frames, size, guidance ...) the weights follow: one of the names above."
+        None, description="Model whose rules (frames, size, guidance ...) apply to the weights: one of the names above."
     )
     frames: PositiveInt | None = Field(
-        None, description="Frames; when not given, the fewest the model can make that last as long as the run asks."
+        None, description="Frames; default: the smallest possible count that lasts as long as the run needs."
     )
-    guidance: float | None = Field(None, ge=0, description="Classifier-free guidance; the model's own when not given.")
+    guidance: float | None = Field(None, ge=0, description="Classifier-free guidance; default: the model's own.")
 
     @model_validator(mode="before")
     @classmethod
-    def _model_alone(cls, given: Any) -> Any:
-        """Who names a model and no weights wants the model's own."""
+    def _weights_of_the_model(cls, given: Any) -> Any:
+        """A model without weights means the model's own weights."""
         if isinstance(given, dict) and given.get("model") and "weights" not in given:
             return given | {"weights": given["model"]}
         return given
 
     @field_validator("model")
     @classmethod
-    def _known(cls, name: str | None) -> str | None:
-        if name is not None and name not in NAMES:
-            raise ValueError(f"no such model; one of {', '.join(NAMES)}")
+    def _check_model(cls, name: str | None) -> str | None:
+        if name is not None and name not in MODELS_BY_NAME:
+            raise ValueError(f"no such model; one of {', '.join(MODELS_BY_NAME)}")
         return name
 
 
@@ -51,5 +51,5 @@ CARD = ComponentCard(
     ),
     capabilities=frozenset({Capability.NEEDS_GPU}),
     license="each model's own: nil models list",
-    weights=(*(model.weights for model in MODELS), *PARTS),
+    weights=(*(model.weights for model in MODELS), *EXTERNAL_WEIGHTS),
 )

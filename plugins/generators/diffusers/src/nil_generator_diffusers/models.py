@@ -1,4 +1,4 @@
-"""The models, as data: a new model is a new row."""
+"""The supported models as a table: a new model is a new row."""
 
 from __future__ import annotations
 
@@ -10,42 +10,42 @@ from nil_core.diffusion.options import HALF_PIPELINE_FILES, PIPELINE_FILES
 
 
 @dataclass(frozen=True)
-class Part:
-    """A component that a model takes from another repository.
+class ExternalPart:
+    """A component that a model loads from another repository.
 
     Attributes:
         component: its name in the pipeline.
-        library, kind: module and class that load it.
-        weights: name of the other entry of :data:`PARTS`.
-        folder: where in that repository; empty: its root.
+        library, class_name: module and class that load it.
+        weights: name of the entry of :data:`EXTERNAL_WEIGHTS`.
+        folder: in that repository; empty: its root.
     """
 
     component: str
     library: str
-    kind: str
+    class_name: str
     weights: str
     folder: str = ""
 
 
 @dataclass(frozen=True)
 class Model:
-    """What must be known of a model to ask it for a video.
+    """The properties of a model that are needed to generate a video.
 
     Attributes:
         weights: name, repository, license and size of its files.
         pipeline: class in diffusers.
-        frames: the frame counts it can make.
+        frames: possible frame counts.
         fps: frame rate of its videos.
-        width, height: pixels it was made for.
+        width, height: default size of the videos, pixels.
         multiple: what width and height must be multiples of.
         steps: denoising steps.
-        guidance: classifier-free guidance; None: as its files say.
-        memory: GPU memory, in words; from the vendors' and diffusers' pages, not measured here.
-        half: precision on a GPU.
-        single: components that need single precision.
-        rate: the pipeline's argument that tells it the frame rate.
-        negative: whether it heeds a negative prompt.
-        parts: what its repository lacks.
+        guidance: classifier-free guidance; None: from its files.
+        memory: GPU memory, as text; from the pages of the authors and of diffusers, not measured here.
+        half_dtype: precision on a GPU.
+        float32_components: components that need float32.
+        fps_argument: the pipeline's argument for the frame rate; empty: it has none.
+        takes_negative_prompt: whether a negative prompt has an effect.
+        external_parts: components that its repository lacks.
     """
 
     weights: Weights
@@ -58,11 +58,11 @@ class Model:
     steps: int
     guidance: float | None
     memory: str
-    half: Literal["bfloat16", "float16"] = "bfloat16"
-    single: tuple[str, ...] = ()
-    rate: str = ""
-    negative: bool = True
-    parts: tuple[Part, ...] = ()
+    half_dtype: Literal["bfloat16", "float16"] = "bfloat16"
+    float32_components: tuple[str, ...] = ()
+    fps_argument: str = ""
+    takes_negative_prompt: bool = True
+    external_parts: tuple[ExternalPart, ...] = ()
 
 
 APACHE = "Apache-2.0"
@@ -80,7 +80,7 @@ def _weights(
 
 
 WAN = "WanImageToVideoPipeline"
-WAN_SINGLE = ("vae", "image_encoder")
+WAN_FLOAT32 = ("vae", "image_encoder")
 
 MODELS: tuple[Model, ...] = (
     Model(
@@ -94,7 +94,7 @@ MODELS: tuple[Model, ...] = (
         steps=50,
         guidance=3.0,
         memory="24 GB; 10 GB offloaded",
-        rate="frame_rate",
+        fps_argument="frame_rate",
     ),
     Model(
         _weights("ltx-2", "Lightricks/LTX-2", LTX_2, 70),
@@ -107,7 +107,7 @@ MODELS: tuple[Model, ...] = (
         steps=30,
         guidance=3.0,
         memory="80 GB; 48 GB offloaded",
-        rate="frame_rate",
+        fps_argument="frame_rate",
     ),
     Model(
         _weights("wan2.1-480p", "Wan-AI/Wan2.1-I2V-14B-480P-Diffusers", APACHE, 91),
@@ -120,7 +120,7 @@ MODELS: tuple[Model, ...] = (
         steps=50,
         guidance=5.0,
         memory="80 GB; 40 GB offloaded",
-        single=WAN_SINGLE,
+        float32_components=WAN_FLOAT32,
     ),
     Model(
         _weights("wan2.1-720p", "Wan-AI/Wan2.1-I2V-14B-720P-Diffusers", APACHE, 91),
@@ -133,7 +133,7 @@ MODELS: tuple[Model, ...] = (
         steps=50,
         guidance=5.0,
         memory="80 GB; 48 GB offloaded",
-        single=WAN_SINGLE,
+        float32_components=WAN_FLOAT32,
     ),
     Model(
         _weights("wan2.2-a14b", "Wan-AI/Wan2.2-I2V-A14B-Diffusers", APACHE, 126),
@@ -146,7 +146,7 @@ MODELS: tuple[Model, ...] = (
         steps=40,
         guidance=3.5,
         memory="80 GB; 40 GB offloaded",
-        single=WAN_SINGLE,
+        float32_components=WAN_FLOAT32,
     ),
     Model(
         _weights("wan2.2-5b", "Wan-AI/Wan2.2-TI2V-5B-Diffusers", APACHE, 34),
@@ -159,7 +159,7 @@ MODELS: tuple[Model, ...] = (
         steps=50,
         guidance=5.0,
         memory="24 GB offloaded",
-        single=WAN_SINGLE,
+        float32_components=WAN_FLOAT32,
     ),
     Model(
         _weights("cogvideox-5b", "zai-org/CogVideoX-5b-I2V", COGVIDEOX, 21),
@@ -214,11 +214,21 @@ MODELS: tuple[Model, ...] = (
         steps=30,
         guidance=9.0,
         memory="48 GB; 24 GB offloaded, 6 GB sequentially",
-        negative=False,
-        parts=(
-            Part("transformer", "diffusers", "HunyuanVideoFramepackTransformer3DModel", "framepack-transformer"),
-            Part("image_encoder", "transformers", "SiglipVisionModel", "framepack-eyes", "image_encoder"),
-            Part("feature_extractor", "transformers", "SiglipImageProcessor", "framepack-eyes", "feature_extractor"),
+        takes_negative_prompt=False,
+        external_parts=(
+            ExternalPart(
+                "transformer", "diffusers", "HunyuanVideoFramepackTransformer3DModel", "framepack-transformer"
+            ),
+            ExternalPart(
+                "image_encoder", "transformers", "SiglipVisionModel", "framepack-image-encoder", "image_encoder"
+            ),
+            ExternalPart(
+                "feature_extractor",
+                "transformers",
+                "SiglipImageProcessor",
+                "framepack-image-encoder",
+                "feature_extractor",
+            ),
         ),
     ),
     Model(
@@ -232,12 +242,12 @@ MODELS: tuple[Model, ...] = (
         steps=50,
         guidance=9.0,
         memory="16 GB; 8 GB offloaded",
-        half="float16",
-        rate="target_fps",
+        half_dtype="float16",
+        fps_argument="target_fps",
     ),
 )
 
-PARTS: tuple[Weights, ...] = (
+EXTERNAL_WEIGHTS: tuple[Weights, ...] = (
     Weights(
         "framepack-transformer",
         "lllyasviel/FramePackI2V_HY",
@@ -247,7 +257,7 @@ PARTS: tuple[Weights, ...] = (
         ("*.json", "*.safetensors"),
     ),
     Weights(
-        "framepack-eyes",
+        "framepack-image-encoder",
         "lllyasviel/flux_redux_bfl",
         REDUX,
         900,
@@ -256,4 +266,4 @@ PARTS: tuple[Weights, ...] = (
     ),
 )
 
-NAMES = {model.weights.name: model for model in MODELS}
+MODELS_BY_NAME = {model.weights.name: model for model in MODELS}

@@ -1,4 +1,4 @@
-"""The user's own video in place of a generated one."""
+"""A video of the user instead of a generated one."""
 
 from __future__ import annotations
 
@@ -15,14 +15,12 @@ Crop = tuple[NonNegativeInt, NonNegativeInt, PositiveInt, PositiveInt]
 class FileOptions(Options):
     """Options of the generator ``file``."""
 
-    path: Path | None = Field(
-        None, description="Video (mp4, mov, mkv, webm, gif, webp) or folder of images. It must be given."
-    )
-    start: float = Field(0.0, ge=0, description="Seconds to leave out at the beginning.")
-    seconds: float | None = Field(None, gt=0, description="Length to keep; the whole rest when not given.")
+    path: Path | None = Field(None, description="Video (mp4, mov, mkv, webm, gif, webp) or folder of images. Required.")
+    start: float = Field(0.0, ge=0, description="Seconds to skip at the beginning.")
+    seconds: float | None = Field(None, gt=0, description="Length to keep; default: all the rest.")
     crop: Crop | None = Field(None, description="[x, y, width, height] to keep, in pixels from the upper left corner.")
     fps: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="Frames per second in place of the file's own; a folder of images needs it."
+        None, description="Frames per second; default: that of the file. Required for a folder of images."
     )
 
 

@@ -1,4 +1,4 @@
-"""Reads the user's video and says where it came from."""
+"""The generator ``file``: reads a video of the user."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from nil_generator_file import FileOptions
 
 
 class VideoFile:
-    """A generator that generates nothing: the video exists already.
+    """A generator that returns an existing video.
 
-    The prompt, the seed and the wished rate and length are ignored. For the learning to work, the robot should stand
-    at first as in the simulator's first frame, be seen from the side and stay in the middle.
+    Prompt, seed, requested frame rate and length are ignored. For learning, the robot should stand at first as in the
+    first frame of the simulator, be seen from the side and stay in the middle.
     """
 
     def __init__(self, options: FileOptions) -> None:
         """Raises ConfigError without a path."""
         if options.path is None:
-            raise ConfigError("the generator file needs a video", "name it: --set generator.path=walk.mp4")
+            raise ConfigError("the generator file needs a video", "--set generator.path=walk.mp4")
         self._path = options.path.expanduser()
         self._options = options
 
     def generate(self, request: GenerationRequest, progress: Progress) -> Video:
         """Read the video: frames at the file's own size and rate, no masks.
 
-        ``facts`` hold the file's name and SHA-256 (a folder's is that of its files' names and contents) and the cuts.
+        ``facts`` have the cuts, and the name and SHA-256 of the file (for a folder, of its files' names and contents).
 
         Raises:
             DataError: missing, unreadable, truncated, shorter than two frames, or the crop leaves the picture.

@@ -1,4 +1,4 @@
-"""Stable Video Diffusion (Blattmann et al., arXiv 2311.15127): a first frame begins to move."""
+"""Stable Video Diffusion (Blattmann et al., arXiv 2311.15127): image to video, without a prompt."""
 
 from __future__ import annotations
 
@@ -42,16 +42,18 @@ class SvdOptions(DiffusionOptions):
     """Options of the generator ``svd``."""
 
     weights: str = Field("svd-xt", description="svd-xt, svd, svd-xt-1.1, an id of the hub, or a local folder.")
-    frames: int | None = Field(None, ge=2, description="Frames; as many as the model was trained on when not given.")
-    fps: int = Field(7, ge=1, le=30, description="Frame rate told to the model, and that of the video.")
-    motion_bucket: int = Field(127, ge=0, le=255, description="Amount of motion told to the model.")
-    noise: float = Field(0.02, ge=0, le=10, description="Noise on the first frame: more frees motion and looks.")
+    frames: int | None = Field(None, ge=2, description="Frames; default: as many as the model was trained on.")
+    fps: int = Field(7, ge=1, le=30, description="Frame rate, an input of the model, and that of the video.")
+    motion_bucket: int = Field(127, ge=0, le=255, description="Amount of motion, an input of the model.")
+    noise: float = Field(
+        0.02, ge=0, le=10, description="Noise on the first frame: more allows more change of motion and appearance."
+    )
     least_guidance: float = Field(1.0, ge=0, description="Guidance at the first frame; it grows linearly.")
     most_guidance: float = Field(3.0, ge=0, description="Guidance at the last frame.")
-    decode_chunk: PositiveInt = Field(8, description="Frames decoded at once: fewer take less memory, but flicker.")
+    decode_chunk: PositiveInt = Field(8, description="Frames decoded at once: fewer need less memory, but flicker.")
 
     @model_validator(mode="after")
-    def _fits(self) -> SvdOptions:
+    def _check_sizes_and_guidance(self) -> SvdOptions:
         for name in ("width", "height"):
             size = getattr(self, name)
             if size is not None and size % 8:

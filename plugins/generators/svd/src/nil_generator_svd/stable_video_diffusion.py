@@ -6,22 +6,22 @@ import torch
 from diffusers import StableVideoDiffusionPipeline
 
 from nil_core.api import GenerationRequest, Progress, Video, central_square
-from nil_core.diffusion.drawing import draw, picture
-from nil_core.diffusion.loading import loaded
+from nil_core.diffusion.loading import load_pipeline
+from nil_core.diffusion.sampling import input_image, sample_frames
 from nil_core.weights import locate
 from nil_generator_svd import CARD, SvdOptions
 
 WIDTH, HEIGHT = 1024, 576
-"""What the models were trained on, pixels."""
+"""Frame size that the models were trained on, pixels."""
 
 STEPS = 25
 
 
 class StableVideoDiffusion:
-    """Animates the first frame. The model takes no text: prompt and skill are ignored, and so is the wished length.
+    """Animates the first frame. The model takes no text: prompt, skill and requested length are ignored.
 
-    The model is told frame rate, amount of motion and noise as numbers beside the picture (arXiv 2311.15127, section 4
-    and appendix D); guidance grows linearly over the frames.
+    Frame rate, amount of motion and noise are inputs of the model beside the image (arXiv 2311.15127, section 4 and
+    appendix D); guidance grows linearly over the frames.
     """
 
     def __init__(self, options: SvdOptions) -> None:
@@ -31,17 +31,17 @@ class StableVideoDiffusion:
         """The video at the model's size, its first frame letterboxed into it.
 
         Raises:
-            DataError: the weights are not here, or are no Stable Video Diffusion.
+            DataError: the weights are not on this machine, or not of Stable Video Diffusion.
             MachineError: no such GPU, or too little memory.
         """
         options = self._options
         folder = locate(options.weights, CARD.weights)
         width, height = options.width or WIDTH, options.height or HEIGHT
-        with loaded(StableVideoDiffusionPipeline, folder, options, half=torch.float16) as ready:
-            if ready.offload != "none":
-                ready.pipeline.unet.enable_forward_chunking()
+        with load_pipeline(StableVideoDiffusionPipeline, folder, options, half_dtype=torch.float16) as loaded:
+            if loaded.offload != "none":
+                loaded.pipeline.unet.enable_forward_chunking()
             arguments = {
-                "num_frames": options.frames or ready.pipeline.unet.config.num_frames,
+                "num_frames": options.frames or loaded.pipeline.unet.config.num_frames,
                 "num_inference_steps": options.steps or STEPS,
                 "fps": options.fps,
                 "motion_bucket_id": options.motion_bucket,
@@ -52,7 +52,7 @@ class StableVideoDiffusion:
                 "width": width,
                 "height": height,
             }
-            shown = {"image": picture(request, width, height)}
-            frames = draw(ready, shown | arguments, request.seed, progress)
-            facts = {"model": options.weights, "seed": request.seed, **arguments, **ready.facts()}
+            image = {"image": input_image(request, width, height)}
+            frames = sample_frames(loaded, image | arguments, request.seed, progress)
+            facts = {"model": options.weights, "seed": request.seed, **arguments, **loaded.facts()}
         return Video(frames, float(options.fps), crop_box=central_square(width, height), facts=facts)

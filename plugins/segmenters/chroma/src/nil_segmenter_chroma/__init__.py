@@ -1,4 +1,4 @@
-"""Keys the robot against a plain background, for videos made outside the simulator."""
+"""Chroma keying of the robot before a plain background, for videos from outside the simulator."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ class ChromaOptions(Options):
 
     threshold: Annotated[float, Field(gt=0)] | None = Field(
         None,
-        description="Color difference from the background (CIE 1976 delta E; 2.3 is just noticeable, 100 is black to "
-        "white) from which a pixel is the robot's. Found for each video when not given.",
+        description="Minimum color difference of the robot from the background (CIE 1976 delta E; 2.3 is just "
+        "noticeable, 100 is black to white). Default: found for each video.",
     )
 
 
 CARD = ComponentCard(
     kind="segmenter",
-    summary="Keys the robot against a plain background; for videos made outside.",
+    summary="Keys the robot before a plain background; for videos from outside the simulator.",
     target="nil_segmenter_chroma.chroma_key:ChromaKey",
     config=ChromaOptions,
     requires=(Requirement("cv2", "pip install opencv-python-headless"),),

@@ -1,4 +1,4 @@
-"""Tracks the robot through any video with SAM 2, from the mask that the simulator drew of the first frame."""
+"""Tracks the robot through any video with SAM 2, from the mask of the first frame that the simulator rendered."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Sam2Options(Options):
     )
     backend: Literal["transformers", "sam2"] = Field(
         "transformers",
-        description="Whose implementation: transformers' (frames stay in memory) or the package sam2's (frames pass "
-        "through a temporary folder). Both read the same weights.",
+        description="Implementation: of transformers (frames stay in memory) or of the package sam2 (frames are "
+        "written to a temporary folder). Both read the same weights.",
     )
-    device: str = Field("auto", description="auto (a GPU where torch sees one), cpu, cuda, cuda:1 ...")
+    device: str = Field("auto", description="auto (a GPU if torch finds one), cpu, cuda, cuda:1 ...")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="What is multiplied: auto is bfloat16 on a GPU and float32 elsewhere."
+        "auto", description="Of the matrix products: auto is bfloat16 on a GPU and float32 elsewhere."
     )
 
 

@@ -1,4 +1,4 @@
-"""Reads SAM 2's weights as transformers writes them (config.json and safetensors): nothing is ever unpickled."""
+"""Loading of SAM 2's weights in the format of transformers (config.json and safetensors): nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ def load_model(weights: str) -> Sam2VideoModel:
     """SAM 2 (arXiv 2408.00714) on the CPU, float32, for inference.
 
     Args:
-        weights: see :func:`nil_core.weights.locate`; ``random-tiny`` has the real architecture, with small sizes.
+        weights: see :func:`nil_core.weights.locate`; ``random-tiny`` is a small model of the same
+            architecture.
 
     Raises:
-        DataError: the weights are not on this machine, or are not SAM 2's.
+        DataError: the weights are not on this machine, or not of SAM 2.
     """
     model = (
         _random_tiny()
@@ -29,10 +30,10 @@ def load_model(weights: str) -> Sam2VideoModel:
 
 
 def _random_tiny() -> Sam2VideoModel:
-    """Every part of SAM 2, narrow, shallow and at 128 pixels.
+    """All parts of SAM 2, with few small layers and 128 pixels.
 
-    The head that says whether the object is in sight is biased to yes: random weights would say no for some videos, and
-    a dry run would end there.
+    The head that predicts whether the object is visible has a large positive bias: with random weights it would be
+    negative for some videos, and a dry run would fail.
     """
     side, widths = 128, [16, 32, 64, 128]
     config = Sam2VideoConfig(

@@ -1,4 +1,4 @@
-"""The segmenter: one mask in, a mask for every frame out, by whichever implementation of SAM 2 was chosen."""
+"""The segmenter: from the mask of the first frame to a mask of every frame, with the chosen backend."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Tracker(Protocol):
     """One implementation of SAM 2."""
 
     def track(self, frames: Frames, first_mask: Masks) -> Iterator[torch.Tensor]:
-        """For every frame of (T, H, W, 3), in order, the logits (H, W): positive where the robot is."""
+        """Logits (H, W), positive where the robot is, of every frame of (T, H, W, 3), in order."""
         ...
 
 
@@ -25,7 +25,7 @@ class Sam2:
     """Promptable video segmentation (SAM 2, arXiv 2408.00714) with a mask as the prompt, as NIL does (section 3.1).
 
     Raises:
-        DataError: the weights are not on this machine, or are not SAM 2's.
+        DataError: the weights are not on this machine, or not of SAM 2.
         ConfigError: there is no such device.
         MachineError: there is no such GPU, or the package of the chosen backend is missing.
     """
@@ -36,7 +36,7 @@ class Sam2:
         self._tracker = _tracker(options, self._device)
 
     def segment(self, video: Video, first_mask: Masks, progress: Progress = no_progress) -> Masks:
-        """Masks bool (T, H, W); that of the first frame is ``first_mask``, at the resolution SAM 2 keeps masks in.
+        """Masks bool (T, H, W); the first one is ``first_mask`` at the mask resolution of SAM 2.
 
         Raises:
             DataError: ``first_mask`` is empty.
@@ -60,12 +60,12 @@ class Sam2:
 
 def _tracker(options: Sam2Options, device: torch.device) -> Tracker:
     if options.backend == "transformers":
-        from nil_segmenter_sam2.streamed import StreamedTracker
+        from nil_segmenter_sam2.transformers_backend import TransformersTracker
 
-        return StreamedTracker(load_model(options.weights).to(device))  # type: ignore[arg-type]
-    from nil_segmenter_sam2.packaged import PackagedTracker
+        return TransformersTracker(load_model(options.weights).to(device))  # type: ignore[arg-type]
+    from nil_segmenter_sam2.sam2_backend import Sam2PackageTracker
 
-    return PackagedTracker(load_model(options.weights), device)
+    return Sam2PackageTracker(load_model(options.weights), device)
 
 
 def _dtype(name: str, device: torch.device) -> torch.dtype:

@@ -1,4 +1,4 @@
-"""The masks of a video that the simulator drew itself."""
+"""The masks of a video that the simulator rendered."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from nil_core.api import Capability, ComponentCard
 
 CARD = ComponentCard(
     kind="segmenter",
-    summary="The masks the simulator drew with the video; for generators that draw the robot themselves.",
+    summary="The masks that the simulator rendered with the video; for generators that render the robot.",
     target="nil_segmenter_sim_mask.drawn_masks:DrawnMasks",
     capabilities=frozenset({Capability.OFFLINE, Capability.NEEDS_DRAWN_MASKS}),
 )

@@ -1,4 +1,4 @@
-"""Hands on the masks that came with a drawn video."""
+"""Returns the masks of a video that the simulator rendered."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from nil_core.api import DataError, Masks, Options, Progress, Video, no_progress
 
 
 class DrawnMasks:
-    """Exact masks, at no cost, where the generator had them when it drew the video."""
+    """The exact masks that a generator rendered together with the video."""
 
     def __init__(self, options: Options) -> None:
         """There are no options."""
@@ -15,11 +15,11 @@ class DrawnMasks:
         """The video's own masks, bool (T, H, W); ``first_mask`` is not needed.
 
         Raises:
-            DataError: the video was not drawn by the simulator, so it has none.
+            DataError: the video has no masks, because the simulator did not render it.
         """
         if video.masks is None:
             raise DataError(
-                "the video carries no masks: no simulator drew it",
-                "key it against its plain background with --segmenter chroma, or track the robot with --segmenter sam2",
+                "the video has no masks: the simulator did not render it",
+                "use --segmenter chroma for a plain background, or --segmenter sam2 for any other",
             )
         return video.masks

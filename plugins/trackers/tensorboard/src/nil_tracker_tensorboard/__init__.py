@@ -1,4 +1,4 @@
-"""Every run's metrics, videos and pictures as TensorBoard's event files, in the run's folder."""
+"""Writes metrics, videos and images of every run as TensorBoard event files, in the run's folder."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ hookimpl = pluggy.HookimplMarker("nil")
 
 
 class TensorBoard:
-    """The hook ``tensorboard``. Nothing leaves the machine, so it need not be asked for."""
+    """The hook ``tensorboard``. Active for every run, since nothing leaves the machine."""
 
     def __init__(self) -> None:
         self._events: EventFile | None = None
         self._folder = Path()
-        self._began = False
+        self._started = False
 
     @hookimpl
     def run_started(self, folder: Path, config: Mapping[str, Any]) -> None:
-        """A new event file; TensorBoard joins those of one folder."""
+        """Start a new event file; TensorBoard merges those of one folder."""
         from nil_tracker_tensorboard.event_file import EventFile
 
-        self._folder, self._began = folder, False
+        self._folder, self._started = folder, False
         self._events = EventFile(folder / "tensorboard")
         self._events.text("config", f"```json\n{json.dumps(config, indent=2)}\n```", 0)
 
@@ -37,34 +37,34 @@ class TensorBoard:
         """A line of ``metrics.jsonl``, on disk when the call returns."""
         if self._events is None:
             return
-        if not self._began:  # what an earlier life of the run wrote from here on is written again
+        if not self._started:  # a resumed run writes again what it had written after its checkpoint
             self._events.begin_at(step)
-            self._began = True
+            self._started = True
         self._events.scalars({name.replace(".", "/"): value for name, value in values.items()}, step)
 
     @hookimpl
     def video_written(self, path: Path, kind: str) -> None:
-        """As a moving picture: TensorBoard shows GIF."""
+        """The video as GIF, which TensorBoard shows."""
         if self._events is not None:
-            from nil_tracker_tensorboard.pictures import gif
+            from nil_tracker_tensorboard.gif import gif
 
-            self._events.picture(f"videos/{kind}", gif(path), self._step())
+            self._events.image(f"videos/{kind}", gif(path), self._step())
 
     @hookimpl
     def run_finished(self, folder: Path, summary: Mapping[str, Any]) -> None:
-        """The table at the end, the curve, and how it ended."""
+        """The final table, the curve and the final state."""
         if self._events is None:
             return
         step = self._step()
         if (folder / "curve.png").exists():
-            self._events.picture("curve", (folder / "curve.png").read_bytes(), step)
+            self._events.image("curve", (folder / "curve.png").read_bytes(), step)
         if "policies" in summary:
             self._events.text("table", _table(summary["policies"]), step)
         self._events.text("end", summary.get("state", "finished"), step)
         self._events = None
 
     def _step(self) -> int:
-        """How far the run is, as its folder has it."""
+        """The environment step in the run's ``status.json``."""
         step: int = json.loads((self._folder / "status.json").read_text(encoding="utf-8"))["step"]
         return step
 

@@ -1,4 +1,4 @@
-"""Runs told to Weights & Biases: config, metrics, videos, the curve, the table at the end, and how it ended."""
+"""Logs runs to Weights & Biases: config, metrics, videos, the curve, the final table and the final state."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
-    from nil_tracker_wandb.told_run import ToldRun
+    from nil_tracker_wandb.run_client import RunClient
 
 hookimpl = pluggy.HookimplMarker("nil")
 NAME = "wandb"
 
 
 class WeightsAndBiases:
-    """The hook ``wandb``: silent unless the run's ``track`` names it."""
+    """The hook ``wandb``: active if the run's ``track`` names it."""
 
     def __init__(self) -> None:
-        self._run: ToldRun | None = None
+        self._run: RunClient | None = None
 
     @hookimpl
     def run_started(self, folder: Path, config: Mapping[str, Any]) -> None:
-        """Begin a run of W&B's, or go on with that of the folder."""
+        """Start a run of W&B, or continue that of the folder."""
         self._run = None
         if NAME in config["track"]:
-            from nil_tracker_wandb.told_run import ToldRun
+            from nil_tracker_wandb.run_client import RunClient
 
-            self._run = ToldRun(folder, config)
+            self._run = RunClient(folder, config)
 
     @hookimpl
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
@@ -38,13 +38,13 @@ class WeightsAndBiases:
 
     @hookimpl
     def video_written(self, path: Path, kind: str) -> None:
-        """The mp4 as it is."""
+        """The mp4 file."""
         if self._run is not None:
             self._run.video(path, kind)
 
     @hookimpl
     def run_finished(self, folder: Path, summary: Mapping[str, Any]) -> None:
-        """The table and the curve, if it got so far; then the end."""
+        """The final table and the curve, if there are any, and the final state."""
         if self._run is not None:
             self._run.finish(folder, summary)
             self._run = None

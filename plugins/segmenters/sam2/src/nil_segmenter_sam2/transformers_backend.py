@@ -1,4 +1,4 @@
-"""The backend ``transformers``: a frame is prepared when its turn comes, and what is no longer needed is forgotten."""
+"""The backend ``transformers``: frames are prepared on demand, and outputs that are no longer needed are deleted."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from transformers import Sam2VideoInferenceSession, Sam2VideoModel
 
 from nil_core.api import Frames, Masks
 
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""ImageNet's, with which all of SAM 2's weights were trained."""
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of ImageNet, as in the training of all weights of SAM 2."""
 
 ROBOT = 0
 
 
-class StreamedTracker:
-    """transformers' SAM 2. SharedBuffers does not grow with the video: some 100 MB on the device beside the model."""
+class TransformersTracker:
+    """transformers' SAM 2. SharedBuffers does not grow with the video: about 100 MB on the device in addition to the model."""
 
     def __init__(self, model: Sam2VideoModel) -> None:
         self._model = model
-        self.remembered = max(model.config.num_maskmem, model.config.max_object_pointers_in_encoder)
+        self.memory_length = max(model.config.num_maskmem, model.config.max_object_pointers_in_encoder)
 
     def track(self, frames: Frames, first_mask: Masks) -> Iterator[torch.Tensor]:
         """Logits (H, W) of each frame."""
@@ -30,21 +30,21 @@ class StreamedTracker:
         side, device = cast(int, model.config.image_size), model.device
         session = Sam2VideoInferenceSession(inference_device=device, inference_state_device=device, dtype=torch.float32)
         session.processed_frames = PreparedFrames(frames, side, device)  # type: ignore[assignment]
-        session.add_mask_inputs(session.obj_id_to_idx(ROBOT), 0, _square(first_mask, side))
+        session.add_mask_inputs(session.obj_id_to_idx(ROBOT), 0, _model_input(first_mask, side))
         session.obj_with_new_inputs = [ROBOT]
         for number in range(len(frames)):
             logits = model(session, frame_idx=number).pred_masks
-            session.output_dict_per_obj[ROBOT]["non_cond_frame_outputs"].pop(number - self.remembered, None)
+            session.output_dict_per_obj[ROBOT]["non_cond_frame_outputs"].pop(number - self.memory_length, None)
             yield interpolate(logits.float(), size, mode="bilinear", align_corners=False)[0, 0]
 
 
 class PreparedFrames:
-    """What a session takes for its frames: the one at an index, normalized, float32 (3, side, side), made on demand."""
+    """The frames of a session: indexing gives a normalized frame, float32 (3, side, side), prepared on demand."""
 
     def __init__(self, frames: Frames, side: int, device: torch.device) -> None:
         self._frames, self._side, self._device = frames, side, device
         self._mean = torch.tensor(MEAN, device=device)[:, None, None]
-        self._deviation = torch.tensor(DEVIATION, device=device)[:, None, None]
+        self._std = torch.tensor(STD, device=device)[:, None, None]
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -52,10 +52,10 @@ class PreparedFrames:
     def __getitem__(self, number: int) -> torch.Tensor:
         image = torch.from_numpy(self._frames[number]).to(self._device).permute(2, 0, 1)[None].float() / 255
         image = interpolate(image, (self._side, self._side), mode="bilinear", antialias=True, align_corners=False)
-        return (image[0] - self._mean) / self._deviation
+        return (image[0] - self._mean) / self._std
 
 
-def _square(mask: Masks, side: int) -> torch.Tensor:
-    """The prompt as the model wants it: 0 and 1, float32 (1, 1, side, side)."""
+def _model_input(mask: Masks, side: int) -> torch.Tensor:
+    """The mask as input of the model: 0 and 1, float32 (1, 1, side, side)."""
     full = torch.from_numpy(mask)[None, None].float()
     return (interpolate(full, (side, side), mode="bilinear", antialias=True, align_corners=False) >= 0.5).float()

@@ -1,4 +1,4 @@
-"""Videos as the moving pictures that TensorBoard shows."""
+"""Conversion of videos to GIF, which TensorBoard shows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nil_core.api import read_video
 
 
 def gif(path: Path) -> bytes:
-    """A video as an endless GIF of the same size and, to a hundredth of a second a frame, the same rate.
+    """A video as an endless GIF of the same size; the duration of a frame is rounded to 10 ms.
 
     Raises:
         DataError: the video cannot be read.

@@ -1,4 +1,4 @@
-"""One run of Weights & Biases, by its own client."""
+"""Client for one run of Weights & Biases."""
 
 from __future__ import annotations
 
@@ -11,42 +11,42 @@ from typing import Any
 import wandb
 
 EXIT_CODES = {"finished": 0, "failed": 1, "interrupted": 255}
-"""As W&B understands them: 255 is what its own client sends for Ctrl-C."""
+"""By final state; W&B's client sends 255 for Ctrl-C."""
 
 
-class ToldRun:
-    """A run of W&B's that bears the id kept in the folder's ``wandb/id.txt``.
+class RunClient:
+    """A run of W&B whose id is stored in ``wandb/id.txt`` in the run's folder.
 
-    The client's variables (``WANDB_MODE``, ``WANDB_PROJECT``, ``WANDB_ENTITY``, ``WANDB_API_KEY`` ...) hold as ever.
+    W&B's environment variables (``WANDB_MODE``, ``WANDB_PROJECT``, ``WANDB_ENTITY``, ``WANDB_API_KEY`` ...) apply.
 
     Args:
-        folder: of the run of nil's; the client's files go to its ``wandb``.
+        folder: of the run of nil; W&B's files are written to its ``wandb``.
         config: of the run, JSON values.
     """
 
     def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
         self._run = wandb.init(
             dir=folder,
-            id=_identity(folder / "wandb" / "id.txt"),
+            id=_run_id(folder / "wandb" / "id.txt"),
             resume="allow",
             project=os.environ.get("WANDB_PROJECT", "nil"),
             name=folder.resolve().name,
             config=dict(config),
-            allow_val_change=True,  # a resumed run may have a new goal
-            settings=wandb.Settings(console="off"),  # the terminal is nil's
+            allow_val_change=True,  # a resumed run may have more steps
+            settings=wandb.Settings(console="off"),  # W&B writes nothing to the terminal
         )
-        self._run.define_metric("*", step_metric="step")  # W&B's own count may not be set back, a resumed run's is
+        self._run.define_metric("*", step_metric="step")  # W&B's own step cannot go back, that of a resumed run can
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
-        """Numbers by name at a step."""
+        """Log numbers by name at a step."""
         self._run.log({"step": step} | {name.replace(".", "/"): value for name, value in values.items()})
 
     def video(self, path: Path, kind: str) -> None:
-        """An mp4 file."""
+        """Log an mp4 file."""
         self._run.log({f"videos/{kind}": wandb.Video(str(path), format="mp4")})
 
     def finish(self, folder: Path, summary: Mapping[str, Any]) -> None:
-        """The table at the end and the curve, where there are any, and how the run ended."""
+        """Log the final table and the curve, if there are any, and the final state."""
         if policies := summary.get("policies"):
             columns = [name for name, value in policies["trained"].items() if not isinstance(value, list)]
             rows = [[policy, *(row.get(name) for name in columns)] for policy, row in policies.items()]
@@ -58,8 +58,8 @@ class ToldRun:
         self._run.finish(exit_code=EXIT_CODES[summary.get("state", "finished")])
 
 
-def _identity(file: Path) -> str:
-    """The id of an earlier life of the run, or a new one."""
+def _run_id(file: Path) -> str:
+    """The stored id of the run, or a new one."""
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(uuid.uuid4().hex, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The pipelines that go their own way."""
+"""The pipelines with special arguments."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from nil_core.api import DataError, GenerationRequest, no_progress
 from nil_generator_diffusers import DiffusersOptions
 from nil_generator_diffusers.image_to_video import ImageToVideo
-from nil_generator_diffusers.peculiarities import bucketed_size, penultimate_text
+from nil_generator_diffusers.pipeline_quirks import embed_with_penultimate_layer, hunyuanvideo_size
 
 Tiny = Callable[[str], Path]
 
@@ -31,10 +31,10 @@ REQUEST = GenerationRequest(
 )
 
 
-def test_i2vgen_xl_hears_the_last_but_one_layer(tiny: Tiny) -> None:
-    """A text encoder cut one layer short gives the same embedding."""
+def test_i2vgen_xl_uses_the_second_to_last_layer(tiny: Tiny) -> None:
+    """A text encoder without its last layer gives the same embedding."""
     pipeline = DiffusionPipeline.from_pretrained(str(tiny("i2vgen-xl")), local_files_only=True)
-    arguments = penultimate_text(pipeline, {"prompt": "a robot walks", "num_frames": 16})
+    arguments = embed_with_penultimate_layer(pipeline, {"prompt": "a robot walks", "num_frames": 16})
     whole = pipeline.text_encoder
     short = CLIPTextModel(CLIPTextConfig(**{**whole.config.to_dict(), "num_hidden_layers": 1})).eval()
     short.load_state_dict(whole.state_dict(), strict=False)
@@ -48,13 +48,13 @@ def test_i2vgen_xl_hears_the_last_but_one_layer(tiny: Tiny) -> None:
 
 def test_hunyuanvideo_chooses_its_size_and_crops_nothing(tiny: Tiny) -> None:
     pipeline = DiffusionPipeline.from_pretrained(str(tiny("hunyuanvideo-1.5")), local_files_only=True)
-    assert bucketed_size(pipeline, 30, 33) == (16, 16)
+    assert hunyuanvideo_size(pipeline, 30, 33) == (16, 16)
     options = DiffusersOptions(weights=str(tiny("hunyuanvideo-1.5")), width=48, height=48, frames=5, steps=1)
     video = ImageToVideo(options).generate(REQUEST, no_progress)
     assert video.frames.shape[1:3] == (16, 16) and video.crop_box == (0, 0, 16)
 
 
-def test_framepack_takes_its_parts_from_other_repositories(
+def test_framepack_loads_components_from_other_repositories(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = tiny("framepack")
@@ -70,16 +70,16 @@ def test_framepack_takes_its_parts_from_other_repositories(
     with pytest.raises(DataError) as missing:
         generator.generate(REQUEST, no_progress)
     assert "FramePackI2V_HY" in missing.value.message and "nil models fetch" in missing.value.hint
-    lay_out(tmp_path / "hub", "lllyasviel/FramePackI2V_HY", {"": whole / "transformer"})
-    eyes = {name: whole / name for name in ("image_encoder", "feature_extractor")}
-    lay_out(tmp_path / "hub", "lllyasviel/flux_redux_bfl", eyes)
+    write_hub_snapshot(tmp_path / "hub", "lllyasviel/FramePackI2V_HY", {"": whole / "transformer"})
+    image_encoder = {name: whole / name for name in ("image_encoder", "feature_extractor")}
+    write_hub_snapshot(tmp_path / "hub", "lllyasviel/flux_redux_bfl", image_encoder)
     video = generator.generate(REQUEST, no_progress)
     together = DiffusersOptions(**{**options.model_dump(), "weights": str(whole)})
     assert (video.frames == ImageToVideo(together).generate(REQUEST, no_progress).frames).all()
 
 
-def lay_out(hub: Path, repository: str, folders: dict[str, Path]) -> None:
-    """Put folders into a hub cache as a download would."""
+def write_hub_snapshot(hub: Path, repository: str, folders: dict[str, Path]) -> None:
+    """Put folders into a hub cache, like a download."""
     place = hub / f"models--{repository.replace('/', '--')}"
     (place / "refs").mkdir(parents=True)
     (place / "refs" / "main").write_text("0" * 40)

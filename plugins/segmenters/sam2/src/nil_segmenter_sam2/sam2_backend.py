@@ -1,4 +1,4 @@
-"""The backend ``sam2``: the package by that name, which reads frames from a folder of images."""
+"""The backend ``sam2``: the package of this name, which reads frames from a folder of images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from transformers import Sam2VideoConfig, Sam2VideoModel
 
 from nil_core.api import Frames, MachineError, Masks
-from nil_segmenter_sam2.parameter_names import in_package
+from nil_segmenter_sam2.parameter_names import to_package_names
 
 try:
     from PIL import Image
@@ -28,22 +28,22 @@ except ImportError as error:
 
 ROBOT = 0
 TEMPLATE = "configs/sam2.1/sam2.1_hiera_t.yaml"
-"""The package's configuration of the tiny model; :func:`_sizes` says where a model differs from it."""
+"""The package's configuration of the tiny model; :func:`_sizes` overrides it for other models."""
 
-misc.tqdm = sam2_video_predictor.tqdm = partial(tqdm, disable=True)  # the caller shows the progress
+misc.tqdm = sam2_video_predictor.tqdm = partial(tqdm, disable=True)  # the caller shows progress
 
 
-class PackagedTracker:
-    """The package's SAM 2 with the weights of transformers' model. Frames wait in ordinary memory, 12.6 MB each."""
+class Sam2PackageTracker:
+    """The package's SAM 2 with the weights of transformers' model. Frames are kept in main memory, 12.6 MB each."""
 
     def __init__(self, model: Sam2VideoModel, device: torch.device) -> None:
         overrides = [f"++model.{key}={value}" for key, value in _sizes(model.config).items()]
-        with torch.random.fork_rng(devices=[]):  # it draws weights, which those of the model then replace
+        with torch.random.fork_rng(devices=[]):  # it draws random weights, which are then replaced
             predictor = build_sam2_video_predictor(TEMPLATE, None, str(device), hydra_overrides_extra=overrides)
-        predictor.load_state_dict(in_package(model.state_dict()))
-        predictor.fill_hole_area = 0  # needs an extension that the package is seldom built with
+        predictor.load_state_dict(to_package_names(model.state_dict()))
+        predictor.fill_hole_area = 0  # needs an extension that the package is rarely built with
         self._predictor = predictor
-        self._remembered = max(predictor.num_maskmem, predictor.max_obj_ptrs_in_encoder)
+        self._memory_length = max(predictor.num_maskmem, predictor.max_obj_ptrs_in_encoder)
 
     def track(self, frames: Frames, first_mask: Masks) -> Iterator[torch.Tensor]:
         """Logits (H, W) of each frame."""
@@ -53,18 +53,18 @@ class PackagedTracker:
             state = predictor.init_state(folder, offload_video_to_cpu=True)
         predictor.add_new_mask(state, 0, ROBOT, first_mask)
         for number, _, logits in predictor.propagate_in_video(state):
-            state["output_dict_per_obj"][ROBOT]["non_cond_frame_outputs"].pop(number - self._remembered, None)
+            state["output_dict_per_obj"][ROBOT]["non_cond_frame_outputs"].pop(number - self._memory_length, None)
             yield logits[0, 0]
 
 
 def _write(frames: Frames, folder: Path) -> None:
-    """As PNG under the names that the package looks for: it goes by the content, and nothing is lost."""
+    """As lossless PNG, with the suffix that the package looks for; it recognizes the format by the content."""
     for number, frame in enumerate(frames):
         Image.fromarray(frame).save(folder / f"{number}.jpg", format="png", compress_level=1)
 
 
 def _sizes(config: Sam2VideoConfig) -> dict[str, Any]:
-    """What tells a model from the template, under the package's keys."""
+    """The settings in which models differ, with the package's keys."""
     vision: Any = config.vision_config
     trunk = vision.backbone_config
     return {

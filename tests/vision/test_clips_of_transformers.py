@@ -1,4 +1,4 @@
-"""The paper's windows before real video transformers, small and random: what they see at t < 7, and after."""
+"""The paper's clips with real video transformers, small and random: their frames at t < 7, and after."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def embedder(name: str, stride: int = 1) -> ClipEmbedder:
     return ClipEmbedder(encoder(name, stride), frame_wise=False)
 
 
-def film(length: int, size: int = 64) -> np.ndarray:
+def moving_square(length: int, size: int = 64) -> np.ndarray:
     frames = np.zeros((length, size, size, 3), np.uint8)
     for t in range(length):
         frames[t, 20:44, (2 * t) % 40 : (2 * t) % 40 + 16] = 60 + 5 * t
@@ -28,30 +28,30 @@ def film(length: int, size: int = 64) -> np.ndarray:
 
 @pytest.mark.parametrize("stride", [1, 3])
 @pytest.mark.parametrize("name", ["timesformer", "videomae"])
-def test_what_the_model_sees_at_each_time(name: str, stride: int) -> None:
-    frames, every = film(7 * stride + 4), encoder(name)
+def test_the_frames_of_each_clip(name: str, stride: int) -> None:
+    frames, all_frames_encoder = moving_square(7 * stride + 4), encoder(name)
     embeddings, features = embedder(name, stride).embed_video(frames)
     assert np.array_equal(features, embeddings)
 
-    def alone(*indices: int) -> np.ndarray:
-        row: np.ndarray = every.encode(frames[list(indices)][None])[0]
+    def encode_frames(*indices: int) -> np.ndarray:
+        row: np.ndarray = all_frames_encoder.encode(frames[list(indices)][None])[0]
         return row
 
     def close(row: np.ndarray, other: np.ndarray) -> bool:
         return bool(np.allclose(row, other, atol=1e-4))
 
-    assert close(embeddings[0], alone(*[0] * 8))
-    assert close(embeddings[6], alone(*[0] * 7, 6))
+    assert close(embeddings[0], encode_frames(*[0] * 8))
+    assert close(embeddings[6], encode_frames(*[0] * 7, 6))
     last = 7 * stride + 2
-    assert close(embeddings[last], alone(*range(2, last + 1, stride)))
+    assert close(embeddings[last], encode_frames(*range(2, last + 1, stride)))
     assert not close(embeddings[6], embeddings[0]) and not close(embeddings[last], embeddings[6])
 
 
 @pytest.mark.parametrize("name", ["timesformer", "videomae"])
-def test_windows_of_running_episodes_are_those_of_a_video(name: str) -> None:
+def test_clips_of_running_episodes_equal_those_of_a_video(name: str) -> None:
     embed = embedder(name)
-    frames = film(12)
-    wanted, _ = embed.embed_video(frames)
+    frames = moving_square(12)
+    expected, _ = embed.embed_video(frames)
     rolling = RollingClips(embed, 2)
     found: dict[int, list[np.ndarray]] = {0: [], 1: []}
     for t in range(0, 12, 3):  # three ticks of two environments in one batch
@@ -61,4 +61,4 @@ def test_windows_of_running_episodes_are_those_of_a_video(name: str) -> None:
             if tick:
                 found[i].append(next(rows))
     for rows_of_one in found.values():
-        assert np.allclose(rows_of_one, wanted[1:], atol=1e-4)
+        assert np.allclose(rows_of_one, expected[1:], atol=1e-4)
