@@ -104,7 +104,7 @@ def installed_robot(name: str) -> RobotSpec:
     if not found:
         pytest.skip(f"robot {name} is not installed")
     module, _, attribute = found[0].load().target.partition(":")
-    return getattr(import_module(module), attribute).spec
+    return getattr(import_module(module), attribute).data.spec
 
 
 def wave(index: int, times: Any) -> Any:

@@ -6,14 +6,14 @@ from hashlib import file_digest
 from typing import Any
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from nil_core.api import ConfigError, Doubles, GenerationRequest, Progress, Scene, Video
 from nil_generator_mocap import MocapOptions
 from nil_generator_mocap.cycle import find_period, fit_cycle
 from nil_generator_mocap.floor import stand_on_floor
 from nil_generator_mocap.mapping import map_joints
-from nil_generator_mocap.quaternions import multiply, turn, yaw
-from nil_generator_mocap.recording import Recording, read_recording
+from nil_generator_mocap.recording import Recording, continuous, read_recording
 
 STEPS = 20  # of the integration of the root's velocity, per frame
 TRAVEL = 0.5  # m; on less, the direction of travel is left to chance
@@ -105,15 +105,16 @@ def play(scene: Scene, recording: Recording, ramp: float, times: Doubles) -> tup
 def _face_forward(recording: Recording) -> tuple[Doubles, Doubles]:
     """Velocity (n, 2) m/s and orientation (n, 4), turned so that the robot goes along x, backwards or sideways too."""
     velocity = np.gradient(recording.position, axis=0) * recording.rate
-    ahead = turn((0, 0, 1), yaw(recording.orientation))
-    heading = float(yaw(ahead.mean(axis=0)))
+    orientation = Rotation.from_quat(recording.orientation, scalar_first=True)
+    yaws = orientation.as_euler("ZYX")[:, 0]
+    heading = float(Rotation.from_euler("z", yaws[:, None]).mean().as_euler("ZYX")[0])
     x, y = recording.position[-1] - recording.position[0]
     if np.hypot(x, y) > TRAVEL:
         travel = float(np.arctan2(y, x))
         heading = travel - round((travel - heading) / (np.pi / 2)) * np.pi / 2
-    sine, cosine = np.sin(heading), np.cos(heading)
-    turned = velocity @ np.array([[cosine, -sine], [sine, cosine]])
-    return turned, multiply(turn((0, 0, 1), np.full(len(velocity), -heading)), recording.orientation)
+    back = Rotation.from_euler("z", -heading)
+    turned = velocity @ back.as_matrix()[:2, :2].T
+    return turned, continuous((back * orientation).as_quat(scalar_first=True))
 
 
 def _poses(scene: Scene, joints: list[str], motion: Doubles, ramp: float, times: Doubles) -> Doubles:

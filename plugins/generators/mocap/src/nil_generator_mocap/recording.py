@@ -10,11 +10,10 @@ from zipfile import BadZipFile, is_zipfile
 from zlib import error as ZlibError
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from nil_core.api import DataError, Doubles
-from nil_generator_mocap.quaternions import continuous, multiply, turn
 
-X, Y, Z, BACK = (1, 0, 0), (0, 1, 0), (0, 0, 1), (0, -1, 0)
 ROOT_SUFFIXES = ("tx", "ty", "tz", "tilt", "list", "rotation")
 SHORTEST = 3  # samples
 DAMAGED = (OSError, EOFError, ValueError, KeyError, RuntimeError, BadZipFile, StructError, ZlibError)
@@ -61,6 +60,12 @@ def read_recording(path: Path, piece: int = 0, start: float = 0.0, rate: float =
             f"its arrays: {_some(arrays)}",
         )
     return _cut(path, recording, arrays.get("split_points"), piece, start)
+
+
+def continuous(quaternions: Doubles) -> Doubles:
+    """The same rotations (n, 4) with signs that never jump, so that they can be interpolated."""
+    flips = np.sign((quaternions[1:] * quaternions[:-1]).sum(axis=-1))
+    return quaternions * np.cumprod(np.concatenate([[1.0], np.where(flips < 0, -1.0, 1.0)]))[:, None]
 
 
 def _load(path: Path) -> dict[str, Doubles]:
@@ -110,11 +115,11 @@ def _version_04(path: Path, arrays: Mapping[str, Doubles], rate: float) -> Recor
     tx, ty, tz, tilt, roll, rotation = (motions.pop(name) for name in names)
     if root == "pelvis":  # OpenSim's axes: y up, z sideways
         position = np.stack([tx, tz], axis=1)
-        orientation = multiply(multiply(turn(BACK, tilt), turn(X, roll)), turn(Z, rotation))
+        turned = Rotation.from_euler("YXZ", np.stack([-tilt, roll, rotation], axis=1))
     else:
         position = np.stack([tx, ty], axis=1)
-        orientation = multiply(multiply(turn(X, roll), turn(Y, tilt)), turn(Z, rotation))
-    return Recording(position, continuous(orientation), motions, rate)
+        turned = Rotation.from_euler("XYZ", np.stack([roll, tilt, rotation], axis=1))
+    return Recording(position, continuous(turned.as_quat(scalar_first=True)), motions, rate)
 
 
 def _version_1(path: Path, arrays: Mapping[str, Doubles]) -> Recording:
