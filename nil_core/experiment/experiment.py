@@ -13,6 +13,8 @@ from nil_core.devices import find_device
 from nil_core.interfaces import Agent, Reward, VideoEncoder
 from nil_core.reference.preview import preview
 from nil_core.reference.speed import mean_speed
+from nil_core.reward.cards import ImitationOptions
+from nil_core.reward.imitation import active_terms
 from nil_core.reward.pictures import PictureTerms
 from nil_core.reward.terms import IOU, VIDEO
 from nil_core.sim.base import action_base
@@ -49,8 +51,12 @@ def build_embedder(choice: Choice) -> ClipEmbedder:
 
 def encoder_needed(config: RunConfig) -> bool:
     """Whether anything asks for embeddings: evaluation's metrics, the observation's preview, or the reward."""
-    weight = config.reward.options.get("video", 1.0) if config.reward.name == "imitation" else 0.0
-    return config.evaluation.video_metrics or config.environment.observation.preview > 0 or weight != 0
+    reward = config.reward
+    if reward.name == "imitation":
+        rewarded = any(term.needs == "embeddings" for term, _ in active_terms(ImitationOptions(**reward.options)))
+    else:
+        rewarded = reward.name != "environment"
+    return config.evaluation.video_metrics or config.environment.observation.preview > 0 or rewarded
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from nil_core.components import choose
 from nil_core.config import RunConfig, with_changes
 from nil_core.devices import available_device
 from nil_core.errors import RunError
-from nil_core.experiment.experiment import Experiment, build_embedder, build_scene
+from nil_core.experiment.experiment import Experiment, build_embedder, build_scene, encoder_needed
 from nil_core.experiment.manifest import check_versions
 from nil_core.interfaces import Agent
 from nil_core.reference.folder import load_reference
@@ -70,7 +70,7 @@ def open_experiment(folder: RunFolder, config: RunConfig, encoder: bool = True) 
     choice = choose(config)
     check_versions(folder.read(folder.manifest), choice)
     reference = load_reference(folder.reference)
-    embedder = build_embedder(choice) if encoder else None
+    embedder = build_embedder(choice) if encoder and encoder_needed(config) else None
     return Experiment(config, choice, build_scene(config, choice), reference, embedder)
 
 
