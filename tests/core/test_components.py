@@ -10,7 +10,7 @@ import pytest
 
 from nil_core.card import KINDS, Capability
 from nil_core.components import choose
-from nil_core.config import RunConfig
+from nil_core.config import RunConfig, resolve
 from nil_core.errors import ConfigError, PluginError
 from nil_core.types import AgentSpec
 
@@ -71,3 +71,28 @@ def test_can_asks_the_card() -> None:
     encoder = choose(RunConfig())["encoder"]
     assert encoder.can(Capability.FRAME_WISE)
     assert not replace(encoder, card=replace(encoder.card, capabilities=frozenset())).can(Capability.FRAME_WISE)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint", "hint"),
+    [
+        ("reward.iuo=1", "no option 'iuo': did you mean 'iou'?", "--set reward.iou=..."),
+        ("reward.iou=abc", "reward.iou=abc: input should be a valid number", "--set reward.iou=..."),
+        ("reward.iou=nan", "finite number", "--set reward.iou=..."),
+        ("reward.video=inf", "finite number", "--set reward.video=..."),
+        ("reward.torque=-0.1", "greater than or equal to 0", "--set reward.torque=..."),
+        ("reward.terminal_value=nan", "finite number", "--set reward.terminal_value=..."),
+        ("reward.similarity=dot", "'cosine' or 'l2'", "--set reward.similarity=..."),
+        ("reward.terms.grace=-1", "greater than or equal to 0", "--set reward.terms.grace=..."),
+        ("reward.name=environment", "", ""),
+    ],
+)
+def test_options_of_the_reward_are_checked_before_anything_starts(text: str, complaint: str, hint: str) -> None:
+    config = resolve(sets=[text]).config
+    if not complaint:
+        assert choose(config)["reward"].name == "environment"
+        return
+    with pytest.raises(ConfigError) as caught:
+        choose(config)
+    assert complaint in caught.value.message and "\n" not in caught.value.message
+    assert caught.value.hint.startswith(hint)

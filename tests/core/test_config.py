@@ -26,6 +26,7 @@ def test_the_defaults_are_the_quickstart() -> None:
     assert resolve().config == RunConfig()
     assert {kind: getattr(RunConfig(), kind).name for kind in KINDS} == {
         "generator": "gait", "encoder": "hog", "segmenter": "auto", "robot": "a1", "agent": "sac",
+        "reward": "imitation",
     }  # fmt: skip
 
 
@@ -43,9 +44,9 @@ def test_layers_lie_over_each_other_in_the_documented_order(tmp_path: Path) -> N
     resolved = resolve("smoke", file, {"seed": 3, "skill": None, "reward.video": 3.0}, ["reward.video=4"])
     config = resolved.config
     assert (config.training.log_every, config.steps, config.seed, config.skill) == (40, 2, 3, "trotting")
-    assert (config.reward.regularization, config.reward.iou, config.reward.video) == (1.0, 2.0, 4.0)
+    assert config.reward.options == {"iou": 2.0, "video": 4.0}
     origins = {
-        "reward.regularization": "default",
+        "training.keep": "default",
         "training.log_every": "preset smoke",
         "steps": str(file),
         "skill": str(file),
@@ -92,10 +93,10 @@ def test_set_without_key_or_value_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        ("reward.iuo=1", "did you mean reward.iou?"),
+        ("trainin.keep=1", "did you mean training?"),
         ("step=1", "did you mean steps?"),
         ("environment.observation.previw=1", "did you mean environment.observation.preview?"),
-        ("simulation.zzz=1", "keys: environments, workers"),
+        ("simulation.zzz=1", "keys: num_envs, workers"),
     ],
 )
 def test_an_unknown_key_is_named_and_the_nearest_offered(text: str, hint: str) -> None:
@@ -108,14 +109,13 @@ def test_an_unknown_key_is_named_and_the_nearest_offered(text: str, hint: str) -
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("reward.iou=abc", "valid number"),
-        ("reward.iou=nan", "finite number"),
-        ("reward.video=inf", "finite number"),
-        ("reward.torque=-0.1", "greater than or equal to 0"),
-        ("environment.terminal_value=nan", "finite number"),
+        ("motion.start_noise=abc", "valid number"),
+        ("motion.start_noise=nan", "finite number"),
+        ("environment.reset_noise=inf", "finite number"),
+        ("environment.reset_noise=-0.1", "greater than or equal to 0"),
         ("steps=0", "greater than 0"),
         ("steps=1.5", "integer"),
-        ("reward.similarity=dot", "'cosine' or 'l2'"),
+        ("video.framing=dot", "'whole' or 'box'"),
         ("reward=3", "valid dictionary"),
         ("robot=3", "valid dictionary"),
         ("environment.tick_hz=10", "control_hz must be a multiple of tick_hz, and the ratio is 2.5"),

@@ -10,7 +10,7 @@ import pytest
 
 from nil_core import registry
 from nil_core.card import KINDS
-from nil_core.config import RewardSettings
+from nil_core.reward.cards import ImitationOptions
 
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 MODULE = re.compile(r"`(nil_core/[\w/.]+)`")
@@ -34,10 +34,10 @@ def test_picture_is_small(root: Path) -> None:
     assert (root / "docs" / "pictures" / "reference_beside_rollout.png").stat().st_size < 200_000
 
 
-@pytest.mark.parametrize("name", sorted(RewardSettings.model_fields))
+@pytest.mark.parametrize("name", sorted(ImitationOptions.model_fields))
 def test_weights_of_the_reward_are_those_of_the_code(name: str, root: Path) -> None:
     text = (root / "docs" / "reward.md").read_text(encoding="utf-8")
-    default = RewardSettings.model_fields[name].default
+    default = ImitationOptions.model_fields[name].default
     if isinstance(default, float):
         row = next(line for line in text.splitlines() if line.startswith("|") and f"`reward.{name}`" in line)
         assert float(row.split("|")[3]) == default

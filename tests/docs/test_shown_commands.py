@@ -18,7 +18,7 @@ import nil_core
 from nil_core.cli.main import app
 from nil_core.cli.options import resolved, shared_out
 from nil_core.components import choose
-from nil_core.experiment import pipeline
+from nil_core.experiment.learn import Result
 
 OF_RUN = ("generator", "encoder", "segmenter", "robot", "agent", "skill", "prompt", "seed", "steps")
 OF_THE_TUTORIAL = ("mosaic", "mosaik", "squat", "brightness")
@@ -70,8 +70,8 @@ def test_python_of_the_readme_calls_what_exists(
     root: Path, blocks: Callable[[Path], Iterator[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = next(block.text for block in blocks(root / "README.md") if block.language == "python")
-    calls = {name: create_autospec(getattr(pipeline, name)) for name in ("run", "evaluate")}
-    calls["run"].return_value = MagicMock(spec=pipeline.Result(Path("x"), True, {}))
+    calls = {name: create_autospec(getattr(nil_core, name)) for name in ("run", "evaluate")}
+    calls["run"].return_value = MagicMock(spec=Result(Path("x"), True, {}))
     calls["evaluate"].return_value = {"trained": {"speed": 0.5}}
     for name, call in calls.items():
         monkeypatch.setattr(nil_core, name, call, raising=False)

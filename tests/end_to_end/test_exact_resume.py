@@ -13,7 +13,8 @@ import pytest
 from safetensors.torch import load_file
 
 from nil_core.config import resolve
-from nil_core.experiment import pipeline
+from nil_core.experiment.resume import resume
+from nil_core.experiment.run import run
 from nil_core.hooks import Hooks
 from nil_core.reporting import Silent
 from nil_core.storage.run_folder import open_run
@@ -33,7 +34,7 @@ LAST = f"step-{STEPS:09d}"
 @pytest.mark.parametrize(("agent", "sets", "workers"), [("sac", [], [0]), ("bro", NARROW_BRO, [2, 0])])
 def test_resumed_at_a_checkpoint(tmp_path: Path, agent: str, sets: list[str], workers: list[int]) -> None:
     config = resolve("smoke", options={"agent": agent, "steps": STEPS}, sets=LEARNING + sets).config
-    unbroken = pipeline.run(config, tmp_path / "unbroken", reporter=Silent(), hooks=Hooks()).folder
+    unbroken = run(config, tmp_path / "unbroken", reporter=Silent(), hooks=Hooks()).folder
     assert_it_could_differ(unbroken, resets=[1, 2] if agent == "bro" else [])
     for count in workers:
         folder = Path(shutil.copytree(unbroken, tmp_path / f"{count}", ignore=shutil.ignore_patterns(LAST)))
@@ -42,7 +43,7 @@ def test_resumed_at_a_checkpoint(tmp_path: Path, agent: str, sets: list[str], wo
         opened.write_config(config.model_copy(update={"simulation": simulation}))
         opened.write_status("learning", STOP)
         opened.summary.unlink()
-        assert pipeline.resume(folder, reporter=Silent(), hooks=Hooks()).finished
+        assert resume(folder, reporter=Silent(), hooks=Hooks()).finished
         assert_the_same(folder, unbroken)
 
 

@@ -16,8 +16,10 @@ import torch
 
 from nil_agent_sac.soft_actor_critic import SoftActorCritic
 from nil_core.config import Component, resolve
-from nil_core.experiment import export, pipeline
+from nil_core.experiment import export
 from nil_core.experiment.export import environment_of
+from nil_core.experiment.open_run import load_policy, open_experiment
+from nil_core.experiment.run import run as make_run
 from nil_core.reporting import Silent
 from nil_core.sim.vector_env import VectorEnv
 from nil_core.storage.run_folder import open_run
@@ -27,7 +29,7 @@ from nil_core.storage.run_folder import open_run
 def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose best policy is another than its newest, by what they do."""
     config = resolve("smoke", sets=["simulation.workers=0", "agent.batch_size=16"]).config
-    folder = pipeline.run(config, tmp_path_factory.mktemp("runs") / "walk", reporter=Silent()).folder
+    folder = make_run(config, tmp_path_factory.mktemp("runs") / "walk", reporter=Silent()).folder
     shutil.copytree(folder / "checkpoints" / "step-000000080" / "agent", folder / "first")
     shutil.rmtree(folder / "checkpoints" / "best" / "agent")
     (folder / "first").rename(folder / "checkpoints" / "best" / "agent")
@@ -42,9 +44,9 @@ def run(learned: Path, tmp_path: Path) -> Path:
 def acted(folder: Path, which: str, observations: Any) -> Any:
     """What the agent itself does."""
     opened, config = open_run(folder)
-    experiment = pipeline.open_experiment(opened, config, encoder=False)
-    with VectorEnv(experiment.plan, 1, 0, 0, render=False) as simulation:
-        return pipeline.load_policy(opened, experiment, simulation, which).act(observations, explore=False)
+    experiment = open_experiment(opened, config, encoder=False)
+    with VectorEnv(experiment.env_spec, 1, 0, 0, render=False) as simulation:
+        return load_policy(opened, experiment, simulation, which).act(observations, explore=False)
 
 
 def some_observations(folder: Path) -> Any:

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from nil_core.config import Component, resolve
-from nil_core.experiment import pipeline
+from nil_core.experiment.run import run as make_run
 from nil_core.reporting import Silent
 from nil_core.storage.run_folder import open_run
 
@@ -22,7 +22,7 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As a run on CUDA leaves it: its config names the device, and its generators' states are CUDA's, of 16 bytes."""
     sets = ["simulation.workers=0", "training.eval_every=0", "encoder.weights=random-tiny", "agent.batch_size=16"]
     config = resolve("smoke", options={"encoder": "timesformer"}, sets=sets).config
-    folder = pipeline.run(config, tmp_path_factory.mktemp("runs") / "walk", reporter=Silent()).folder
+    folder = make_run(config, tmp_path_factory.mktemp("runs") / "walk", reporter=Silent()).folder
     opened, config = open_run(folder)
     encoder = Component(**config.encoder.model_dump() | {"device": "cuda:0"})
     opened.write_config(config.model_copy(update={"device": "cuda", "encoder": encoder}))

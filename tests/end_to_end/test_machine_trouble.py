@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from nil_core.experiment import pipeline
+from nil_core.reference.folder import save_reference
 
 
 @pytest.fixture
@@ -158,10 +158,9 @@ def test_a_run_appears_when_it_is_whole(
 
     def look(*arguments: Any) -> None:
         seen.append((tmp_path / "run").exists())
-        save(*arguments)
+        save_reference(*arguments)
 
-    save = pipeline.save_reference
-    monkeypatch.setattr(pipeline, "save_reference", look)
+    monkeypatch.setattr("nil_core.experiment.run.save_reference", look)
     assert nil("run", *fast, "--steps", "8", "--out", "run").code == 0
     assert seen == [False]
     assert (tmp_path / "run" / "summary.json").exists()

@@ -14,10 +14,14 @@ import pytest
 
 from nil_core.config import resolve
 from nil_core.errors import ConfigError
-from nil_core.experiment import export, pipeline
+from nil_core.experiment import export
 from nil_core.experiment.experiment import Experiment
+from nil_core.experiment.open_run import open_experiment
+from nil_core.experiment.resume import resume
+from nil_core.experiment.run import run
 from nil_core.hooks import Hooks
 from nil_core.reporting import Silent
+from nil_core.sim.vector_env import VectorEnv
 from nil_core.storage.atomic import read_arrays
 from nil_core.storage.run_folder import open_run
 from nil_core.types import Motion
@@ -42,12 +46,12 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run on the generator's own motion, with everything that may be built on it."""
     sets = [*LEARNING, "motion.source=generator", "motion.max_deviation=0.3"]
     config = resolve("smoke", options={"steps": STEPS}, sets=sets).config
-    return pipeline.run(config, tmp_path_factory.mktemp("motion") / "run", reporter=Silent(), hooks=Hooks()).folder
+    return run(config, tmp_path_factory.mktemp("motion") / "run", reporter=Silent(), hooks=Hooks()).folder
 
 
 @pytest.fixture
 def experiment(learned: Path) -> Experiment:
-    return pipeline.open_experiment(*open_run(learned), encoder=False)
+    return open_experiment(*open_run(learned), encoder=False)
 
 
 def summary(folder: Path) -> dict[str, Any]:
@@ -68,7 +72,7 @@ def test_resumed_at_a_checkpoint_it_is_the_same_to_the_bit(learned: Path, tmp_pa
     opened.write_config(config.model_copy(update={"simulation": config.simulation.model_copy(update={"workers": 0})}))
     opened.write_status("learning", STOP)
     opened.summary.unlink()
-    assert pipeline.resume(folder, reporter=Silent(), hooks=Hooks()).finished
+    assert resume(folder, reporter=Silent(), hooks=Hooks()).finished
     assert (folder / "metrics.jsonl").read_bytes() == (learned / "metrics.jsonl").read_bytes()
     for name in ("state.safetensors", "state.json", "replay.safetensors"):
         mine, theirs = (each / "checkpoints" / LAST / "agent" / name for each in (folder, learned))
@@ -82,7 +86,7 @@ def test_standing_still_is_what_it_is_without_a_motion(learned: Path, tmp_path: 
     """The baselines of a run with actions about its motion, beside those of one without."""
     config = open_run(learned)[1]
     plain = config.model_copy(update={"motion": config.motion.model_copy(update={"source": "none"}), "steps": 16})
-    without = summary(pipeline.run(plain, tmp_path / "plain", reporter=Silent(), hooks=Hooks()).folder)
+    without = summary(run(plain, tmp_path / "plain", reporter=Silent(), hooks=Hooks()).folder)
     found = summary(learned)
     assert list(found["policies"]) == ["trained", "standing", "base", "random"]
     assert list(without["policies"]) == ["trained", "zero", "random"]
@@ -101,10 +105,15 @@ def test_standing_still_is_what_it_is_without_a_motion(learned: Path, tmp_path: 
 
 
 def test_policies_are_tried_from_rest(experiment: Experiment) -> None:
-    assert experiment.training_plan.starts is not None and experiment.training_plan.deviation is not None
-    assert experiment.plan.starts is None and experiment.plan.deviation is None
-    assert experiment.plan.base is not None and (experiment.plan.base == experiment.training_plan.base).all()
-    with experiment.simulation(2, 0, training=True) as training, experiment.simulation(2, 0) as trying:
+    assert experiment.training_env_spec.starts is not None and experiment.training_env_spec.deviation is not None
+    assert experiment.env_spec.starts is None and experiment.env_spec.deviation is None
+    assert (
+        experiment.env_spec.base is not None and (experiment.env_spec.base == experiment.training_env_spec.base).all()
+    )
+    with (
+        VectorEnv(experiment.training_env_spec, 2, 0, 0, render=False) as training,
+        VectorEnv(experiment.env_spec, 2, 0, 0, render=False) as trying,
+    ):
         assert "failures" in training.state().dtype.names and "failures" not in trying.state().dtype.names
         started = {tick for _ in range(8) for tick in training.reset().start_tick.tolist()}
         assert len(started) > 3
@@ -115,16 +124,18 @@ def test_policies_are_tried_from_rest(experiment: Experiment) -> None:
 
 
 def test_each_part_is_a_switch(experiment: Experiment) -> None:
-    assert with_motion(experiment, base=False).plan.base is None
-    assert with_motion(experiment, start_share=0.0).training_plan.starts is None
-    assert with_motion(experiment, max_deviation=None).training_plan.deviation is None
-    uniform = with_motion(experiment, start_adaptive=False).training_plan.starts
+    assert with_motion(experiment, base=False).env_spec.base is None
+    assert with_motion(experiment, start_share=0.0).training_env_spec.starts is None
+    assert with_motion(experiment, max_deviation=None).training_env_spec.deviation is None
+    uniform = with_motion(experiment, start_adaptive=False).training_env_spec.starts
     assert uniform is not None and not uniform.adaptive
     off = with_motion(experiment, source="none")
-    for plan in (off.plan, off.training_plan):
+    for plan in (off.env_spec, off.training_env_spec):
         assert (plan.base, plan.starts, plan.deviation) == (None, None, None)
     torque = experiment.config.environment.model_copy(update={"control": "torque"})
-    assert replace(experiment, config=experiment.config.model_copy(update={"environment": torque})).plan.base is None
+    assert (
+        replace(experiment, config=experiment.config.model_copy(update={"environment": torque})).env_spec.base is None
+    )
 
 
 @pytest.mark.parametrize("preset", ["paper", "paper-v1"])
@@ -132,7 +143,7 @@ def test_the_papers_presets_build_nothing_on_a_motion(experiment: Experiment, pr
     assert resolve(preset).config.motion.source == "none"
     off = replace(experiment, config=experiment.config.model_copy(update={"motion": resolve(preset).config.motion}))
     assert off.motion is None and not off.has_base
-    for plan in (off.plan, off.training_plan):
+    for plan in (off.env_spec, off.training_env_spec):
         assert (plan.base, plan.starts, plan.deviation) == (None, None, None)
 
 
@@ -142,7 +153,7 @@ def test_a_motion_that_is_not_trusted_is_ignored_unless_asked_for(experiment: Ex
     ignoring = replace(
         experiment, reference=replace(experiment.reference, motion=doubtful, trajectory=None, target_speed=None)
     )
-    assert ignoring.motion is None and ignoring.training_plan.starts is None and not ignoring.has_base
+    assert ignoring.motion is None and ignoring.training_env_spec.starts is None and not ignoring.has_base
     assert ignoring.target_speed is None and ignoring.reference_speed is None
     using = with_motion(ignoring, untrusted="use")
     assert using.motion is doubtful and using.has_base

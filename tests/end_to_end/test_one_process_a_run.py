@@ -15,7 +15,8 @@ import pytest
 
 from nil_core.config import resolve
 from nil_core.errors import RunError
-from nil_core.experiment import pipeline
+from nil_core.experiment.evaluate import evaluate
+from nil_core.experiment.run import run
 from nil_core.hooks import Hooks
 from nil_core.reporting import Silent
 from nil_core.storage.lock import run_lock
@@ -66,13 +67,13 @@ def test_while_a_run_learns(nil_process: Callable[..., Any], fast: Sequence[str]
         def checkpoint_saved(self, folder: Path, step: int) -> None:
             if not met:
                 met.append(nil_process("run", "--resume", "run", cwd=tmp_path))
-                met.append(pipeline.evaluate(tmp_path / "run", episodes=1, reporter=Silent()))
+                met.append(evaluate(tmp_path / "run", episodes=1, reporter=Silent()))
 
     hooks = Hooks()
     hooks.register(Meanwhile(), "meanwhile")
     sets = [text for text in fast if "=" in text]
     config = resolve("smoke", options={"agent": "random"}, sets=sets).config
-    assert pipeline.run(config, tmp_path / "run", reporter=Silent(), hooks=hooks).finished
+    assert run(config, tmp_path / "run", reporter=Silent(), hooks=hooks).finished
     resumed, rows = met
     resumed.complains(f"process {os.getpid()} is learning in run", "Ctrl-C there saves first")
     assert set(rows) == {"trained", "standing", "base", "random"}

@@ -12,7 +12,7 @@ import pytest
 
 from nil_core.config import RunConfig
 from nil_core.errors import NilError, PluginError
-from nil_core.experiment.pipeline import generate_several
+from nil_core.experiment.generate import generate_several
 from nil_core.reference.contact_sheet import MARK, contact_sheet
 from nil_core.reference.first_frame_match import first_frame_match
 from nil_core.reference.folder import PROVENANCE
@@ -81,7 +81,7 @@ def test_a_generator_that_breaks_does_not_stop_the_others(tmp_path: Path, monkey
         left(folder.parent, folder.name)
         return folder
 
-    monkeypatch.setattr("nil_core.experiment.pipeline.generate", generate)
+    monkeypatch.setattr("nil_core.experiment.generate.generate", generate)
     configs = {str(seed): RunConfig(seed=seed) for seed in range(3)}
     several = generate_several(configs, tmp_path / "sheet", Silent())
     assert list(several.folders) == ["0", "2"]
