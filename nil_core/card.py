@@ -23,6 +23,7 @@ class Capability(StrEnum):
     PAID = "paid"  # calling it costs money
     NEEDS_GPU = "needs_gpu"  # of no practical use on a CPU
     NEEDS_SCENE = "needs_scene"  # a generator that draws the simulator's scene itself
+    PLAIN_BACKGROUND = "plain_background"  # a segmenter for robots before a plain background
     NEEDS_DRAWN_MASKS = "needs_drawn_masks"  # a segmenter that hands on the masks a needs_scene generator drew
     FRAME_WISE = "frame_wise"  # an encoder whose clip embedding is its frames' features, concatenated
     LEARNS = "learns"  # an agent whose update() changes it
@@ -101,6 +102,7 @@ class ComponentCard:
         capabilities: see :class:`Capability`.
         license: license of weights or data that the component loads, where it differs from the code's.
         price: what a paid component costs, and when that was true; the estimate before paying is exact.
+        keys: environment variables of the API keys that the component reads; ``nil doctor`` says which are set.
         weights: what ``nil models`` shows and fetches. A component that has some has an option ``weights``: one of
             their names, any id of the hub, a local folder, or :data:`nil_core.weights.RANDOM_TINY`.
         prompt_template: a generator's own wording, filled in as ``str.format`` does with ``{robot}``, ``{skill}`` and
@@ -116,6 +118,7 @@ class ComponentCard:
     capabilities: frozenset[Capability] = frozenset()
     license: str = ""
     price: str = ""
+    keys: tuple[str, ...] = ()
     weights: tuple[Weights, ...] = ()
     prompt_template: str = ""
     api: int = API_VERSION

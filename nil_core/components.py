@@ -11,7 +11,7 @@ from nil_core import registry, weights
 from nil_core.card import KINDS, Capability, ComponentCard, Kind, Options
 from nil_core.config import Component, RunConfig
 from nil_core.entry_points import canonical
-from nil_core.errors import ConfigError
+from nil_core.errors import ConfigError, PluginError
 
 _log = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ def choose(config: RunConfig) -> Choice:
     """
     drawn = registry.card("generator", config.generator.name).can(Capability.NEEDS_SCENE)
     if config.segmenter.name == AUTOMATIC:
-        found = config.segmenter.model_copy(update={"name": "sim_mask" if drawn else "chroma"})
+        found = config.segmenter.model_copy(update={"name": _automatic_segmenter(drawn)})
         config = config.model_copy(update={"segmenter": found})
     choice = {kind: _chosen(kind, getattr(config, kind)) for kind in KINDS}
     if choice["segmenter"].can(Capability.NEEDS_DRAWN_MASKS) and not drawn:
@@ -111,6 +111,20 @@ def choose(config: RunConfig) -> Choice:
             "--segmenter chroma keys the robot against a plain background, sam2 tracks it before any",
         )
     return choice
+
+
+def _automatic_segmenter(drawn: bool) -> str:
+    """The first installed segmenter that suits the generator.
+
+    Raises:
+        PluginError: none does.
+    """
+    wanted = Capability.NEEDS_DRAWN_MASKS if drawn else Capability.PLAIN_BACKGROUND
+    for finding in registry.check_all("segmenter"):
+        if finding.card is not None and finding.card.can(wanted):
+            return finding.entry.name
+    usual = "sim-mask" if drawn else "chroma"
+    raise PluginError(f"no installed segmenter has the capability {wanted}", f"pip install nil-segmenter-{usual}")
 
 
 def _chosen(kind: Kind, component: Component) -> Chosen:

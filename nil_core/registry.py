@@ -136,13 +136,14 @@ def build(kind: Kind, name: str, values: Mapping[str, Any], *args: Any) -> Any:
     return component
 
 
-def check_all(targets: bool = False) -> Iterator[Finding]:
+def check_all(*kinds: Kind, targets: bool = False) -> Iterator[Finding]:
     """Look at everything installed, one after another; never raises for a broken plugin.
 
     Args:
+        kinds: which registries; all unless given.
         targets: import the implementations too (nothing is constructed).
     """
-    for kind in KINDS:
+    for kind in kinds or KINDS:
         for entry in entries(kind):
             try:
                 _refuse_rivals(kind, entry.key)

@@ -12,15 +12,7 @@ from pathlib import Path
 
 import typer
 
-KEYS = (
-    "KLING_ACCESS_KEY",
-    "KLING_SECRET_KEY",
-    "KLING_API_KEY",
-    "RUNWAYML_API_SECRET",
-    "FAL_KEY",
-    "SORA_API_KEY",
-    "HF_TOKEN",
-)
+HUB_KEY = "HF_TOKEN"  # of the hub that weights are fetched from; the other keys are named by cards
 LIBRARIES = ("nil-core", "numpy", "mujoco", "dm-control", "torch", "av", "transformers", "diffusers", "sam2")
 
 
@@ -95,11 +87,14 @@ def _torch() -> str:
 
 def _keys() -> str:
     from nil_core.hosted.keys import key_file
+    from nil_core.registry import check_all
 
     def state(key: str) -> str:
         return "set" if os.environ.get(key) else "in a file" if key_file(key).exists() else "not set"
 
-    return ", ".join(f"{key} {state(key)}" for key in KEYS)
+    cards = [finding.card for finding in check_all() if finding.card is not None]
+    keys = dict.fromkeys([*(key for card in cards for key in card.keys), HUB_KEY])
+    return ", ".join(f"{key} {state(key)}" for key in keys)
 
 
 def _disk() -> str:

@@ -26,7 +26,7 @@ def comparison(reference: Reference, episode: Episode) -> Frames:
 
 
 def contact_sheet(reference: Reference, episode: Episode) -> Frames:
-    """FrameTimes of the reference (above) and of the rollout at the same times (below), from left to right."""
+    """Moments of the reference (above) and of the rollout at the same times (below), from left to right."""
     moments = np.linspace(0, len(reference.frames) - 1, SHEET_COLUMNS).astype(int)
     shown = np.minimum(moments, len(episode.frames) - 1)
     rows = [

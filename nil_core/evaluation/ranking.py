@@ -10,6 +10,7 @@ from itertools import pairwise
 import mujoco
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
 from nil_core.errors import DataError
 from nil_core.evaluation.behaviors import ORDER, REFERENCE
@@ -114,17 +115,10 @@ def rank(played: Mapping[str, Played], embedder: ClipEmbedder, progress: Progres
 
 def spearman(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     """Spearman's rank correlation of two rows of numbers, in [-1, 1]; 0 where all of one are equal."""
-    first, second = _ranks(np.asarray(a)), _ranks(np.asarray(b))
+    first, second = np.asarray(a), np.asarray(b)
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return 0.0
-    return float(np.corrcoef(first, second)[0, 1])
-
-
-def _ranks(values: npt.NDArray[np.float64]) -> Doubles:
-    """Equal values share the mean of their ranks."""
-    _, which, count = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(count)
-    return np.asarray((last - (count - 1) / 2)[which], np.float64)
+    return float(stats.spearmanr(first, second).statistic)
 
 
 def _clip_errors(errors: Doubles, length: int) -> Doubles:

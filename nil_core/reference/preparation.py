@@ -19,7 +19,8 @@ from nil_core.types import CropBox, Doubles, Frames, Masks, Progress, Reference,
 from nil_core.video.box_framing import box_framed, box_lags
 from nil_core.video.clips import ClipEmbedder
 from nil_core.video.crop import crop, enclosing_square, to_square
-from nil_core.video.interpolation import FrameTimes, Interpolate, at_ticks, frame_times, method, trajectory_at_ticks
+from nil_core.video.interpolation import FrameTimes, at_ticks, frame_times, method, trajectory_at_ticks
+from nil_core.video.picture import Interpolate
 
 PIECE = 32
 """Ticks that are drawn and kept at once: what an interruption costs."""

@@ -20,7 +20,7 @@ class Deviation:
 
     Attributes:
         heights: float64 (control steps + 1,), m, of the root.
-        uprights: float64 (control steps + 1, 3), the root's own vertical in the experiment.
+        uprights: float64 (control steps + 1, 3), the root's own vertical in world coordinates.
         limit: m of height; for the tilt ``TILT_PER_METER`` times as many rad.
     """
 

@@ -41,7 +41,7 @@ def velocities(model: mujoco.MjModel, qpos: Doubles, hz: float) -> Doubles:
 
 
 def uprights(qpos: Doubles) -> Doubles:
-    """The root's own vertical in the experiment, unit vectors (T, 3), of poses (T, nq) whose root comes first."""
+    """The root's own vertical in world coordinates, unit vectors (T, 3), of poses (T, nq) whose root comes first."""
     rows = np.zeros((len(qpos), 9))
     for row, pose in zip(rows, qpos, strict=True):
         mujoco.mju_quat2Mat(row, pose[3:7])

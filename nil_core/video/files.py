@@ -5,7 +5,6 @@ Frames are uint8 (T, H, W, 3) RGB. PyAV reads and writes films, Pillow reads ima
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,6 +20,7 @@ from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
+from natsort import natsorted
 from PIL import Image, ImageOps, ImageSequence
 
 from nil_core.errors import DataError
@@ -184,13 +184,8 @@ def _folder(path: Path, fps: float | None) -> Iterator[tuple[float, Callable[[],
     images = [file for file in path.iterdir() if file.suffix.lower() in IMAGES and not file.name.startswith(".")]
     if not images:
         raise DataError(f"{path} holds no images", f"put frames there, as {', '.join(sorted(IMAGES))}")
-    for number, file in enumerate(sorted(images, key=_natural)):
+    for number, file in enumerate(natsorted(images, key=lambda image: image.name)):
         yield number / fps, partial(read_image, file)
-
-
-def _natural(file: Path) -> list[tuple[int, str]]:
-    """Sorts ``frame9`` before ``frame10``."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", file.name)]
 
 
 def _animation(path: Path) -> Iterator[tuple[float, Callable[[], Frames]]]:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nil_core.types import Floats
-from nil_core.video.interpolation import Picture
+from nil_core.video.picture import Picture
 
 
 def flow(first: Picture, second: Picture, shares: Sequence[float]) -> list[npt.NDArray[np.float32]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import groupby
@@ -13,12 +13,7 @@ import numpy.typing as npt
 from nil_core.config import VideoSettings
 from nil_core.errors import ConfigError, DataError
 from nil_core.types import Doubles, Frames, Masks
-
-Picture = npt.NDArray[np.uint8]
-"""The robot on black and its mask in one: uint8 (H, W, 4), the fourth channel 255 where the robot is."""
-
-Interpolate = Callable[[Picture, Picture, Sequence[float]], list[npt.NDArray[np.float32]]]
-"""Draws the pictures that lie the given shares (0 ... 1) of the way from one to the other: float32 (H, W, 4)."""
+from nil_core.video.picture import Interpolate, Picture
 
 EXACT = 1e-6
 """Share of a frame's time by which a tick may miss it and still show it as it is."""

@@ -11,7 +11,7 @@ import torch
 
 from nil_core.errors import DataError
 from nil_core.types import Floats
-from nil_core.video.interpolation import Picture
+from nil_core.video.picture import Picture
 
 MULTIPLE = 64
 """Of pixels: RIFE's coarsest level is the picture at a 64th of its size."""
@@ -44,7 +44,7 @@ class Rife:
 
     @torch.inference_mode()
     def interpolate(self, first: Picture, second: Picture, shares: Sequence[float]) -> list[npt.NDArray[np.float32]]:
-        """As :data:`nil_core.video.interpolation.Interpolate`.
+        """As :data:`nil_core.video.picture.Interpolate`.
 
         Raises:
             DataError: the module fails, or gives something else than a picture.

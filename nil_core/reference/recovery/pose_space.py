@@ -99,7 +99,7 @@ class PoseSpace:
 
         Args:
             pose: (n,).
-            points: (B, 3) in the experiment.
+            points: (B, 3) in world coordinates.
             weights: (B, 3), directions; their lengths scale the rates.
             bodies: (B,), the body that each point belongs to.
 
@@ -194,7 +194,7 @@ class PoseSpace:
 
 
 def _lower_points(model: mujoco.MjModel, data: mujoco.MjData, geom: int) -> Doubles:
-    """Points (C, 3) of a geom's surface in the experiment, among them those that touch the floor first."""
+    """Points (C, 3) of a geom's surface in world coordinates, among them those that touch the floor first."""
     kinds, size = mujoco.mjtGeom, model.geom_size[geom]
     center, axes = data.geom_xpos[geom], data.geom_xmat[geom].reshape(3, 3)
     kind = model.geom_type[geom]

@@ -196,7 +196,7 @@ class _Pinhole:
     def surface(
         self, columns: Doubles, rows: Doubles, depth: Doubles, root: Doubles
     ) -> tuple[Doubles, Doubles, Doubles]:
-        """What is seen at pixels (B,): points (B, 3) in the experiment, and the derivatives (B, 3) of column and row by
+        """What is seen at pixels (B,): points (B, 3) in world coordinates, and the derivatives (B, 3) of column and row by
         the point."""
         across, up = (columns - self._middle) / self._focal, (self._middle - rows) / self._focal
         rays = self._forward + across[:, None] * self._right + up[:, None] * self._up

@@ -46,14 +46,14 @@ class HogEncoder:
         self.features = (options.cells - 1) ** 2 * 4 * options.bins
         self._cells = options.cells
         self._bins = options.bins
-        # Orientations are first counted over a full turn, in `buffers`: slot s is between the centers of the bins s - 1
+        # Orientations are first counted over a full turn, in `slots`: slot s is between the centers of the bins s - 1
         # and s, modulo half a turn. Folding the histograms afterwards saves a pass over the pixels.
         self._slots = 2 * options.bins + 1
         cell = np.arange(options.frame_size) // (options.frame_size // options.cells)
         self._first_slot = (cell[:, None] * options.cells + cell) * self._slots
-        buffers = np.arange(self._slots)
-        self._bin_below = np.eye(options.bins)[(buffers - 1) % options.bins]
-        self._bin_above = np.eye(options.bins)[buffers % options.bins]
+        slots = np.arange(self._slots)
+        self._bin_below = np.eye(options.bins)[(slots - 1) % options.bins]
+        self._bin_above = np.eye(options.bins)[slots % options.bins]
 
     def encode(self, clips: Frames) -> Floats:
         """Embed clips: uint8 (B, L, S, S, 3) to float32 (B, L * F).

@@ -36,6 +36,7 @@ CARD = ComponentCard(
     requires=(Requirement("httpx2", "pip install 'nil-core[hosted]'"),),
     capabilities=frozenset({Capability.PAID}),
     license="fal's terms of service, and the model's",
+    keys=("FAL_KEY",),
     price="Kling v1 standard 0.045 USD/s (2026-08-13); other routes: see their page, and set generator.price",
 )
 

@@ -1,6 +1,6 @@
 """Where two feet step, and where the zero moment point goes from foot to foot: pure geometry, no robot.
 
-Planes are (x, y) in m, poses (x, y, yaw) in m and rad, all in the experiment.
+Planes are (x, y) in m, poses (x, y, yaw) in m and rad, all in world coordinates.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ class Limb:
         body: id of the foot or hand.
         joints: ids of the driven hinges that move it, from the root outwards.
         point: (3,) m, in the body's frame: where a foot touches the floor in the standing pose.
-        home: (3,) m, the same point in the experiment.
+        home: (3,) m, the same point in world coordinates.
     """
 
     body: int

@@ -58,6 +58,7 @@ CARD = ComponentCard(
     requires=(Requirement("jwt", "pip install pyjwt"), Requirement("httpx2", "pip install 'nil-core[hosted]'")),
     capabilities=frozenset({Capability.PAID}),
     license="Kling AI's terms of service",
+    keys=("KLING_ACCESS_KEY", "KLING_SECRET_KEY", "KLING_API_KEY"),
     price="v1 0.028 USD/s std, 0.098 pro; v1-6 0.056 and 0.098; 2.0-master 0.28; 2.5, 2.6 0.042 and 0.07 (2026-08-13)",
 )
 

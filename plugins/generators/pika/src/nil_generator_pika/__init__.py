@@ -32,6 +32,7 @@ CARD = ComponentCard(
     requires=(Requirement("httpx2", "pip install 'nil-core[hosted]'"),),
     capabilities=frozenset({Capability.PAID}),
     license="Pika's and fal's terms of service",
+    keys=("FAL_KEY",),
     price="5 s: turbo 0.20 USD, 2.1 0.40, 2.2 0.20 in 720p and 0.45 in 1080p (2026-08-13)",
 )
 

@@ -57,6 +57,7 @@ CARD = ComponentCard(
     requires=(Requirement("httpx2", "pip install 'nil-core[hosted]'"),),
     capabilities=frozenset({Capability.PAID}),
     license="Runway's terms of use",
+    keys=("RUNWAYML_API_SECRET",),
     price="gen4_turbo 0.05 USD/s, gen4.5 0.12, veo3.1 0.20, veo3.1_fast 0.10 (2026-08-13)",
 )
 

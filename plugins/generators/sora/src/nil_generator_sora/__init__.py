@@ -32,6 +32,7 @@ CARD = ComponentCard(
     requires=(Requirement("httpx2", "pip install 'nil-core[hosted]'"),),
     capabilities=frozenset({Capability.PAID}),
     license="the terms of the service behind generator.base_url",
+    keys=("SORA_API_KEY",),
     price="that of the service behind generator.base_url; set generator.price (OpenAI's sora-2 was 0.10 USD/s)",
 )
 

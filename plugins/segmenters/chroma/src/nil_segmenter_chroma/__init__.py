@@ -25,5 +25,5 @@ CARD = ComponentCard(
     target="nil_segmenter_chroma.chroma_key:ChromaKey",
     config=ChromaOptions,
     requires=(Requirement("cv2", "pip install opencv-python-headless"),),
-    capabilities=frozenset({Capability.OFFLINE}),
+    capabilities=frozenset({Capability.OFFLINE, Capability.PLAIN_BACKGROUND}),
 )

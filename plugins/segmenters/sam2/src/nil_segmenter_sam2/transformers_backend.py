@@ -18,7 +18,7 @@ ROBOT = 0
 
 
 class TransformersTracker:
-    """transformers' SAM 2. SharedBuffers does not grow with the video: about 100 MB on the device in addition to the model."""
+    """transformers' SAM 2. Its memory does not grow with the video: about 100 MB on the device beside the model."""
 
     def __init__(self, model: Sam2VideoModel) -> None:
         self._model = model
