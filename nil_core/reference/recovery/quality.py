@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nil_core.reference.recovery.joint_fit import Fit
-from nil_core.reference.recovery.pose_space import ROOT, PoseSpace
+from nil_core.reference.recovery.pose_space import PoseSpace
 from nil_core.reference.recovery.silhouette import overlap_of
 from nil_core.types import Doubles, Masks, RobotSpec
 
@@ -38,15 +38,15 @@ def quality(fit: Fit, space: PoseSpace, spec: RobotSpec, masks: Masks, stand: Ma
         "overlap": [round(float(value), 3) for value in fit.overlaps],
         "uncertainty_rad": {
             name: round(float(value), 4)
-            for name, value in zip(joints, fit.deviations[1:, ROOT:].mean(axis=0), strict=True)
+            for name, value in zip(joints, fit.deviations[1:, space.joints].mean(axis=0), strict=True)
         },
         "sole_below_floor_m": round(float(max(0.0, -soles[..., 2].min())), 4),
         "forward_speed": round(float(fit.poses[-1, 0] * hz / (len(fit.poses) - 1)), 4),
-        "reasons": _reasons(fit, spec, masks, stand, hz),
+        "reasons": _reasons(fit, fit.poses[:, space.joints], spec, masks, stand, hz),
     }
 
 
-def _reasons(fit: Fit, spec: RobotSpec, masks: Masks, stand: Masks, hz: float) -> list[str]:
+def _reasons(fit: Fit, joints: Doubles, spec: RobotSpec, masks: Masks, stand: Masks, hz: float) -> list[str]:
     reasons = []
     first = masks[0]
     same, mirrored = overlap_of(first, stand), overlap_of(first[:, ::-1], stand)
@@ -66,7 +66,7 @@ def _reasons(fit: Fit, spec: RobotSpec, masks: Masks, stand: Masks, hz: float) -
     cuts = np.flatnonzero((follow < CUT) & (follow < usual - 0.3))
     if len(cuts):
         reasons.append(f"the video jumps at {(cuts[0] + 1) / hz:.2f} s: use the part before it (video.seconds)")
-    still = np.abs(fit.poses[:, ROOT:] - fit.poses[0, ROOT:]).max() < STILL
+    still = np.abs(joints - joints[0]).max() < STILL
     if still and float(np.mean([overlap_of(mask, first) for mask in masks])) > 0.97:
         reasons.append("the robot does not move in this video; a prompt that names the motion may help")
     lost = fit.overlaps < EXPLAINED
@@ -76,7 +76,7 @@ def _reasons(fit: Fit, spec: RobotSpec, masks: Masks, stand: Masks, hz: float) -
             f"the robot that was recovered covers that of the video in only {1 - lost.mean():.0%} of the frames, "
             f"and loses it first at {start / hz:.2f} s (least overlap {fit.overlaps.min():.2f})"
         )
-    speed = np.abs(np.diff(fit.poses[:, ROOT:], axis=0)) * hz
+    speed = np.abs(np.diff(joints, axis=0)) * hz
     if speed.max() > FASTEST:
         t, joint = np.unravel_index(int(speed.argmax()), speed.shape)
         name = spec.actuators[int(joint)].joint
