@@ -19,7 +19,9 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +62,7 @@ def main() -> None:
     chosen = parser.parse_args()
     results = Results(chosen.out / "results.jsonl")
     columns = ["robot", "kind", "strength", "legs rad", "speed off", "overlap", "masks", "CPU s", "trusted"]
-    columns += ["learned m/s", "video's m/s", "falls"] if chosen.learn else []
+    columns += ["learned m/s", "falls"] if chosen.learn else []
     print(f"| {' | '.join(columns)} |\n|{' --- |' * len(columns)}")
     for robot in chosen.robots:
         maker = VideoMaker(robot, chosen.segmenter, chosen.seed)
@@ -68,12 +70,11 @@ def main() -> None:
             for strength in chosen.strengths if kind != UNSPOILED else [0.0]:
                 case = {"robot": robot, "kind": kind, "strength": strength, "seed": chosen.seed}
                 case |= {"segmenter": chosen.segmenter}
-                recovered = results.get({**case, "steps": 0}, lambda: measure(maker, case, chosen.workers))
-                cells = recovery_cells(recovered)
+                cells = recovery_cells(results.get({**case, "steps": 0}, partial(measure, maker, case, chosen.workers)))
                 if chosen.learn:
                     folder = chosen.out / f"{robot}-{kind}-{strength:g}-s{chosen.seed}-{chosen.segmenter}"
                     asked = {**case, "steps": chosen.learn}
-                    cells += learning_cells(results.get(asked, lambda: learn(maker, asked, folder)))
+                    cells += learning_cells(results.get(asked, partial(learn, maker, asked, folder)))
                 print(f"| {' | '.join([robot, kind, f'{strength:g}', *cells])} |", flush=True)
 
 
@@ -88,7 +89,7 @@ class Results:
                 row = json.loads(line)
                 self._rows[json.dumps(row["case"], sort_keys=True)] = row["result"]
 
-    def get(self, case: Row, measure: Any) -> Row:
+    def get(self, case: Row, measure: Callable[[], Row]) -> Row:
         """The result of a case, measured where it is not known yet."""
         key = json.dumps(case, sort_keys=True)
         if key not in self._rows:
@@ -199,13 +200,8 @@ def recovery_cells(row: Row) -> list[str]:
 
 def learning_cells(row: Row) -> list[str]:
     if "error" in row:
-        return [row["error"], "-", "-"]
-    reference = row["reference_speed"]
-    return [
-        f"{row['speed']:.2f}",
-        "-" if reference is None else f"{reference:.2f}",
-        f"{row['falls']:.0f}/{row['episodes']}",
-    ]
+        return [row["error"], "-"]
+    return [f"{row['speed']:.2f}", f"{row['falls']:.0f}/{row['episodes']}"]
 
 
 def cpu_seconds() -> float:

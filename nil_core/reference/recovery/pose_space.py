@@ -1,9 +1,9 @@
 """Poses of a robot as vectors, how points of its body move with them, and what about a pose is plausible.
 
 A pose vector holds x, y, z (m; z above the stand) and roll, pitch, yaw (rad) of the root against the stand, then the
-driven joints (rad). Where the video's camera is unknown, too, three entries follow that say how its picture differs from
-that of the camera of the first frame: pan to the right and down (shares of the picture's side; what is seen moves that
-way) and the logarithm of the zoom about the middle.
+driven joints (rad). Where the video's camera is unknown, too, three entries follow that say how its picture differs
+from that of the camera of the first frame: pan to the right and down (shares of the picture's side; what is seen moves
+that way) and the logarithm of the zoom about the middle.
 """
 
 from __future__ import annotations

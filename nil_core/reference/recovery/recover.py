@@ -6,8 +6,8 @@
    2 and 3 alternate until no leg changes.
 4. The same at full resolution, with shading where the video's is the simulator's.
 
-Where what 1 or the first fit of 3 leaves unexplained looks like a camera that pans, shakes or zooms, all begins anew with
-the video's camera among the unknowns.
+Where what 1 or the first fit of 3 leaves unexplained looks like a camera that pans, shakes or zooms, all begins anew
+with the video's camera among the unknowns.
 
 Masks alone are enough: a video model's colors and light are not the simulator's.
 """
