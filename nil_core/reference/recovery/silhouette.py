@@ -107,8 +107,6 @@ class FrameComparison:
         if look.shading:
             self._renderer.draw_labels(self.space.data, self._labels, self._depth)
         jacobian = self._jacobian(pose, images)
-        if self.space.camera:
-            jacobian[:, self.space.view] = -self._view_rates(t, pose[self.space.view])
         return Linearization(
             cost=float(residual @ residual),
             gradient=(jacobian.T @ residual).astype(np.float64),
@@ -122,8 +120,7 @@ class FrameComparison:
         self._set_look(look)
         residual, _ = self._residual(t, pose, self._draw(pose))
         rates = self._view_rates(t, np.zeros(VIEW)).astype(np.float64)
-        step: Doubles = np.linalg.lstsq(rates, residual.astype(np.float64), rcond=None)[0]
-        return step
+        return np.linalg.lstsq(rates, residual.astype(np.float64), rcond=None)[0].astype(np.float64)
 
     def _set_look(self, look: Look) -> None:
         if look == self._look:
@@ -204,15 +201,21 @@ class FrameComparison:
         rows, columns = np.nonzero(seen)
         index = np.full(seen.shape, -1, np.int64)
         index[rows, columns] = np.arange(len(rows))
-        across, down = (columns + left + 0.5).astype(np.float64), (rows + top + 0.5).astype(np.float64)
+        across, below = (columns + left + 0.5).astype(np.float64), (rows + top + 0.5).astype(np.float64)
         points, right_rates, down_rates = self._camera.surface(
-            across, down, depth[rows, columns], self.space.data.xpos[self.space.root]
+            across, below, depth[rows, columns], self.space.data.xpos[self.space.root]
         )
         bodies = labels[rows, columns]
         sideways = self.space.rates(pose, points, right_rates, bodies).astype(np.float32)
         downwards = self.space.rates(pose, points, down_rates, bodies).astype(np.float32)
         for rates in (sideways, downwards):
             rates[:, :2] = 0.0  # the camera follows the root
+        if self.space.camera:
+            # A video that is put back by a pan to the right moves to the left: as if the robot moved to the right. By
+            # the robot's edges, so that what looks alike, a picture that sinks and a root that rises, cancels exactly.
+            right, down, zoom = range(self.space.view.start, self.space.view.stop)
+            sideways[:, right] = downwards[:, down] = self._size / np.exp(pose[zoom])
+            sideways[:, zoom], downwards[:, zoom] = across - self._size / 2, below - self._size / 2
         parts = []
         for image in images:
             moved = _moved_edges(image, depth, index, sideways, axis=1)

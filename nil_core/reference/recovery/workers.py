@@ -99,7 +99,8 @@ class Comparisons:
 
     def views(self, poses: Doubles, look: Look) -> Doubles:
         """Pan and zoom (T, 3), see :meth:`FrameComparison.view`, of poses (T, n), one for each frame."""
-        return np.stack(self._shared_out(_view, np.arange(len(poses)), poses, look))
+        views: list[Doubles] = self._shared_out(_view, np.arange(len(poses)), poses, look)
+        return np.stack(views)
 
     def track(self, t: int, guess: Doubles, priors: FramePriors, look: Look, noise: float, steps: int) -> Tracked:
         """See :func:`nil_core.reference.recovery.tracking.track_frame`."""
