@@ -19,7 +19,8 @@ PLACE_CHANGE, HEIGHT_CHANGE, TURN_CHANGE = 0.006, 0.008, 0.02  # m, m, rad by wh
 JOINT_CHANGE, OTHER_JOINT_CHANGE = 0.06, 0.02  # rad
 
 PAN, ZOOM = 0.15, 0.2  # share of the picture's side, and of the size, by which the view differs from the first frame's
-PAN_CHANGE, ZOOM_CHANGE = 0.01, 0.01  # likewise, by which a frame may miss a constant velocity
+PAN_CHANGE, ZOOM_CHANGE = 0.01, 0.001  # by which a frame may miss a constant velocity: hands shake, lenses do not
+STEADY_Z, STEADY_HEIGHT_CHANGE = 0.025, 0.004  # m, in place of Z and HEIGHT_CHANGE: a picture that sinks looks alike
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Priors:
         root = [PLACE_CHANGE, PLACE_CHANGE, HEIGHT_CHANGE, TURN_CHANGE, TURN_CHANGE, TURN_CHANGE]
         change = np.concatenate([root, joints]) * pace
         if space.camera:
+            stand[2], change[2] = STEADY_Z, STEADY_HEIGHT_CHANGE * pace
             stand = np.concatenate([stand, [PAN, PAN, ZOOM]])
             change = np.concatenate([change, [PAN_CHANGE, PAN_CHANGE, ZOOM_CHANGE]])
         return cls(stand, change)

@@ -30,7 +30,7 @@ from nil_core.reference.recovery.limb_search import search_limbs
 from nil_core.reference.recovery.pose_space import PoseSpace
 from nil_core.reference.recovery.priors import Priors
 from nil_core.reference.recovery.quality import quality
-from nil_core.reference.recovery.silhouette import Look, as_first_seen, gray
+from nil_core.reference.recovery.silhouette import Look, gray
 from nil_core.reference.recovery.tracking import FramePriors, predicted
 from nil_core.reference.recovery.workers import Comparisons
 from nil_core.sim.scene import RobotScene
@@ -111,12 +111,9 @@ def recover(
         found = attempt(space)
         assert found is not None
     fit, changed = found
-    views = fit.poses[:, space.view]
-    if space.camera:
-        masks_kept = np.stack([as_first_seen(mask, view) for mask, view in zip(masks_kept, views, strict=True)])
     report = {
         **quality(fit, space, scene.spec, masks_kept, stand, hz / every),
-        "camera": _in_words(views) if space.camera else None,
+        "camera": _in_words(fit.poses[:, space.view]) if space.camera else None,
         "legs_searched": changed,
         "shading": shaded,
         "frames_fitted": len(kept),
