@@ -124,10 +124,10 @@ class VideoMaker:
         return video if kind in REDRAWN else spoil(video, strengths, self._seed, scene)
 
     def masks(self, video: Video) -> np.ndarray:
-        """As the segmenter finds them: the true ones are not shown to it, but for the robot's stand."""
+        """As the segmenter finds them (``sim_mask``: the true ones)."""
         scene = self.scene
         _, stand = scene.render(scene.standing_qpos[None])
-        return self._components["segmenter"].build().segment(replace(video, masks=None), stand[0], no_progress)
+        return self._components["segmenter"].build().segment(video, stand[0], no_progress)
 
     def _walk(self) -> tuple[RobotScene, Video]:
         if self._made is None:
