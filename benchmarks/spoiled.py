@@ -31,18 +31,18 @@ import nil_core.sim  # noqa: F401  chooses the OpenGL backend before anything im
 from nil_core.components import choose
 from nil_core.config import RunConfig
 from nil_core.errors import DataError
-from nil_core.reference.builder import compose_request
+from nil_core.experiment.experiment import build_scene
 from nil_core.reference.first_frame import draw_first_frame
+from nil_core.reference.generation import compose_request
 from nil_core.reference.recovery.pose_space import PoseSpace
 from nil_core.reference.recovery.quality import truth_errors
 from nil_core.reference.recovery.recover import recover
 from nil_core.reference.recovery.silhouette import overlap_of
-from nil_core.runs.media import write_png
 from nil_core.sim.scene import RobotScene
 from nil_core.testing.bodies_spoiled import REDRAWN
 from nil_core.testing.spoiler import KINDS, spoil
 from nil_core.types import Video, no_progress
-from nil_core.world import build_scene
+from nil_core.video.files import write_png
 
 Row = dict[str, Any]
 NIL = [sys.executable, "-m", "nil_core.cli.main"]
