@@ -14,7 +14,7 @@ from nil_core.sim.scene import RobotScene, scene_fingerprint
 from nil_core.storage.cache import Arrays, array_text, cached, fingerprint, text_array
 from nil_core.types import Doubles, Frames, Masks, Motion, Progress
 
-RECIPE = "motion recovery 1"
+RECIPE = "motion recovery 2"
 """Part of the cache's key: raise the number when the recovery changes."""
 
 FEW = 30

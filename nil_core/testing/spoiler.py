@@ -129,6 +129,17 @@ def _zoom(video: Video, strength: float, random: Random) -> Video:
     return _seen(video, np.linspace(1, last, len(video.frames)), np.zeros((len(video.frames), 2)))
 
 
+def _shake(video: Video, strength: float, random: Random) -> Video:
+    """The camera trembles, by a sixteenth of the picture at most and up to five times a second; still at first."""
+    count, side = len(video.frames), min(video.frames.shape[1:3])
+    times = np.arange(count) / video.fps
+    way = np.zeros((count, 2))
+    for hertz in (1.0, 2.0, 3.5, 5.0):
+        phases = random.uniform(0, 2 * np.pi, 2)
+        way += np.sin(2 * np.pi * hertz * times[:, None] + phases) - np.sin(phases)
+    return _seen(video, np.ones(count), strength * side / 16 * way / max(float(np.abs(way).max()), 1e-9))
+
+
 def _compression(video: Video, strength: float, random: Random) -> Video:
     """Through H.264 and back, at a quality from good (rate factor 18) to the worst there is (51)."""
     height, width = video.frames.shape[1:3]
@@ -156,6 +167,7 @@ _PICTURES: dict[str, Callable[[Video, float, Random], Video]] = {
     "flicker": _flicker,
     "camera_drift": _drift,
     "camera_zoom": _zoom,
+    "camera_shake": _shake,
     "compression": _compression,
 }
 

@@ -47,6 +47,7 @@ def test_report_says_how_well(recovered: Recovered, toy: RobotScene) -> None:
     assert list(report["uncertainty_rad"]) == [actuator.joint for actuator in toy.spec.actuators]
     assert all(0 < value < 0.2 for value in report["uncertainty_rad"].values())
     assert report["sole_below_floor_m"] < 0.02
+    assert report["camera"] is None
 
 
 def test_joints_stay_within_their_limits(recovered: Recovered, space: PoseSpace) -> None:

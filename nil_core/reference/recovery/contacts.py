@@ -13,7 +13,7 @@ from nil_core.types import Doubles
 
 NEAR, FADE = 0.01, 0.003  # m above the floor at which a sole stands half surely, and how sharply that ends
 MOVING = 6.0  # standard deviations of slip, beyond which a low sole rather swings than stands
-FLIGHT = 0.04  # m; if no point of a sole is lower, the robot may be in the air
+FLIGHT = 0.04  # m; soles of a walking robot are lower, of a jumping one higher
 LOWEST = 0.01  # m by which the lowest sole may miss the floor
 
 
@@ -24,10 +24,13 @@ class Contacts:
     Attributes:
         slip: m a frame, standard deviation.
         sink: m below the floor, standard deviation.
+        flight: m; if no point of a sole is lower, the robot may be in the air. Infinite where the camera is unknown: a
+            robot that rises and a picture that sinks look alike.
     """
 
     slip: float
     sink: float
+    flight: float = FLIGHT
 
     def standing(self, soles: Doubles) -> Doubles:
         """How surely each point of a sole stands from one frame to the next: (T, C, 3) to (T - 1, C), 0 ... 1.
@@ -48,7 +51,7 @@ class Contacts:
         """
         moved = ((soles[1:, :, :2] - soles[:-1, :, :2]) ** 2).sum(axis=-1)
         heights = soles[..., 2]
-        lowest = np.minimum(heights.min(axis=1), FLIGHT)
+        lowest = np.minimum(heights.min(axis=1), self.flight)
         return float(
             (weights * moved).sum() / self.slip**2
             + (np.minimum(heights, 0.0) ** 2).sum() / self.sink**2

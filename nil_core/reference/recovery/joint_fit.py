@@ -14,7 +14,7 @@ import numpy as np
 from scipy.linalg import solveh_banded
 from threadpoolctl import threadpool_limits
 
-from nil_core.reference.recovery.contacts import FLIGHT, LOWEST, Contacts
+from nil_core.reference.recovery.contacts import LOWEST, Contacts
 from nil_core.reference.recovery.pose_space import PoseSpace
 from nil_core.reference.recovery.priors import Priors
 from nil_core.reference.recovery.silhouette import Look
@@ -165,7 +165,7 @@ class _NormalEquations:
         heights = soles[..., 2]
         pulls = np.where(heights < 0, 1 / contacts.sink**2, 0.0)
         frames, lowest = np.arange(len(heights)), heights.argmin(axis=1)
-        pulls[frames, lowest] += np.where(heights[frames, lowest] < FLIGHT, 1 / LOWEST**2, 0.0)
+        pulls[frames, lowest] += np.where(heights[frames, lowest] < contacts.flight, 1 / LOWEST**2, 0.0)
         for t, c in zip(*np.nonzero(pulls), strict=True):
             up = rates[t, c, 2]
             self._own[t] += pulls[t, c] * np.outer(up, up)

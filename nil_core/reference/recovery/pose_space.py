@@ -1,7 +1,9 @@
 """Poses of a robot as vectors, how points of its body move with them, and what about a pose is plausible.
 
 A pose vector holds x, y, z (m; z above the stand) and roll, pitch, yaw (rad) of the root against the stand, then the
-driven joints (rad).
+driven joints (rad). Where the video's camera is unknown, too, three entries follow that say how its picture differs
+from that of the camera of the first frame: pan to the right and down (shares of the picture's side; what is seen moves
+that way) and the logarithm of the zoom about the middle.
 """
 
 from __future__ import annotations
@@ -17,6 +19,9 @@ from nil_core.types import Doubles
 ROOT = 6
 """Entries of a pose vector that belong to the root."""
 
+VIEW = 3
+"""Entries that belong to the video's camera, where it is unknown."""
+
 _PITCHES = 0.7  # how parallel to the sideways axis a joint is that swings forward and back
 _SOLE = 0.008  # m; points of a foot this close to its lowest one touch the floor when it stands
 _LEG_JOINTS = 3  # that place a foot
@@ -28,11 +33,15 @@ class PoseSpace:
 
     Args:
         scene: robot, model and stand.
+        camera: whether pose vectors hold the pan and zoom of the video's camera, too.
 
     Attributes:
-        size: entries of a pose vector, n = 6 + joints.
+        size: entries of a pose vector, n = 6 + joints, and 3 with the camera.
+        camera: as given.
+        joints: slice of a pose vector, the driven joints.
+        view: slice of a pose vector, the camera; empty where it is known.
         stand: float64 (n,), the standing pose.
-        lower, upper: float64 (n,), limits; infinite for the root.
+        lower, upper: float64 (n,), limits; infinite for the root and the camera.
         pitching: bool (joints,), joints that swing forward and back.
         legs: indices of the pose vector, one array for each foot: the joints between root and foot, without those that
             move several feet (a waist, a spine), unless a leg would keep fewer than three.
@@ -43,7 +52,7 @@ class PoseSpace:
         root: body id of the root.
     """
 
-    def __init__(self, scene: RobotScene) -> None:
+    def __init__(self, scene: RobotScene, camera: bool = False) -> None:
         self.model = scene.model
         self.data = mujoco.MjData(scene.model)
         self._standing = scene.standing_qpos.copy()
@@ -51,20 +60,24 @@ class PoseSpace:
         model, spec = scene.model, scene.spec
         self._joints = np.array([model.joint(a.joint).id for a in spec.actuators])
         self.addresses = model.jnt_qposadr[self._joints]
-        self.size = ROOT + len(self._joints)
+        self.camera = camera
+        self.joints = slice(ROOT, ROOT + len(self._joints))
+        self.size = self.joints.stop + VIEW * camera
+        self.view = slice(self.joints.stop, self.size)
         self.root = int(model.body(spec.root).id)
-        self.stand: Doubles = np.concatenate([np.zeros(ROOT), self._standing[self.addresses]])
+        self.stand: Doubles = np.zeros(self.size)
+        self.stand[self.joints] = self._standing[self.addresses]
         limited = model.jnt_limited[self._joints].astype(bool)
         self.lower = np.full(self.size, -np.inf)
         self.upper = np.full(self.size, np.inf)
-        self.lower[ROOT:] = np.where(limited, model.jnt_range[self._joints, 0], -np.pi)
-        self.upper[ROOT:] = np.where(limited, model.jnt_range[self._joints, 1], np.pi)
+        self.lower[self.joints] = np.where(limited, model.jnt_range[self._joints, 0], -np.pi)
+        self.upper[self.joints] = np.where(limited, model.jnt_range[self._joints, 1], np.pi)
         self._moves = self._what_moves()
         self.place(self.stand)
         self.pitching = np.abs(self.data.xaxis[self._joints][:, 1]) > _PITCHES
         self._feet = self._soles([model.geom(name).id for name in spec.feet])
         self.legs = self._find_legs()
-        self.leg_joints = np.zeros(self.size - ROOT, np.bool_)
+        self.leg_joints = np.zeros(len(self._joints), np.bool_)
         for leg in self.legs:
             self.leg_joints[leg - ROOT] = True
         hips = [self.data.xanchor[self._joints[leg[0] - ROOT]][2] for leg in self.legs]
@@ -80,7 +93,7 @@ class PoseSpace:
         turned = Rotation.from_euler("ZYX", angles) * self._upright
         quaternions = turned.as_quat(scalar_first=True)
         qpos[..., 3:7] = quaternions.reshape(*poses.shape[:-1], 4)
-        qpos[..., self.addresses] = poses[..., ROOT:]
+        qpos[..., self.addresses] = poses[..., self.joints]
         return qpos
 
     def place(self, pose: Doubles) -> mujoco.MjData:
@@ -140,8 +153,8 @@ class PoseSpace:
         axes[4] = [-np.sin(yaw), np.cos(yaw), 0.0]
         axes[5] = [0.0, 0.0, 1.0]
         anchors[3:6] = self.data.xpos[self.root]
-        axes[ROOT:] = self.data.xaxis[self._joints]
-        anchors[ROOT:] = self.data.xanchor[self._joints]
+        axes[self.joints] = self.data.xaxis[self._joints]
+        anchors[self.joints] = self.data.xanchor[self._joints]
         return axes, anchors
 
     def _what_moves(self) -> Doubles:
@@ -150,7 +163,7 @@ class PoseSpace:
         for body in range(1, self.model.nbody):
             above = body
             while above > 0:
-                moves[body, ROOT:][self.model.jnt_bodyid[self._joints] == above] = 1.0
+                moves[body, self.joints][self.model.jnt_bodyid[self._joints] == above] = 1.0
                 if above == self.root:
                     moves[body, :ROOT] = 1.0
                 above = int(self.model.body_parentid[above])

@@ -18,6 +18,10 @@ JOINT, OTHER_JOINT = 0.8, 0.15  # rad from the stand: joints that swing forward 
 PLACE_CHANGE, HEIGHT_CHANGE, TURN_CHANGE = 0.006, 0.008, 0.02  # m, m, rad by which a frame may miss a constant velocity
 JOINT_CHANGE, OTHER_JOINT_CHANGE = 0.06, 0.02  # rad
 
+PAN, ZOOM = 0.15, 0.2  # share of the picture's side, and of the size, by which the view differs from the first frame's
+PAN_CHANGE, ZOOM_CHANGE = 0.01, 0.001  # by which a frame may miss a constant velocity: hands shake, lenses do not
+STEADY_Z, STEADY_HEIGHT_CHANGE = 0.025, 0.004  # m, in place of Z and HEIGHT_CHANGE: a picture that sinks looks alike
+
 
 @dataclass(frozen=True)
 class Priors:
@@ -40,7 +44,12 @@ class Priors:
         agility = max(1.0, REFERENCE_HIP / space.hip_height)
         joints = np.where(pitching, JOINT_CHANGE * agility, OTHER_JOINT_CHANGE)
         root = [PLACE_CHANGE, PLACE_CHANGE, HEIGHT_CHANGE, TURN_CHANGE, TURN_CHANGE, TURN_CHANGE]
-        return cls(stand, np.concatenate([root, joints]) * pace)
+        change = np.concatenate([root, joints]) * pace
+        if space.camera:
+            stand[2], change[2] = STEADY_Z, STEADY_HEIGHT_CHANGE * pace
+            stand = np.concatenate([stand, [PAN, PAN, ZOOM]])
+            change = np.concatenate([change, [PAN_CHANGE, PAN_CHANGE, ZOOM_CHANGE]])
+        return cls(stand, change)
 
     def misfit(self, poses: Doubles, stand: Doubles) -> float:
         """Squared deviations of a motion (T, n), in standard deviations; the robot rests before its first frame."""

@@ -6,13 +6,17 @@
    2 and 3 alternate until no leg changes.
 4. The same at full resolution, with shading where the video's is the simulator's.
 
+Where what 1 or the first fit of 3 leaves unexplained looks like a camera that pans, shakes or zooms, all begins anew
+with the video's camera among the unknowns.
+
 Masks alone are enough: a video model's colors and light are not the simulator's.
 """
 
 from __future__ import annotations
 
+import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +36,8 @@ from nil_core.reference.recovery.workers import Comparisons
 from nil_core.sim.scene import RobotScene
 from nil_core.types import Doubles, Frames, Masks, Progress, no_progress
 
+_log = logging.getLogger(__name__)
+
 HIGHEST_RATE = 30.0  # Hz; faster references are recovered at a part of their rate, and interpolated
 SMALLEST = 128  # pixels; pictures are not made smaller than this: thin legs would vanish
 
@@ -43,6 +49,9 @@ LOOSE, STRICT = Contacts(slip=0.01, sink=0.02), Contacts(slip=0.004, sink=0.006)
 
 RESIDUALS = 40.0  # independent residuals of a frame, by which its cost tells the noise
 LEAST_NOISE, MOST_NOISE = 0.15, 1.0
+
+MOVED, ZOOMED = 0.001, 0.004  # pan (share of the side) and zoom, rms, left unexplained by which a camera moves
+ROUGHLY = 2.0  # times as much, before all frames are fitted jointly
 
 SHADING = 2.0  # weight of gray values
 SAME_SHADE = 0.06  # mean difference of gray values, 0 ... 1, of a video drawn by the simulator
@@ -89,11 +98,22 @@ def recover(
     kept = np.arange(0, len(masks), every)
     stand_frame, stand = (each[0] for each in scene.render(scene.standing_qpos[None]))
     shaded = _same_shading(frames[0], masks[0], stand_frame, stand)
-    with Comparisons(scene, frames[kept], masks[kept], workers) as comparisons:
-        recovery = _Recovery(comparisons, space, Priors.of(space, hz / every), len(kept), progress)
-        fit, changed = recovery.run(masks.shape[-1], SHADING if shaded else 0.0)
+    frames, masks_kept = frames[kept], masks[kept]
+
+    def attempt(space: PoseSpace) -> tuple[Fit, int] | None:
+        with Comparisons(scene, frames, masks_kept, workers, space.camera) as comparisons:
+            recovery = _Recovery(comparisons, space, Priors.of(space, hz / every), len(kept), progress)
+            return recovery.run(masks.shape[-1], SHADING if shaded else 0.0)
+
+    found = attempt(space)
+    if found is None:
+        space = PoseSpace(scene, camera=True)
+        found = attempt(space)
+        assert found is not None
+    fit, changed = found
     report = {
-        **quality(fit, space, scene.spec, masks[kept], stand, hz / every),
+        **quality(fit, space, scene.spec, masks_kept, stand, hz / every),
+        "camera": _in_words(fit.poses[:, space.view]) if space.camera else None,
         "legs_searched": changed,
         "shading": shaded,
         "frames_fitted": len(kept),
@@ -113,10 +133,13 @@ class _Recovery:
         self._progress = progress
         self._steps_told = 0
 
-    def run(self, size: int, shading: float) -> tuple[Fit, int]:
+    def run(self, size: int, shading: float) -> tuple[Fit, int] | None:
+        """The fit, and the frames in which a leg was searched; None where the camera is not known and moves."""
         shrink = 2 if size % 2 == 0 and size // 2 >= SMALLEST else 1
         coarse = Look((2.0, 5.0), shrink=shrink)
         poses = self._tracked(coarse)
+        if self._camera_moves(poses, coarse, ROUGHLY):
+            return None
         poses[:, :2] = travel(self._space.soles(poses))
         changed = 0
         for number in range(ROUNDS):
@@ -124,6 +147,8 @@ class _Recovery:
             searched = search_limbs(self._comparisons, self._space, poses, coarse, noise, everywhere=number == 0)
             poses = self._jointly(searched.poses, coarse, LOOSE, ROUND_STEPS).poses
             changed += searched.changed
+            if number == 0 and self._camera_moves(poses, coarse):
+                return None
             if not searched.changed:
                 break
         poses = self._jointly(poses, coarse, STRICT, COARSE_STEPS).poses
@@ -146,6 +171,8 @@ class _Recovery:
 
     def _jointly(self, poses: Doubles, look: Look, contacts: Contacts, steps: int) -> Fit:
         noise = self._noise(poses, look)
+        if self._space.camera:
+            contacts = replace(contacts, flight=np.inf)
 
         def on_step(done: int) -> None:
             self._steps_told += 1
@@ -153,10 +180,28 @@ class _Recovery:
 
         return fit_jointly(self._comparisons, self._space, self._priors, poses, look, noise, contacts, steps, on_step)
 
+    def _camera_moves(self, poses: Doubles, look: Look, times: float = 1.0) -> bool:
+        """Whether a camera that is taken as known pans or zooms: that would explain what is left of the pictures."""
+        if self._space.camera:
+            return False
+        right, down, zoom = np.sqrt((self._comparisons.views(poses, look) ** 2).mean(axis=0))
+        _log.debug("pan %.4f, %.4f and zoom %.4f are left unexplained", right, down, zoom)
+        return bool(max(right, down) > times * MOVED or zoom > times * ZOOMED)
+
     def _noise(self, poses: Doubles, look: Look) -> float:
         """What the fit so far leaves unexplained, as a standard deviation of residuals."""
         costs, _ = self._comparisons.compare(poses, look)
         return float(np.clip(np.sqrt(np.median(costs[1:]) / RESIDUALS), LEAST_NOISE, MOST_NOISE))
+
+
+def _in_words(views: Doubles) -> dict[str, list[float]]:
+    """Pan and zoom (T, 3) for the report: to the right and down as shares of the picture's side, and the factor."""
+    right, down, zoom = views.T
+    return {
+        "right": [round(float(value), 4) for value in right],
+        "down": [round(float(value), 4) for value in down],
+        "zoom": [round(float(value), 4) for value in np.exp(zoom)],
+    }
 
 
 def _same_shading(frame: Frames, mask: Masks, stand_frame: Frames, stand: Masks) -> bool:

@@ -4,6 +4,9 @@ Masks (and shades of gray, where those of the video are the simulator's) are com
 derivative needs no further rendering: in an image that moves, every edge moves with the surface in front, whose depth
 and body a second pass draws; the change of the blurred image is the blur of (jump at the edge) x (speed of the edge).
 One linearization costs as much as three renders, where finite differences would cost one for each joint.
+
+Where the video's camera pans and zooms, too, the robot is drawn as before, and it is the video that is blurred and
+sampled where the camera of the first frame would have seen it.
 """
 
 from __future__ import annotations
@@ -15,13 +18,15 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from nil_core.reference.recovery.pose_space import PoseSpace
+from nil_core.reference.recovery.pose_space import VIEW, PoseSpace
 from nil_core.sim.renderer import Renderer
 from nil_core.sim.scene import RobotScene
 from nil_core.types import FIELD_OF_VIEW, Camera, Doubles, Floats, Frames, Masks
 
 STRIDE = 0.9  # pixels between samples of a blurred image, in units of the blur
 MARGIN = 8.0  # pixels of 128 around all masks in which the robot may be looked for
+CAMERA_MARGIN = 20.0  # likewise, where the camera is unknown: pictures are put back to where the first one was
+VIEW_STEP = 1e-3  # of pan and zoom, for derivatives
 STEP = 1e-4  # jumps between pixels that are smaller than this are no edges
 
 
@@ -67,14 +72,15 @@ class FrameComparison:
         scene: the robot; it is drawn at the size of the frames, whatever its own render size.
         frames: uint8 (T, S, S, 3), robot on black.
         masks: bool (T, S, S).
+        camera: whether pose vectors hold the pan and zoom of the video's camera.
     """
 
-    def __init__(self, scene: RobotScene, frames: Frames, masks: Masks) -> None:
-        self.space = PoseSpace(scene)
+    def __init__(self, scene: RobotScene, frames: Frames, masks: Masks, camera: bool = False) -> None:
+        self.space = PoseSpace(scene, camera)
         self._size = masks.shape[-1]
         self._renderer = Renderer(scene.model, self._size, scene.spec.camera, scene.spec.root)
         self._camera = _Pinhole(scene.spec.camera, self._size)
-        self._box = _box(masks, round(MARGIN * self._size / 128))
+        self._box = _box(masks, round((CAMERA_MARGIN if camera else MARGIN) * self._size / 128))
         self._masks = masks
         self._gray = [gray(frame, mask) for frame, mask in zip(frames, masks, strict=True)]
         self._frame = np.empty((self._size, self._size, 3), np.uint8)
@@ -90,14 +96,14 @@ class FrameComparison:
     def compare(self, t: int, pose: Doubles, look: Look) -> tuple[float, float]:
         """Squared residual of a pose (n,) against frame t, and the overlap of the masks."""
         self._set_look(look)
-        residual, mask = self._residual(t, self._draw(pose))
-        return float(residual @ residual), overlap_of(mask, self._masks[t])
+        residual, mask = self._residual(t, pose, self._draw(pose))
+        return float(residual @ residual), self._overlap(t, pose, mask)
 
     def linearize(self, t: int, pose: Doubles, look: Look) -> Linearization:
         """The squared residual about a pose (n,)."""
         self._set_look(look)
         images = self._draw(pose)
-        residual, mask = self._residual(t, images)
+        residual, mask = self._residual(t, pose, images)
         if look.shading:
             self._renderer.draw_labels(self.space.data, self._labels, self._depth)
         jacobian = self._jacobian(pose, images)
@@ -105,20 +111,29 @@ class FrameComparison:
             cost=float(residual @ residual),
             gradient=(jacobian.T @ residual).astype(np.float64),
             curvature=(jacobian.T @ jacobian).astype(np.float64),
-            overlap=overlap_of(mask, self._masks[t]),
+            overlap=self._overlap(t, pose, mask),
         )
+
+    def view(self, t: int, pose: Doubles, look: Look) -> Doubles:
+        """Pan and zoom (3,) that would explain best what a pose of a known camera leaves unexplained (one step of
+        Gauss-Newton)."""
+        self._set_look(look)
+        residual, _ = self._residual(t, pose, self._draw(pose))
+        rates = self._view_rates(t, np.zeros(VIEW)).astype(np.float64)
+        return np.linalg.lstsq(rates, residual.astype(np.float64), rcond=None)[0].astype(np.float64)
 
     def _set_look(self, look: Look) -> None:
         if look == self._look:
             return
         self._look = look
         top, bottom, left, right = self._box
-        self._blurs = []
+        self._blurs, self._samples = [], []
         for blur in look.blurs:
             sigma = blur * self._size / 128
             stride = max(1, round(STRIDE * sigma))
             weight = stride * 128 / self._size  # so that costs are alike at all sizes
             self._blurs.append((_blur(bottom - top, sigma, stride), _blur(right - left, sigma, stride), weight))
+            self._samples.append((sigma, top + _centers(bottom - top, stride), left + _centers(right - left, stride)))
         self._targets = [
             self._blurred(self._channels(mask, shade)) for mask, shade in zip(self._masks, self._gray, strict=True)
         ]
@@ -147,8 +162,35 @@ class FrameComparison:
             [(rows @ image @ columns.T).ravel() * weight for image in channels for rows, columns, weight in self._blurs]
         )
 
-    def _residual(self, t: int, images: list[Floats]) -> tuple[Floats, Masks]:
-        return self._blurred(images) - self._targets[t], self._mask
+    def _residual(self, t: int, pose: Doubles, images: list[Floats]) -> tuple[Floats, Masks]:
+        target = self._target(t, pose[self.space.view]) if self.space.camera else self._targets[t]
+        return self._blurred(images) - target, self._mask
+
+    def _overlap(self, t: int, pose: Doubles, mask: Masks) -> float:
+        if not self.space.camera:
+            return overlap_of(mask, self._masks[t])
+        return overlap_of(mask, as_first_seen(self._masks[t], pose[self.space.view]))
+
+    def _target(self, t: int, view: Doubles) -> Floats:
+        """Frame t as the camera of the first frame would have seen it, blurred."""
+        assert self._look is not None
+        images = [self._masks[t].astype(np.float32)]
+        if self._look.shading:
+            images.append(self._gray[t] * np.float32(self._look.shading))
+        zoom = float(np.exp(view[2]))
+        parts = []
+        for image in images:
+            for (sigma, rows, columns), (_, _, weight) in zip(self._samples, self._blurs, strict=True):
+                down = _gaussian(_in_video(rows, view[1], zoom, self._size), self._size, zoom * sigma)
+                across = _gaussian(_in_video(columns, view[0], zoom, self._size), self._size, zoom * sigma)
+                parts.append((down @ image @ across.T).ravel() * np.float32(weight))
+        return np.concatenate(parts)
+
+    def _view_rates(self, t: int, view: Doubles) -> Floats:
+        """Derivative (R, 3) of the target by pan and zoom."""
+        steps = VIEW_STEP * np.eye(len(view))
+        rates = [(self._target(t, view + step) - self._target(t, view - step)) / (2 * VIEW_STEP) for step in steps]
+        return np.stack(rates, axis=1).astype(np.float32)
 
     def _jacobian(self, pose: Doubles, images: list[Floats]) -> Floats:
         """Derivative (R, n) of the blurred images; labels and depth are those of the pose."""
@@ -159,15 +201,21 @@ class FrameComparison:
         rows, columns = np.nonzero(seen)
         index = np.full(seen.shape, -1, np.int64)
         index[rows, columns] = np.arange(len(rows))
-        across, down = (columns + left + 0.5).astype(np.float64), (rows + top + 0.5).astype(np.float64)
+        across, below = (columns + left + 0.5).astype(np.float64), (rows + top + 0.5).astype(np.float64)
         points, right_rates, down_rates = self._camera.surface(
-            across, down, depth[rows, columns], self.space.data.xpos[self.space.root]
+            across, below, depth[rows, columns], self.space.data.xpos[self.space.root]
         )
         bodies = labels[rows, columns]
         sideways = self.space.rates(pose, points, right_rates, bodies).astype(np.float32)
         downwards = self.space.rates(pose, points, down_rates, bodies).astype(np.float32)
         for rates in (sideways, downwards):
             rates[:, :2] = 0.0  # the camera follows the root
+        if self.space.camera:
+            # A video that is put back by a pan to the right moves to the left: as if the robot moved to the right. By
+            # the robot's edges, so that what looks alike, a picture that sinks and a root that rises, cancels exactly.
+            right, down, zoom = range(self.space.view.start, self.space.view.stop)
+            sideways[:, right] = downwards[:, down] = self._size / np.exp(pose[zoom])
+            sideways[:, zoom], downwards[:, zoom] = across - self._size / 2, below - self._size / 2
         parts = []
         for image in images:
             moved = _moved_edges(image, depth, index, sideways, axis=1)
@@ -243,9 +291,34 @@ def _neighbors(image: npt.NDArray[Number], axis: int) -> tuple[npt.NDArray[Numbe
     return (image[:, :-1], image[:, 1:]) if axis else (image[:-1], image[1:])
 
 
+def as_first_seen(mask: Masks, view: Doubles) -> Masks:
+    """A mask (S, S) as the camera of the first frame would have seen it; ``view`` are pan and zoom (3,)."""
+    size, zoom = len(mask), float(np.exp(view[2]))
+    pixels = np.arange(size, dtype=np.float64)
+    rows, columns = (np.rint(_in_video(pixels, pan, zoom, size)).astype(np.int64) for pan in (view[1], view[0]))
+    inside = ((rows >= 0) & (rows < size))[:, None] & ((columns >= 0) & (columns < size))
+    seen: Masks = mask[np.clip(rows, 0, size - 1)][:, np.clip(columns, 0, size - 1)] & inside
+    return seen
+
+
+def _in_video(pixels: Doubles, pan: float, zoom: float, size: int) -> Doubles:
+    """Where in the video a row or column of the first frame's camera is."""
+    middle = (size - 1) / 2
+    return middle + zoom * (pixels - middle) + pan * size
+
+
+def _centers(size: int, stride: int) -> Doubles:
+    """Where a blurred image is sampled."""
+    return np.arange((stride - 1) / 2, size, stride)
+
+
 def _blur(size: int, sigma: float, stride: int) -> Floats:
     """Gaussian weights (samples, size); rows sum to 1 away from the border."""
-    centers = np.arange((stride - 1) / 2, size, stride)
+    return _gaussian(_centers(size, stride), size, sigma)
+
+
+def _gaussian(centers: Doubles, size: int, sigma: float) -> Floats:
+    """Weights (samples, size) of pixels about the centers."""
     weights = np.exp(-0.5 * ((centers[:, None] - np.arange(size)) / sigma) ** 2) / (np.sqrt(2 * np.pi) * sigma)
     samples: Floats = weights.astype(np.float32)
     return samples

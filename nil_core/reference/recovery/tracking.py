@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nil_core.reference.recovery.contacts import LOWEST
+from nil_core.reference.recovery.pose_space import PoseSpace
 from nil_core.reference.recovery.silhouette import FrameComparison, Look
 from nil_core.types import Doubles
 
@@ -61,7 +63,8 @@ def track_frame(
     near, loose = 1 / priors.guess**2, 1 / priors.stand**2
 
     def prior(pose: Doubles) -> float:
-        return float((near * (pose - guess) ** 2).sum() + (loose * (pose - space.stand) ** 2).sum())
+        floor = float(_lowest(space, pose)[0] ** 2) / LOWEST**2 if space.camera else 0.0
+        return float((near * (pose - guess) ** 2).sum() + (loose * (pose - space.stand) ** 2).sum()) + floor
 
     pose, damping, overlap = space.clip(guess), 1e-2, 0.0
     for _ in range(steps):
@@ -70,6 +73,10 @@ def track_frame(
         before = seen.cost / noise**2 + prior(pose)
         curvature = seen.curvature / noise**2 + np.diag(near + loose)
         downhill = -seen.gradient / noise**2 - near * (pose - guess) - loose * (pose - space.stand)
+        if space.camera:
+            height, rates = _lowest(space, pose)
+            curvature += np.outer(rates, rates) / LOWEST**2
+            downhill -= height * rates / LOWEST**2
         after = before
         for _ in range(TRIES):
             damped = curvature + damping * np.diag(np.diag(curvature))
@@ -84,3 +91,11 @@ def track_frame(
         if after > (1 - ENOUGH) * before:
             break
     return Tracked(pose, overlap)
+
+
+def _lowest(space: PoseSpace, pose: Doubles) -> tuple[float, Doubles]:
+    """Height (m) of the lowest sole above the floor, and its derivative (n,): what tells a robot that rises from a
+    picture that sinks, where the camera is unknown."""
+    soles, rates = space.soles_and_rates(pose[None])
+    lowest = int(soles[0, :, 2].argmin())
+    return float(soles[0, lowest, 2]), rates[0, lowest, 2]

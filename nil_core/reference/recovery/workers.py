@@ -33,18 +33,18 @@ class Levels:
     """Comparisons of one reference at the sizes that are asked for.
 
     Args:
-        scene, frames, masks: as for :class:`FrameComparison`.
+        scene, frames, masks, camera: as for :class:`FrameComparison`.
     """
 
-    def __init__(self, scene: RobotScene, frames: Frames, masks: Masks) -> None:
-        self._given = scene, frames, masks
+    def __init__(self, scene: RobotScene, frames: Frames, masks: Masks, camera: bool = False) -> None:
+        self._given = scene, frames, masks, camera
         self._made: dict[int, FrameComparison] = {}
 
     def at(self, look: Look) -> FrameComparison:
         """The comparison that a look asks for."""
         if look.shrink not in self._made:
-            scene, frames, masks = self._given
-            self._made[look.shrink] = FrameComparison(scene, *shrunk(frames, masks, look.shrink))
+            scene, frames, masks, camera = self._given
+            self._made[look.shrink] = FrameComparison(scene, *shrunk(frames, masks, look.shrink), camera)
         return self._made[look.shrink]
 
     def close(self) -> None:
@@ -67,19 +67,19 @@ class Comparisons:
     """A :class:`FrameComparison` in each of some processes.
 
     Args:
-        scene, frames, masks: as for :class:`FrameComparison`.
+        scene, frames, masks, camera: as for :class:`FrameComparison`.
         workers: processes; 0 compares in this one.
 
     Raises:
         MachineError: a worker process died.
     """
 
-    def __init__(self, scene: RobotScene, frames: Frames, masks: Masks, workers: int) -> None:
-        self._local = Levels(scene, frames, masks) if not workers else None
+    def __init__(self, scene: RobotScene, frames: Frames, masks: Masks, workers: int, camera: bool = False) -> None:
+        self._local = Levels(scene, frames, masks, camera) if not workers else None
         self._pool: ProcessPoolExecutor | None = None
         if workers:
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(workers, context, _begin, (scene, frames, masks))
+            self._pool = ProcessPoolExecutor(workers, context, _begin, (scene, frames, masks, camera))
             with interrupts_blocked():
                 for _ in range(workers):  # a process starts with each task that finds none at rest
                     self._pool.submit(_nothing)
@@ -96,6 +96,11 @@ class Comparisons:
     def linearize(self, poses: Doubles, look: Look) -> list[Linearization]:
         """About poses (T, n), one for each frame."""
         return self._shared_out(_linearize, np.arange(len(poses)), poses, look)
+
+    def views(self, poses: Doubles, look: Look) -> Doubles:
+        """Pan and zoom (T, 3), see :meth:`FrameComparison.view`, of poses (T, n), one for each frame."""
+        views: list[Doubles] = self._shared_out(_view, np.arange(len(poses)), poses, look)
+        return np.stack(views)
 
     def track(self, t: int, guess: Doubles, priors: FramePriors, look: Look, noise: float, steps: int) -> Tracked:
         """See :func:`nil_core.reference.recovery.tracking.track_frame`."""
@@ -159,12 +164,12 @@ def _lost() -> MachineError:
     )
 
 
-def _begin(scene: RobotScene, frames: Frames, masks: Masks) -> None:
+def _begin(scene: RobotScene, frames: Frames, masks: Masks, camera: bool) -> None:
     global _levels
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that people talk to
     gl.mark_worker()
     threadpool_limits(1)  # the processes share the cores; products this small only lose by being shared out
-    _levels = Levels(scene, frames, masks)
+    _levels = Levels(scene, frames, masks, camera)
 
 
 def _nothing() -> None:
@@ -182,6 +187,10 @@ def _compare(levels: Levels, frames: Sequence[int], poses: Doubles, look: Look) 
 
 def _linearize(levels: Levels, frames: Sequence[int], poses: Doubles, look: Look) -> list[Linearization]:
     return [levels.at(look).linearize(t, pose, look) for t, pose in zip(frames, poses, strict=True)]
+
+
+def _view(levels: Levels, frames: Sequence[int], poses: Doubles, look: Look) -> list[Doubles]:
+    return [levels.at(look).view(t, pose, look) for t, pose in zip(frames, poses, strict=True)]
 
 
 def _track(

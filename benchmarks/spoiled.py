@@ -1,0 +1,214 @@
+"""How bad a video may be: what is recovered and learned from the generator's walk, spoiled as video models spoil it.
+
+    python benchmarks/spoiled.py [--robots a1 h1] [--kinds camera_drift ...] [--strengths .25 .5 1]
+                                 [--segmenter chroma] [--learn STEPS] [--out FOLDER]
+
+The walk is put on the plain background that video models are given, spoiled (nil_core.testing.spoiler), and its masks
+are found by a segmenter, not by the simulator. Prints a Markdown row for each robot, kind and strength: the recovery's
+rms error over leg joints, error of the mean forward speed, overlap of the re-rendered masks, overlap of the segmenter's
+masks with the true ones, and why it is not trusted. ``--learn`` also learns from each video, by ``nil run --generator
+file``, and adds forward speed and falls. Every result is kept in FOLDER/results.jsonl: a benchmark that was interrupted
+goes on, and rows measured before are only printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import nil_core.sim  # noqa: F401  chooses the OpenGL backend before anything imports mujoco
+from nil_core.components import choose
+from nil_core.config import RunConfig
+from nil_core.errors import DataError
+from nil_core.experiment.experiment import build_scene
+from nil_core.reference.first_frame import draw_first_frame
+from nil_core.reference.generation import compose_request
+from nil_core.reference.recovery.pose_space import PoseSpace
+from nil_core.reference.recovery.quality import truth_errors
+from nil_core.reference.recovery.recover import recover
+from nil_core.reference.recovery.silhouette import overlap_of
+from nil_core.sim.scene import RobotScene
+from nil_core.testing.bodies_spoiled import REDRAWN
+from nil_core.testing.spoiler import KINDS, spoil
+from nil_core.types import Video, no_progress
+from nil_core.video.files import write_png
+
+Row = dict[str, Any]
+NIL = [sys.executable, "-m", "nil_core.cli.main"]
+UNSPOILED = "none"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--robots", nargs="+", default=["a1", "h1"])
+    parser.add_argument("--kinds", nargs="+", choices=[UNSPOILED, *KINDS], default=[UNSPOILED, *KINDS])
+    parser.add_argument("--strengths", nargs="+", type=float, default=[0.25, 0.5, 1.0])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--segmenter", default="chroma")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--learn", type=int, metavar="STEPS", help="also learn from each video, for so many steps")
+    parser.add_argument("--out", type=Path, default=Path("runs/spoiled"))
+    chosen = parser.parse_args()
+    results = Results(chosen.out / "results.jsonl")
+    columns = ["robot", "kind", "strength", "legs rad", "speed off", "overlap", "masks", "CPU s", "trusted"]
+    columns += ["learned m/s", "falls"] if chosen.learn else []
+    print(f"| {' | '.join(columns)} |\n|{' --- |' * len(columns)}")
+    for robot in chosen.robots:
+        maker = VideoMaker(robot, chosen.segmenter, chosen.seed)
+        for kind in chosen.kinds:
+            for strength in chosen.strengths if kind != UNSPOILED else [0.0]:
+                case = {"robot": robot, "kind": kind, "strength": strength, "seed": chosen.seed}
+                case |= {"segmenter": chosen.segmenter}
+                cells = recovery_cells(results.get({**case, "steps": 0}, partial(measure, maker, case, chosen.workers)))
+                if chosen.learn:
+                    folder = chosen.out / f"{robot}-{kind}-{strength:g}-s{chosen.seed}-{chosen.segmenter}"
+                    asked = {**case, "steps": chosen.learn}
+                    cells += learning_cells(results.get(asked, partial(learn, maker, asked, folder)))
+                print(f"| {' | '.join([robot, kind, f'{strength:g}', *cells])} |", flush=True)
+
+
+class Results:
+    """Rows in a JSON lines file, found again by what was asked."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._rows: dict[str, Row] = {}
+        if path.exists():
+            for line in path.read_text().splitlines():
+                row = json.loads(line)
+                self._rows[json.dumps(row["case"], sort_keys=True)] = row["result"]
+
+    def get(self, case: Row, measure: Callable[[], Row]) -> Row:
+        """The result of a case, measured where it is not known yet."""
+        key = json.dumps(case, sort_keys=True)
+        if key not in self._rows:
+            self._rows[key] = measure()
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a") as file:
+                file.write(json.dumps({"case": case, "result": self._rows[key]}) + "\n")
+        return self._rows[key]
+
+
+class VideoMaker:
+    """Spoiled videos of a robot's walk; the walk is drawn when it is needed."""
+
+    def __init__(self, robot: str, segmenter: str, seed: int) -> None:
+        self.config = RunConfig(robot={"name": robot}, segmenter={"name": segmenter})
+        self._components = choose(self.config)
+        self._seed = seed
+        self._made: tuple[RobotScene, Video] | None = None
+
+    @property
+    def scene(self) -> RobotScene:
+        return self._walk()[0]
+
+    def spoiled(self, kind: str, strength: float) -> Video:
+        """On a plain background; masks and trajectory are the true ones."""
+        scene, video = self._walk()
+        strengths = {} if kind == UNSPOILED else {kind: strength}
+        if kind in REDRAWN:
+            video = spoil(video, strengths, self._seed, scene)
+        _, _, background = draw_first_frame(scene, self.config.video)
+        video = replace(video, frames=np.where(video.masks[..., None], video.frames, np.array(background, np.uint8)))
+        return video if kind in REDRAWN else spoil(video, strengths, self._seed, scene)
+
+    def masks(self, video: Video) -> np.ndarray:
+        """As the segmenter finds them (``sim_mask``: the true ones)."""
+        scene = self.scene
+        _, stand = scene.render(scene.standing_qpos[None])
+        return self._components["segmenter"].build().segment(video, stand[0], no_progress)
+
+    def _walk(self) -> tuple[RobotScene, Video]:
+        if self._made is None:
+            scene = build_scene(self.config, self._components)
+            request = compose_request(self.config, self._components["generator"], scene)
+            self._made = scene, self._components["generator"].build().generate(request, no_progress)
+        return self._made
+
+
+def measure(maker: VideoMaker, case: Row, workers: int) -> Row:
+    """Recover a spoiled video's motion."""
+    video = maker.spoiled(case["kind"], case["strength"])
+    try:
+        masks = maker.masks(video)
+    except DataError as error:
+        return {"error": str(error)}
+    frames = np.where(masks[..., None], video.frames, np.uint8(0))
+    began, spent = time.perf_counter(), cpu_seconds()
+    found = recover(maker.scene, frames, masks, video.fps, workers)
+    space = PoseSpace(maker.scene)
+    return {
+        **truth_errors(found.qpos, video.trajectory, space, video.fps),
+        "overlap_mean": found.report["overlap_mean"],
+        "masks": float(np.mean([overlap_of(a, b) for a, b in zip(masks, video.masks, strict=True)])),
+        "camera": found.report["camera"] is not None,
+        "reasons": found.report["reasons"],
+        "wall_seconds": time.perf_counter() - began,
+        "cpu_seconds": cpu_seconds() - spent,
+    }
+
+
+def learn(maker: VideoMaker, case: Row, folder: Path) -> Row:
+    """Learn from a spoiled video, as from any file."""
+    run, images = folder / f"run-{case['steps']}", folder / "video"
+    if not (run / "summary.json").exists() or not json.loads((run / "summary.json").read_text())["finished"]:
+        video = maker.spoiled(case["kind"], case["strength"])
+        images.mkdir(parents=True, exist_ok=True)
+        for number, frame in enumerate(video.frames):
+            write_png(images / f"{number:04d}.png", frame)
+        options = ["--robot", case["robot"], "--generator", "file", "--segmenter", case["segmenter"]]
+        options += ["--steps", str(case["steps"]), "--seed", str(case["seed"]), "--out", str(run)]
+        options += ["--set", f"generator.path={images}", "--set", f"generator.fps={video.fps:g}"]
+        command = [*NIL, "run", *(["--resume", str(run)] if run.exists() else options)]
+        done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        if done.returncode:
+            return {"error": done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "nil run failed"}
+    summary = json.loads((run / "summary.json").read_text())
+    trained = summary["policies"]["trained"]
+    return {
+        **{name: trained[name] for name in ("return", "speed", "falls", "episodes")},
+        "return_over_zero": summary["return_over_zero"],
+        "reference_speed": summary.get("reference_speed"),
+        "motion": summary.get("motion"),
+        "seconds": summary["learning_seconds"],
+    }
+
+
+def recovery_cells(row: Row) -> list[str]:
+    if "error" in row:
+        return ["-"] * 5 + [f"no masks: {row['error'].splitlines()[0]}"]
+    return [
+        f"{row['leg_error_rad']:.3f}",
+        f"{row['speed_error']:.1%}" if "speed_error" in row else "-",
+        f"{row['overlap_mean']:.3f}",
+        f"{row['masks']:.3f}",
+        f"{row['cpu_seconds']:.0f}",
+        "; ".join(reason.split(":")[0] for reason in row["reasons"]) or "yes",
+    ]
+
+
+def learning_cells(row: Row) -> list[str]:
+    if "error" in row:
+        return [row["error"], "-"]
+    return [f"{row['speed']:.2f}", f"{row['falls']:.0f}/{row['episodes']}"]
+
+
+def cpu_seconds() -> float:
+    """Of this process and of those that it has ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+if __name__ == "__main__":
+    main()
