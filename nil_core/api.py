@@ -34,12 +34,15 @@ from nil_core.interfaces import (
     ExportingAgent,
     FrameWiseEncoder,
     PaidGenerator,
+    Reward,
     Robot,
     Segmenter,
+    TermRow,
     VideoEncoder,
     VideoGenerator,
 )
 from nil_core.payment import Estimate
+from nil_core.tick import Tick
 from nil_core.types import (
     Actuator,
     AgentSpec,
@@ -55,6 +58,7 @@ from nil_core.types import (
     Masks,
     Progress,
     Reference,
+    RewardSpec,
     RobotSpec,
     Scene,
     Transitions,
@@ -65,6 +69,9 @@ from nil_core.types import (
 
 if TYPE_CHECKING:
     from nil_core.devices import find_device
+    from nil_core.measurements import Measurements
+    from nil_core.reward.terms import RewardTerm
+    from nil_core.sim.observation import ObservationContext, ObservationTerm
     from nil_core.sim.packaged_robot import JointDynamics, ModelFile, PackagedRobot, RobotData, make_actuators
     from nil_core.sim.robot_files import read_mjcf, touch_floor_only
     from nil_core.sim.urdf import read_urdf
@@ -77,6 +84,10 @@ _LAZY = {
     "PackagedRobot": "nil_core.sim.packaged_robot",
     "RobotData": "nil_core.sim.packaged_robot",
     "make_actuators": "nil_core.sim.packaged_robot",
+    "Measurements": "nil_core.measurements",
+    "ObservationContext": "nil_core.sim.observation",
+    "ObservationTerm": "nil_core.sim.observation",
+    "RewardTerm": "nil_core.reward.terms",
     "find_device": "nil_core.devices",
     "central_square": "nil_core.video.crop",
     "letterbox": "nil_core.video.crop",
@@ -121,10 +132,13 @@ __all__ = [
     "Kind",
     "MachineError",
     "Masks",
+    "Measurements",
     "MenagerieOptions",
     "ModelFile",
     "NilError",
     "NumericalError",
+    "ObservationContext",
+    "ObservationTerm",
     "Options",
     "PackagedRobot",
     "PaidGenerator",
@@ -132,6 +146,9 @@ __all__ = [
     "Progress",
     "Reference",
     "Requirement",
+    "Reward",
+    "RewardSpec",
+    "RewardTerm",
     "Robot",
     "RobotData",
     "RobotOptions",
@@ -139,6 +156,8 @@ __all__ = [
     "RunError",
     "Scene",
     "Segmenter",
+    "TermRow",
+    "Tick",
     "Transitions",
     "Video",
     "VideoEncoder",

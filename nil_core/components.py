@@ -10,7 +10,7 @@ from typing import Any
 from nil_core import registry, weights
 from nil_core.card import KINDS, Capability, ComponentCard, Kind, Options
 from nil_core.config import Component, RunConfig
-from nil_core.entry_points import canonical
+from nil_core.entry_points import Entry, canonical, find_observation_term, find_reward_term
 from nil_core.errors import ConfigError, PluginError
 
 _log = logging.getLogger(__name__)
@@ -97,7 +97,8 @@ def choose(config: RunConfig) -> Choice:
     """Every component of a config, with its options checked.
 
     Raises:
-        PluginError, ConfigError: see :func:`nil_core.registry.options`; or components that cannot work together.
+        PluginError, ConfigError: see :func:`nil_core.registry.options`; components that cannot work together; or a
+            third-party term that is not installed.
     """
     drawn = registry.card("generator", config.generator.name).can(Capability.NEEDS_SCENE)
     if config.segmenter.name == AUTOMATIC:
@@ -110,6 +111,7 @@ def choose(config: RunConfig) -> Choice:
             f"{choice['generator'].name} draws none",
             "--segmenter chroma keys the robot against a plain background, sam2 tracks it before any",
         )
+    third_party_terms(config, choice)
     return choice
 
 
@@ -125,6 +127,18 @@ def _automatic_segmenter(drawn: bool) -> str:
             return finding.entry.name
     usual = "sim-mask" if drawn else "chroma"
     raise PluginError(f"no installed segmenter has the capability {wanted}", f"pip install nil-segmenter-{usual}")
+
+
+def third_party_terms(config: RunConfig, choice: Choice) -> tuple[Entry, ...]:
+    """The terms of other distributions that a config names, of the observation and of the reward; imports nothing.
+
+    Raises:
+        ConfigError: one that is not installed.
+    """
+    reward = choice["reward"]
+    weights_by_name = getattr(reward.options, "terms", {}) if canonical(reward.name) == "imitation" else {}
+    observed = config.environment.observation.terms
+    return (*map(find_reward_term, weights_by_name), *map(find_observation_term, observed))
 
 
 def _chosen(kind: Kind, component: Component) -> Chosen:

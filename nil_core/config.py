@@ -47,6 +47,11 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+def _words(value: Any) -> Any:
+    """``a, b`` as a list of words; anything else as it is."""
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
 class Component(Section):
     """One of N: the component's name, and its own options beside it."""
 
@@ -109,6 +114,14 @@ class ObservationSettings(Section):
     phase: bool = Field(True, description="time in the reference: fraction, and its sine and cosine")
     preview: int = Field(2, ge=0, description="coming ticks of the reference that are shown; 0 for none")
     preview_components: PositiveInt = Field(8, description="principal components per shown tick, of features and masks")
+    terms: tuple[str, ...] = Field(
+        (), description="further terms, of other distributions (entry points nil.observation_terms), by name"
+    )
+
+    @field_validator("terms", mode="before")
+    @classmethod
+    def _from_words(cls, value: Any) -> Any:
+        return _words(value)
 
     @model_validator(mode="after")
     def _sees_something(self) -> ObservationSettings:
@@ -266,7 +279,7 @@ class RunConfig(Section):
     @field_validator("track", mode="before")
     @classmethod
     def _from_words(cls, value: Any) -> Any:
-        return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+        return _words(value)
 
     @property
     def total_steps(self) -> int:

@@ -15,9 +15,15 @@ from importlib.metadata import EntryPoint, entry_points
 from operator import attrgetter
 from typing import Any
 
-from nil_core.errors import NilError, PluginError
+from nil_core.errors import ConfigError, NilError, PluginError
 
 PREFIX = "nil."
+
+REWARD_TERMS = "nil.reward_terms"
+"""Group of single reward terms; each leads to a :class:`nil_core.reward.terms.RewardTerm`."""
+
+OBSERVATION_TERMS = "nil.observation_terms"
+"""Group of single observation terms; each leads to a :class:`nil_core.sim.observation.ObservationTerm`."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class Entry:
         return canonical(self.name)
 
     def __str__(self) -> str:
-        kind = self.group.removeprefix(PREFIX).removesuffix("s")
+        kind = self.group.removeprefix(PREFIX).removesuffix("s").replace("_", " ")
         return f"{kind} {self.name!r} ({self.distribution} {self.version})"
 
 
@@ -58,6 +64,33 @@ def entries(group: str) -> tuple[Entry, ...]:
     """Every entry point of a group, by name and then distribution. Read once per process; imports nothing."""
     found = (_described(group, each) for each in _metadata().select(group=group))
     return tuple(sorted(found, key=lambda entry: (entry.key, entry.distribution)))
+
+
+def find_reward_term(name: str) -> Entry:
+    """The entry point of a third-party reward term; imports nothing.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    return _find(REWARD_TERMS, "reward term", name, f"leave out reward.terms.{name}")
+
+
+def find_observation_term(name: str) -> Entry:
+    """The entry point of a third-party observation term; imports nothing.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    hint = "leave it out of environment.observation.terms; built-in terms are switches of environment.observation"
+    return _find(OBSERVATION_TERMS, "observation term", name, hint)
+
+
+def _find(group: str, what: str, name: str, hint: str) -> Entry:
+    found = {entry.key: entry for entry in entries(group)}
+    if canonical(name) not in found:
+        known = ", ".join(sorted(found)) or "none"
+        raise ConfigError(f"no {what} is called {name!r}; installed: {known}", hint)
+    return found[canonical(name)]
 
 
 def load(entry: Entry, path: str = "") -> Any:

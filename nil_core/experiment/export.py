@@ -30,7 +30,7 @@ from nil_core.reporting import Reporter
 from nil_core.reward.cards import EnvironmentOptions
 from nil_core.reward.environment import EnvironmentReward
 from nil_core.sim.environment import ImitationEnvironment
-from nil_core.sim.observation import MEANINGS, Observer
+from nil_core.sim.observation import Observer
 from nil_core.sim.vector_env import VectorEnv
 from nil_core.storage.atomic import writing
 from nil_core.types import Floats
@@ -158,7 +158,7 @@ def facts(experiment: Experiment) -> dict[str, Any]:
         "joints": joints,
         "base": None if spec.base is None else spec.base.tolist(),
         "observation": [
-            {"name": name, "start": where.start, "stop": where.stop, "meaning": MEANINGS[name]}
+            {"name": name, "start": where.start, "stop": where.stop, "meaning": observer.meanings[name]}
             for name, where in observer.layout.items()
         ],
         "preview": [[float(f"{x:.6g}") for x in observer.coming(step)] for step in range(spec.control_steps + 1)],

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from nil_core.components import Choice, Chosen
+from nil_core.components import Choice, Chosen, third_party_terms
 from nil_core.config import RunConfig
 from nil_core.errors import NilError, RunError
 from nil_core.weights import RANDOM_TINY
@@ -23,7 +23,7 @@ def manifest(config: RunConfig, choice: Choice) -> dict[str, Any]:
     return random_mark(choice) | {
         "created": time.strftime("%Y-%m-%d %H:%M:%S"),
         "command": [os.path.basename(sys.argv[0]), *sys.argv[1:]],
-        "versions": versions(choice),
+        "versions": versions(choice, config),
         "libraries": {name: found for name in LIBRARIES if (found := _version(name))},
         "python": platform.python_version(),
         "seed": config.seed,
@@ -37,9 +37,10 @@ def random_mark(choice: Choice) -> dict[str, str]:
     return {"weights": RANDOM_TINY} if any(chosen.random for chosen in choice.values()) else {}
 
 
-def versions(choice: Choice) -> dict[str, str]:
-    """Of the core and of every plugin used, by distribution."""
-    return {"nil-core": _version("nil-core") or "unknown"} | {c.distribution: c.version for c in choice.values()}
+def versions(choice: Choice, config: RunConfig | None = None) -> dict[str, str]:
+    """Of the core and of every plugin used, by distribution; with a config also of the single terms that it names."""
+    used = [*choice.values(), *(third_party_terms(config, choice) if config else ())]
+    return {"nil-core": _version("nil-core") or "unknown"} | {each.distribution: each.version for each in used}
 
 
 def hardware() -> dict[str, Any]:
@@ -55,13 +56,13 @@ def hardware() -> dict[str, Any]:
     }
 
 
-def check_versions(saved: Mapping[str, Any], choice: Choice) -> None:
+def check_versions(saved: Mapping[str, Any], choice: Choice, config: RunConfig | None = None) -> None:
     """Refuse to continue what other plugin versions, or other weights, began: it would not be the same run.
 
     Raises:
         RunError: naming the first difference and the line that mends it.
     """
-    for distribution, now in versions(choice).items():
+    for distribution, now in versions(choice, config).items():
         then = saved.get("versions", {}).get(distribution)
         if then != now:
             raise RunError(

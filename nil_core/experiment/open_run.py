@@ -68,7 +68,7 @@ def open_experiment(folder: RunFolder, config: RunConfig, encoder: bool = True) 
     """
     config = _on_available_devices(config)
     choice = choose(config)
-    check_versions(folder.read(folder.manifest), choice)
+    check_versions(folder.read(folder.manifest), choice, config)
     reference = load_reference(folder.reference)
     embedder = build_embedder(choice) if encoder and encoder_needed(config) else None
     return Experiment(config, choice, build_scene(config, choice), reference, embedder)

@@ -11,23 +11,17 @@ serves robots of any size.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Literal
 
 import numpy as np
 
-from nil_core import entry_points
-from nil_core.entry_points import canonical
-from nil_core.errors import ConfigError, PluginError
+from nil_core.entry_points import broken, find_reward_term, load
 from nil_core.measurements import Measurements
 from nil_core.reward.similarity import cosine
 from nil_core.types import Floats
 from nil_core.video.masks import iou
-
-GROUP = "nil.reward_terms"
-"""Entry points of third-party terms; each leads to a :class:`RewardTerm`."""
 
 AIR_TIME_BONUS = 0.5
 
@@ -93,31 +87,16 @@ REGULARIZERS = (
 )
 
 
-@cache
-def third_party_terms() -> Mapping[str, RewardTerm]:
-    """The installed terms of others, by canonical name.
-
-    Raises:
-        PluginError: an entry point that leads to something else.
-    """
-    found = {}
-    for entry in entry_points.entries(GROUP):
-        term = entry_points.load(entry)
-        if not isinstance(term, RewardTerm):
-            why = f"{entry.value} is no RewardTerm but of type {type(term).__name__}"
-            raise PluginError(f"{entry}: {why}", f"report it to the author of {entry.distribution}")
-        found[entry.key] = term
-    return found
-
-
 def third_party_term(name: str) -> RewardTerm:
     """The term of an entry point.
 
     Raises:
         ConfigError: there is none of that name.
+        PluginError: it cannot be imported, or is no :class:`RewardTerm`.
     """
-    terms = third_party_terms()
-    if canonical(name) not in terms:
-        known = ", ".join(sorted(terms)) or "none"
-        raise ConfigError(f"no reward term is called {name!r}; installed: {known}", f"leave out reward.terms.{name}")
-    return terms[canonical(name)]
+    entry = find_reward_term(name)
+    term = load(entry)
+    if not isinstance(term, RewardTerm):
+        why = f"{entry.value} is no RewardTerm but of type {type(term).__name__}"
+        raise broken(entry, why, f"report it to the author of {entry.distribution}")
+    return term

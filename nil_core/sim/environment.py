@@ -280,7 +280,7 @@ class ImitationEnvironment(control.Environment):
         state["action"], state["last_action"] = task.action, task.last_action
         state["airborne"] = task.feet.airborne
         state["step_count"], state["reset_next_step"] = task.step_count, self._reset_next_step
-        state["random"] = _random_words(task.random)
+        state["random"] = random_words(task.random)
         if self._sampler is not None:
             state["start_tick"], state["failures"] = task.start_tick, self._sampler.failures
         return state
@@ -300,7 +300,7 @@ class ImitationEnvironment(control.Environment):
             task.start_tick, self._sampler.failures = int(state["start_tick"]), np.array(state["failures"])
 
 
-def _random_words(random: np.random.Generator) -> list[int]:
+def random_words(random: np.random.Generator) -> list[int]:
     """numpy's PCG64: two numbers of 128 bits and a half-used one of 64, as six words of 64 bits."""
     state = random.bit_generator.state
     numbers = state["state"]["state"], state["state"]["inc"]
@@ -308,7 +308,7 @@ def _random_words(random: np.random.Generator) -> list[int]:
 
 
 def _set_random_words(random: np.random.Generator, words: npt.NDArray[np.uint64]) -> None:
-    """Back from :func:`_random_words`."""
+    """Back from :func:`random_words`."""
     high, low, inc_high, inc_low, has_uint32, uinteger = (int(word) for word in words)
     random.bit_generator.state = {
         "bit_generator": "PCG64",

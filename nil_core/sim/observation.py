@@ -1,11 +1,19 @@
-"""What the agent sees, part by part. Every part is a switch of ``environment.observation``."""
+"""What the agent sees, term by term. Every built-in term is a switch of ``environment.observation``; terms of others
+are named in ``environment.observation.terms``."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 import mujoco
 import numpy as np
 
+from nil_core import entry_points
 from nil_core.config import ObservationSettings
+from nil_core.entry_points import Entry, broken, plugin_errors
+from nil_core.errors import ConfigError
 from nil_core.sim.scene import RobotScene
 from nil_core.types import Doubles, Floats
 
@@ -13,19 +21,163 @@ VELOCITY_SCALE = 0.1  # rad/s of walking robots come to about 1
 HEIGHT_SCALE = 10.0  # and so do centimeters
 TURN_SCALE = 0.25  # of the root, which turns slower than joints do
 
-MEANINGS = {
-    "joint_positions": "rad, less the joint's home",
-    "joint_velocities": f"rad/s times {VELOCITY_SCALE:g}",
-    "gravity": "the direction of gravity in the torso's frame",
-    "angular_velocity": f"of the root in its own frame, rad/s times {TURN_SCALE:g}",
-    "linear_velocity": "of the root in its own frame, m/s",
-    "height": f"of the root above its stand, m times {HEIGHT_SCALE:g}",
-    "heading": "sine and cosine of the root's yaw, and its sideways drift in m",
-    "last_action": "the action before, zeros at the start",
-    "phase": "f = control step / control steps, sin(pi f), cos(pi f)",
-    "preview": "the coming ticks of the reference, by control step",
-}
-"""What the parts of an observation are, in their order."""
+
+@dataclass
+class ObservationContext:
+    """What a term may read beside the simulator's state. Terms must not write to it.
+
+    Attributes:
+        scene: the robot in its scene.
+        root, torso: body ids.
+        qpos_addresses, qvel_addresses: int (nu,), of the actuated joints, in the order of actions.
+        home: float64 (nu,), rad, joint positions of the standing pose.
+        control_steps: in a full episode.
+        control_step: since the start of the reference.
+        last_action: float64 (nu,), in [-1, 1]; zeros at the start of an episode.
+        coming: float64 (P times the ticks shown,), the preview of the reference at this control step.
+    """
+
+    scene: RobotScene
+    root: int
+    torso: int
+    qpos_addresses: Any
+    qvel_addresses: Any
+    home: Doubles
+    control_steps: int
+    control_step: int = 0
+    last_action: Doubles = field(default_factory=lambda: np.zeros(0))
+    coming: Doubles = field(default_factory=lambda: np.zeros(0))
+
+
+Function = Callable[[mujoco.MjData, ObservationContext], Any]
+
+
+@dataclass(frozen=True)
+class ObservationTerm:
+    """One term of the observation.
+
+    Attributes:
+        name: in the layout of observations, and in the metadata of exported policies.
+        meaning: unit, scale and frame, for whoever writes another program that acts by a policy.
+        function: ``function(data, context)`` gives numbers (n,), finite, n always the same. ``data`` is the
+            ``mujoco.MjData`` with up-to-date positions and velocities, ``context`` an :class:`ObservationContext`;
+            both are to be read only. It must depend on nothing else, so that a resumed run sees the same.
+        switch: the key of ``environment.observation`` that switches a built-in term on; others leave it out.
+    """
+
+    name: str
+    meaning: str
+    function: Function
+    switch: str = ""
+
+
+def joint_positions(data: mujoco.MjData, context: ObservationContext) -> Doubles:
+    """(nu,) rad, less the standing pose's."""
+    return np.asarray(data.qpos[context.qpos_addresses] - context.home)
+
+
+def joint_velocities(data: mujoco.MjData, context: ObservationContext) -> Doubles:
+    """(nu,) rad/s, scaled."""
+    return np.asarray(data.qvel[context.qvel_addresses] * VELOCITY_SCALE)
+
+
+def gravity(data: mujoco.MjData, context: ObservationContext) -> Doubles:
+    """(3,) unit vector in the torso's frame."""
+    return np.asarray(-data.xmat[context.torso].reshape(3, 3)[2])
+
+
+def angular_velocity(data: mujoco.MjData, context: ObservationContext) -> Doubles:
+    """(3,) rad/s in the root's frame, scaled."""
+    return np.asarray(data.qvel[3:6] * TURN_SCALE)
+
+
+def linear_velocity(data: mujoco.MjData, context: ObservationContext) -> Doubles:
+    """(3,) m/s in the root's frame."""
+    return np.asarray(data.xmat[context.root].reshape(3, 3).T @ data.qvel[:3])
+
+
+def height(data: mujoco.MjData, context: ObservationContext) -> Doubles:
+    """(1,) m above the standing pose, scaled."""
+    return np.asarray((data.qpos[2:3] - context.scene.standing_qpos[2]) * HEIGHT_SCALE)
+
+
+def heading(data: mujoco.MjData, context: ObservationContext) -> Doubles:
+    """(3,) sine and cosine of the yaw, sideways drift in m."""
+    rotation = data.xmat[context.root].reshape(3, 3)
+    yaw = np.arctan2(rotation[1, 0], rotation[0, 0])
+    return np.array([np.sin(yaw), np.cos(yaw), data.qpos[1]])
+
+
+def last_action(data: mujoco.MjData, context: ObservationContext) -> Doubles:
+    """(nu,) in [-1, 1]."""
+    return context.last_action
+
+
+def phase(data: mujoco.MjData, context: ObservationContext) -> Doubles:
+    """(3,) share of the reference that is over, and its sine and cosine over half a turn."""
+    fraction = context.control_step / context.control_steps
+    return np.array([fraction, np.sin(np.pi * fraction), np.cos(np.pi * fraction)])
+
+
+def preview(data: mujoco.MjData, context: ObservationContext) -> Doubles:
+    """(P times the ticks shown,)."""
+    return context.coming
+
+
+TERMS = (
+    ObservationTerm("joint_positions", "rad, less the joint's home", joint_positions, "joints"),
+    ObservationTerm("joint_velocities", f"rad/s times {VELOCITY_SCALE:g}", joint_velocities, "joints"),
+    ObservationTerm("gravity", "the direction of gravity in the torso's frame", gravity, "gravity"),
+    ObservationTerm(
+        "angular_velocity",
+        f"of the root in its own frame, rad/s times {TURN_SCALE:g}",
+        angular_velocity,
+        "angular_velocity",
+    ),
+    ObservationTerm("linear_velocity", "of the root in its own frame, m/s", linear_velocity, "linear_velocity"),
+    ObservationTerm("height", f"of the root above its stand, m times {HEIGHT_SCALE:g}", height, "height"),
+    ObservationTerm("heading", "sine and cosine of the root's yaw, and its sideways drift in m", heading, "heading"),
+    ObservationTerm("last_action", "the action before, zeros at the start", last_action, "last_action"),
+    ObservationTerm("phase", "f = control step / control steps, sin(pi f), cos(pi f)", phase, "phase"),
+    ObservationTerm("preview", "the coming ticks of the reference, by control step", preview, "preview"),
+)
+"""The built-in terms, in the order of an observation; those of others follow."""
+
+
+def third_party_term(name: str) -> ObservationTerm:
+    """The term of an entry point; its values are checked whenever it is computed.
+
+    Raises:
+        ConfigError: there is none of that name.
+        PluginError: it cannot be imported, or is no :class:`ObservationTerm`, or has the name of a built-in one.
+    """
+    entry = entry_points.find_observation_term(name)
+    term = entry_points.load(entry)
+    report = f"report it to the author of {entry.distribution}"
+    if not isinstance(term, ObservationTerm):
+        raise broken(entry, f"{entry.value} is no ObservationTerm but of type {type(term).__name__}", report)
+    if term.name in {built_in.name for built_in in TERMS}:
+        raise broken(entry, f"nil has a term {term.name!r} of its own", report)
+    return ObservationTerm(term.name, term.meaning, _CheckedFunction(entry, term.function))
+
+
+@dataclass
+class _CheckedFunction:
+    """A third party's function, whose values must be finite numbers (n,) of the same n as at first."""
+
+    entry: Entry
+    function: Function
+    size: int = 0
+
+    def __call__(self, data: mujoco.MjData, context: ObservationContext) -> Doubles:
+        with plugin_errors(self.entry, "it failed"):
+            value = np.asarray(self.function(data, context), np.float64)
+        self.size = self.size or value.size
+        if value.shape != (self.size,) or not value.size or not np.isfinite(value).all():
+            got = f"an array {value.shape}" if np.isfinite(value).all() else f"{value}"
+            why = f"it must give finite numbers ({self.size or 'n'},), and gives {got}"
+            raise broken(self.entry, why, f"report it to the author of {self.entry.distribution}")
+        return value
 
 
 class Observer:
@@ -33,14 +185,18 @@ class Observer:
 
     Args:
         scene: the scene whose data it will read.
-        settings: which parts are on.
+        settings: which terms are on.
         ticks: ticks in a full episode.
         control_steps: control steps in a full episode.
         preview: float32 (ticks + 1, P), what each moment of the reference looks like; (ticks + 1, 0) for none.
 
     Attributes:
         size: of an observation.
-        layout: part by part, where it lies in an observation; in order.
+        layout: term by term, where it lies in an observation; in order.
+        meanings: term to what its numbers are.
+
+    Raises:
+        ConfigError, PluginError: a third-party term that is not there, or does not work.
     """
 
     def __init__(
@@ -51,15 +207,31 @@ class Observer:
         self.qpos_addresses = np.array([model.jnt_qposadr[j] for j in joints])
         self.qvel_addresses = np.array([model.jnt_dofadr[j] for j in joints])
         self.root, self.torso = model.body(spec.root).id, model.body(spec.torso).id
-        self._home = scene.standing_qpos[self.qpos_addresses]
-        self._height = scene.standing_qpos[2]
-        self._settings = settings
-        self._control_steps = control_steps
         self._coming = _coming_rows(preview, settings.preview, ticks)
-        self._ticks = ticks
-        sizes = {name: len(part) for name, part in self._parts(_at_rest(scene), np.zeros(model.nu), 0).items()}
+        self._ticks, self._control_steps = ticks, control_steps
+        self._context = ObservationContext(
+            scene=scene,
+            root=self.root,
+            torso=self.torso,
+            qpos_addresses=self.qpos_addresses,
+            qvel_addresses=self.qvel_addresses,
+            home=scene.standing_qpos[self.qpos_addresses],
+            control_steps=control_steps,
+        )
+        self._terms = [term for term in TERMS if getattr(settings, term.switch)]
+        self._terms += [third_party_term(name) for name in settings.terms]
+        first = self._values(_at_rest(scene), np.zeros(model.nu), 0)
+        sizes = {term.name: len(value) for term, value in zip(self._terms, first, strict=True)}
+        if len(sizes) < len(first):
+            names = [term.name for term in self._terms]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ConfigError(
+                f"two observation terms are called {twice!r}", "leave one out of environment.observation.terms"
+            )
         ends = np.cumsum(list(sizes.values()))
-        self.layout = {name: slice(int(end) - sizes[name], int(end)) for name, end in zip(sizes, ends, strict=True)}
+        spans = {name: slice(int(end) - sizes[name], int(end)) for name, end in zip(sizes, ends, strict=True)}
+        self.layout = {name: span for name, span in spans.items() if sizes[name]}  # a preview may have nothing to show
+        self.meanings = {term.name: term.meaning for term in self._terms}
         self.size = int(ends[-1])
 
     def observe(self, data: mujoco.MjData, last_action: Doubles, control_step: int) -> Floats:
@@ -70,41 +242,19 @@ class Observer:
             last_action: (nu,), zeros at the start of an episode.
             control_step: control steps since the start of the episode.
         """
-        parts = self._parts(data, last_action, control_step)
-        return np.concatenate(list(parts.values())).astype(np.float32)
+        return np.concatenate(self._values(data, last_action, control_step)).astype(np.float32)
 
     def coming(self, control_step: int) -> Doubles:
-        """What the part ``preview`` holds then, (P times the ticks shown,)."""
+        """What the term ``preview`` holds then, (P times the ticks shown,)."""
         row: Doubles = self._coming[control_step * self._ticks // self._control_steps]
         return row
 
-    def _parts(self, data: mujoco.MjData, last_action: Doubles, control_step: int) -> dict[str, Doubles]:
-        """Those that are on, by their names in :data:`MEANINGS`."""
-        s = self._settings
-        rotation = data.xmat[self.root].reshape(3, 3)
-        parts: dict[str, Doubles] = {}
-        if s.joints:
-            parts["joint_positions"] = data.qpos[self.qpos_addresses] - self._home
-            parts["joint_velocities"] = data.qvel[self.qvel_addresses] * VELOCITY_SCALE
-        if s.gravity:
-            parts["gravity"] = -data.xmat[self.torso].reshape(3, 3)[2]
-        if s.angular_velocity:
-            parts["angular_velocity"] = data.qvel[3:6] * TURN_SCALE
-        if s.linear_velocity:
-            parts["linear_velocity"] = rotation.T @ data.qvel[:3]
-        if s.height:
-            parts["height"] = (data.qpos[2:3] - self._height) * HEIGHT_SCALE
-        if s.heading:
-            yaw = np.arctan2(rotation[1, 0], rotation[0, 0])
-            parts["heading"] = np.array([np.sin(yaw), np.cos(yaw), data.qpos[1]])
-        if s.last_action:
-            parts["last_action"] = last_action
-        if s.phase:
-            fraction = control_step / self._control_steps
-            parts["phase"] = np.array([fraction, np.sin(np.pi * fraction), np.cos(np.pi * fraction)])
-        if self._coming.shape[1]:
-            parts["preview"] = self.coming(control_step)
-        return parts
+    def _values(self, data: mujoco.MjData, last_action: Doubles, control_step: int) -> list[Doubles]:
+        """Of the terms that are on, in order."""
+        context = self._context
+        context.last_action, context.control_step = last_action, control_step
+        context.coming = self.coming(control_step)
+        return [term.function(data, context) for term in self._terms]
 
 
 def _coming_rows(preview: Floats, ahead: int, ticks: int) -> Doubles:

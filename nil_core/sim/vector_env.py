@@ -17,7 +17,7 @@ import numpy as np
 from nil_core.errors import MachineError
 from nil_core.measurements import StateTerm
 from nil_core.sim.buffers import SharedBuffers, StepBuffers
-from nil_core.sim.environment import EnvSpec, ImitationEnvironment, State
+from nil_core.sim.environment import EnvSpec, ImitationEnvironment, State, random_words
 from nil_core.sim.local_envs import LocalEnvs
 from nil_core.sim.worker_process import Worker, WorkerLost, WorkerSpec
 from nil_core.types import Floats
@@ -64,9 +64,8 @@ class VectorEnv:
             first, num_envs, len(terms), render, lambda size: RawArray("B", size) if workers else bytearray(size)
         )
         self.buffers, self._states, self._buffer_index = memory.step_buffers(), memory.states(), 0
-        for i, one in enumerate(np.random.SeedSequence(seed).spawn(num_envs)):
-            first.task_.random = np.random.default_rng(one)
-            self._states[self._buffer_index, i] = first.state()
+        self._new_state = first.state()
+        self._states[self._buffer_index] = self.initial_states(seed)
         shares = np.array_split(np.arange(num_envs), min(workers, num_envs)) if workers else []
         self._specs = [WorkerSpec(spec, memory, slice(int(s[0]), int(s[-1]) + 1), render, terms) for s in shares]
         self._command = ""
@@ -105,6 +104,13 @@ class VectorEnv:
         """Send and receive."""
         self.send(actions)
         return self.receive()
+
+    def initial_states(self, seed: int) -> State:
+        """States of new environments of that seed: after :meth:`restore`, ``reset`` begins their first episodes."""
+        states = np.repeat(self._new_state[None], self.num_envs)
+        for i, one in enumerate(np.random.SeedSequence(seed).spawn(self.num_envs)):
+            states["random"][i] = random_words(np.random.default_rng(one))
+        return states
 
     def state(self) -> State:
         """Of every environment, in order, after the last whole step."""

@@ -9,7 +9,6 @@ import pytest
 
 from nil_core.errors import ConfigError, PluginError
 from nil_core.measurements import Measurements
-from nil_core.reward import terms
 from nil_core.reward.cards import ImitationOptions
 from nil_core.reward.imitation import ImitationReward, active_terms
 from nil_core.reward.terms import REGULARIZERS, RewardTerm
@@ -122,10 +121,8 @@ def installed(fresh_site: Callable, visible: Callable) -> Iterator[None]:
     site = fresh_site()
     entries = "[nil.reward_terms]\nroot-height = termite:HEIGHT\n"
     site.add("termite", entries, termite=dedent(UPRIGHT))
-    terms.third_party_terms.cache_clear()
     with visible(site.install()):
         yield
-    terms.third_party_terms.cache_clear()
 
 
 @pytest.mark.usefixtures("installed")
@@ -154,8 +151,6 @@ def test_a_term_that_is_not_installed_is_named_beside_those_that_are() -> None:
 def test_an_entry_point_that_leads_to_something_else_is_reported(fresh_site: Callable, visible: Callable) -> None:
     site = fresh_site()
     site.add("termite", "[nil.reward_terms]\nheight = termite:HEIGHT\n", termite="HEIGHT = 3\n")
-    terms.third_party_terms.cache_clear()
     with visible(site.install()), pytest.raises(PluginError, match="is no RewardTerm but of type int") as caught:
         active_terms(ImitationOptions(terms={"height": 1.0}))
     assert "termite" in caught.value.hint
-    terms.third_party_terms.cache_clear()

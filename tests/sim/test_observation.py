@@ -13,7 +13,7 @@ gl.choose_backend()
 
 import mujoco  # noqa: E402
 
-from nil_core.sim.observation import MEANINGS, Observer  # noqa: E402
+from nil_core.sim.observation import TERMS, Observer  # noqa: E402
 from nil_core.sim.scene import RobotScene, compose  # noqa: E402
 
 PARTS = (
@@ -114,6 +114,6 @@ def test_the_layout_says_where_each_part_lies(scene: RobotScene, leaning: mujoco
         if switch in EXPECTED and switch != "joints":
             assert row[where] == pytest.approx(EXPECTED[switch], abs=1e-6)
     assert last == whole.size == len(row)
-    assert set(whole.layout) == set(MEANINGS)
+    assert set(whole.layout) == {term.name for term in TERMS}
     assert row[whole.layout["joint_velocities"]] == pytest.approx(0.1 * np.arange(12), abs=1e-6)
     assert (row[whole.layout["preview"]] == whole.coming(7)).all() and (whole.coming(7) == [6, 7, 8, 9]).all()
