@@ -1,4 +1,4 @@
-"""The five components a config chooses: validated before anything heavy starts, built when needed."""
+"""The components a config chooses: validated before anything heavy starts, built when needed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 from nil_core import registry, weights
 from nil_core.card import KINDS, Capability, ComponentCard, Kind, Options
 from nil_core.config import Component, RunConfig
-from nil_core.entry_points import canonical
+from nil_core.entry_points import Entry, canonical
 from nil_core.errors import ConfigError
+from nil_core.plugin_source import source_hash
 
 _log = logging.getLogger(__name__)
 
@@ -21,18 +22,31 @@ class Chosen:
     """One component, chosen and validated, not yet imported.
 
     Attributes:
-        kind, name: which.
-        distribution, version: where it comes from.
+        kind: which registry.
+        entry: which of its entry points.
         card: what is known of it.
         options: its validated options.
     """
 
     kind: Kind
-    name: str
-    distribution: str
-    version: str
+    entry: Entry
     card: ComponentCard
     options: Options
+
+    @property
+    def name(self) -> str:
+        """As its author wrote it."""
+        return self.entry.name
+
+    @property
+    def distribution(self) -> str:
+        """Which declares it."""
+        return self.entry.distribution
+
+    @property
+    def version(self) -> str:
+        """Of the distribution."""
+        return self.entry.version
 
     def can(self, capability: Capability) -> bool:
         """Whether its card names the capability."""
@@ -59,11 +73,16 @@ class Chosen:
         Raises:
             DataError: its weights are not on this machine.
         """
-        found = self.described()
+        found = self.described() | self.source()
         if self.card.weights:
             del found["options"]["weights"]  # what they are counts, not where they lie or what they are called
             found["weights"] = self.weights_identity()
         return found
+
+    def source(self) -> dict[str, str]:
+        """``{"source": hash}`` where the version does not stand for the source, see :mod:`nil_core.plugin_source`."""
+        found = source_hash(self.distribution, self.entry.value, self.card.target)
+        return {"source": found} if found else {}
 
     def described(self) -> dict[str, Any]:
         """Who it is and how it is set, as JSON values."""
@@ -117,4 +136,4 @@ def _chosen(kind: Kind, component: Component) -> Chosen:
     card = registry.card(kind, component.name)
     options = registry.options(kind, component.name, component.options)
     entry = next(e for e in registry.entries(kind) if e.key == canonical(component.name))
-    return Chosen(kind, entry.name, entry.distribution, entry.version, card, options)
+    return Chosen(kind, entry, card, options)
