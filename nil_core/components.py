@@ -12,6 +12,7 @@ from nil_core.card import KINDS, Capability, ComponentCard, Kind, Options
 from nil_core.config import Component, RunConfig
 from nil_core.entry_points import Entry, canonical
 from nil_core.errors import ConfigError
+from nil_core.plugin_outputs import checked
 from nil_core.plugin_source import source_hash
 
 _log = logging.getLogger(__name__)
@@ -58,14 +59,19 @@ class Chosen:
         return bool(self.card.weights) and self._weights == weights.RANDOM_TINY
 
     def build(self, *args: Any) -> Any:
-        """Import and construct it, see :func:`nil_core.registry.build`; random weights are no secret."""
+        """Import and construct it, see :func:`nil_core.registry.build`; random weights are no secret.
+
+        Returns:
+            the component behind the checks of :mod:`nil_core.plugin_outputs`.
+        """
         if self.random:
             _log.warning(
                 "RANDOM WEIGHTS: the %s %s is small and untrained; this run tests the machinery and says nothing else",
                 self.kind,
                 self.name,
             )
-        return registry.build(self.kind, self.name, self.options.model_dump(), *args)
+        component = registry.build(self.kind, self.name, self.options.model_dump(), *args)
+        return checked(self.kind, component, self.entry, *args)
 
     def identity(self) -> dict[str, Any]:
         """What its results depend on, as JSON values: the part of a hash.

@@ -12,7 +12,7 @@ serves robots of any size.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ from nil_core import entry_points
 from nil_core.entry_points import canonical
 from nil_core.errors import ConfigError, PluginError
 from nil_core.measurements import Measurements
+from nil_core.plugin_outputs import CheckedTerm
 from nil_core.reward.similarity import cosine
 from nil_core.types import Floats
 from nil_core.video.masks import iou
@@ -106,7 +107,7 @@ def third_party_terms() -> Mapping[str, RewardTerm]:
         if not isinstance(term, RewardTerm):
             why = f"{entry.value} is no RewardTerm but of type {type(term).__name__}"
             raise PluginError(f"{entry}: {why}", f"report it to the author of {entry.distribution}")
-        found[entry.key] = term
+        found[entry.key] = replace(term, function=CheckedTerm(term.function, entry))
     return found
 
 
