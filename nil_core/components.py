@@ -1,4 +1,4 @@
-"""The five components a config chooses: validated before anything heavy starts, built when needed."""
+"""The components a config chooses: validated before anything heavy starts, built when needed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from nil_core.card import KINDS, Capability, ComponentCard, Kind, Options
 from nil_core.config import Component, RunConfig
 from nil_core.entry_points import Entry, canonical, find_observation_term, find_reward_term
 from nil_core.errors import ConfigError, PluginError
+from nil_core.plugin_outputs import checked
+from nil_core.plugin_source import source_hash
 
 _log = logging.getLogger(__name__)
 
@@ -21,18 +23,31 @@ class Chosen:
     """One component, chosen and validated, not yet imported.
 
     Attributes:
-        kind, name: which.
-        distribution, version: where it comes from.
+        kind: which registry.
+        entry: which of its entry points.
         card: what is known of it.
         options: its validated options.
     """
 
     kind: Kind
-    name: str
-    distribution: str
-    version: str
+    entry: Entry
     card: ComponentCard
     options: Options
+
+    @property
+    def name(self) -> str:
+        """As its author wrote it."""
+        return self.entry.name
+
+    @property
+    def distribution(self) -> str:
+        """Which declares it."""
+        return self.entry.distribution
+
+    @property
+    def version(self) -> str:
+        """Of the distribution."""
+        return self.entry.version
 
     def can(self, capability: Capability) -> bool:
         """Whether its card names the capability."""
@@ -44,14 +59,19 @@ class Chosen:
         return bool(self.card.weights) and self._weights == weights.RANDOM_TINY
 
     def build(self, *args: Any) -> Any:
-        """Import and construct it, see :func:`nil_core.registry.build`; random weights are no secret."""
+        """Import and construct it, see :func:`nil_core.registry.build`; random weights are no secret.
+
+        Returns:
+            the component behind the checks of :mod:`nil_core.plugin_outputs`.
+        """
         if self.random:
             _log.warning(
                 "RANDOM WEIGHTS: the %s %s is small and untrained; this run tests the machinery and says nothing else",
                 self.kind,
                 self.name,
             )
-        return registry.build(self.kind, self.name, self.options.model_dump(), *args)
+        component = registry.build(self.kind, self.name, self.options.model_dump(), *args)
+        return checked(self.kind, component, self.entry, *args)
 
     def identity(self) -> dict[str, Any]:
         """What its results depend on, as JSON values: the part of a hash.
@@ -59,11 +79,16 @@ class Chosen:
         Raises:
             DataError: its weights are not on this machine.
         """
-        found = self.described()
+        found = self.described() | self.source()
         if self.card.weights:
             del found["options"]["weights"]  # what they are counts, not where they lie or what they are called
             found["weights"] = self.weights_identity()
         return found
+
+    def source(self) -> dict[str, str]:
+        """``{"source": hash}`` where the version does not stand for the source, see :mod:`nil_core.plugin_source`."""
+        found = source_hash(self.distribution, self.entry.value, self.card.target)
+        return {"source": found} if found else {}
 
     def described(self) -> dict[str, Any]:
         """Who it is and how it is set, as JSON values."""
@@ -145,4 +170,4 @@ def _chosen(kind: Kind, component: Component) -> Chosen:
     card = registry.card(kind, component.name)
     options = registry.options(kind, component.name, component.options)
     entry = next(e for e in registry.entries(kind) if e.key == canonical(component.name))
-    return Chosen(kind, entry.name, entry.distribution, entry.version, card, options)
+    return Chosen(kind, entry, card, options)

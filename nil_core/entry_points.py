@@ -49,9 +49,13 @@ class Entry:
         """The name for comparisons: hyphen, dot and underscore are one, and so are upper and lower case."""
         return canonical(self.name)
 
+    @property
+    def kind(self) -> str:
+        """What the group holds, in the singular: ``encoder``, ``reward term``."""
+        return self.group.removeprefix(PREFIX).removesuffix("s").replace("_", " ")
+
     def __str__(self) -> str:
-        kind = self.group.removeprefix(PREFIX).removesuffix("s").replace("_", " ")
-        return f"{kind} {self.name!r} ({self.distribution} {self.version})"
+        return f"{self.kind} {self.name!r} ({self.distribution} {self.version})"
 
 
 def canonical(name: str) -> str:
@@ -113,17 +117,22 @@ def load(entry: Entry, path: str = "") -> Any:
 
 
 @contextmanager
-def plugin_errors(entry: Entry, doing: str) -> Iterator[None]:
+def plugin_errors(entry: Entry, doing: str, hint: str = "") -> Iterator[None]:
     """Turn whatever a plugin's code raises into a one-line :class:`PluginError` that names the plugin.
 
     ``KeyboardInterrupt`` is the user's and a ``NilError`` is already meant for a person: both pass.
+
+    Args:
+        entry: who is to blame.
+        doing: what failed.
+        hint: what mends it; by default the line that installs what is missing, or the plugin anew.
     """
     try:
         yield
     except (KeyboardInterrupt, NilError):
         raise
     except BaseException as error:
-        raise broken(entry, f"{doing}: {reason(error)}", _remedy(entry, error)) from error
+        raise broken(entry, f"{doing}: {reason(error)}", hint or _remedy(entry, error)) from error
 
 
 def broken(entry: Entry, why: str, hint: str) -> PluginError:

@@ -12,7 +12,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from nil_core import entry_points
+from nil_core import entry_points, plugin_source
 
 Install = Callable[..., None]
 
@@ -70,6 +70,7 @@ def on_path(folder: Path) -> Iterator[None]:
 def _forget_metadata() -> None:
     entry_points._metadata.cache_clear()
     entry_points.entries.cache_clear()
+    plugin_source.forget()
 
 
 @pytest.fixture(scope="session")

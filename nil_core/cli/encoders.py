@@ -59,7 +59,7 @@ def rank(
             config = o.resolved(None, None, set_, robot=robot, encoder=name, **source).config
             try:
                 chosen = choose(config)["encoder"]
-                embedders[name] = ClipEmbedder(chosen.build(), chosen.can(Capability.FRAME_WISE))
+                embedders[name] = ClipEmbedder(chosen.build(), chosen.can(Capability.FRAME_WISE), name)
                 configs.append(config)
             except NilError as error:
                 if encoders:

@@ -61,6 +61,9 @@ Sets = Annotated[
 ]
 Out = Annotated[Path | None, typer.Option(help="Folder to make.", show_default=False)]
 
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="Make everything anew, and store it; NIL_NO_CACHE=1 for every command.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Agree to what a paid generator costs, without being asked.")]
 
 

@@ -41,6 +41,7 @@ def run(
     ] = None,
     out: o.Out = None,
     yes: o.Yes = False,
+    no_cache: o.NoCache = False,
     resume: Annotated[
         Path | None, typer.Option(help="Go on with this run; --steps sets a new goal.", show_default=False)
     ] = None,
@@ -55,6 +56,7 @@ def run(
             "--agent": agent, "--reward": reward, "--skill": skill, "--prompt": prompt,
             "--negative-prompt": negative_prompt, "--seed": seed, "--track": track, "--preset": preset,
             "--config": config, "--set": set_, "--reference": reference, "--out": out,
+            "--no-cache": no_cache or None,
         }  # fmt: skip
         if extra := [name for name, value in given.items() if value is not None and value != []]:
             raise ConfigError(
@@ -75,7 +77,9 @@ def run(
         show.say(f"{_described(chosen.config)}; {goal}seed {chosen.config.seed}")
         from nil_core.experiment.run import run as run_experiment
 
-        result = run_experiment(chosen.config, out, reference, show, consent=o.consent(yes, show.say))
+        result = run_experiment(
+            chosen.config, out, reference, show, consent=o.consent(yes, show.say), use_cache=not no_cache
+        )
     raise typer.Exit(0 if result.finished else INTERRUPTED)
 
 
@@ -92,6 +96,7 @@ def generate(
     set_: o.Sets = None,
     out: o.Out = None,
     yes: o.Yes = False,
+    no_cache: o.NoCache = False,
 ) -> None:
     """Generate the reference video alone: a folder for nil run --reference.
 
@@ -108,22 +113,22 @@ def generate(
         configs = {
             name: o.resolved(preset, config, sets, generator=name, **given).config for name, sets in shares.items()
         }
-        _generate_several(configs, out, yes)
+        _generate_several(configs, out, yes, use_cache=not no_cache)
         return
     chosen = o.resolved(preset, config, set_, generator=generator, **given)
     with reporter() as show:
         show.say(_described(chosen.config))
         from nil_core.experiment.generate import generate as generate_reference
 
-        folder = generate_reference(chosen.config, out, show, o.consent(yes, show.say))
+        folder = generate_reference(chosen.config, out, show, o.consent(yes, show.say), use_cache=not no_cache)
         show.say(f"watch {folder / 'video.mp4'}; learn it with: nil run --reference {folder}")
 
 
-def _generate_several(configs: dict[str, RunConfig], out: Path | None, yes: bool) -> None:
+def _generate_several(configs: dict[str, RunConfig], out: Path | None, yes: bool, use_cache: bool) -> None:
     with reporter() as show:
         from nil_core.experiment.generate import generate_several
 
-        several = generate_several(configs, out, show, o.consent(yes, show.say))
+        several = generate_several(configs, out, show, o.consent(yes, show.say), use_cache)
         for name, error in several.failures.items():
             show.warn(f"{name} failed: {error.message}")
         if several.page:

@@ -45,8 +45,9 @@ def build_scene(config: RunConfig, choice: Choice, detailed: bool = False) -> Ro
 
 def build_embedder(choice: Choice) -> ClipEmbedder:
     """The chosen encoder."""
-    encoder: VideoEncoder = choice["encoder"].build()
-    return ClipEmbedder(encoder, choice["encoder"].can(Capability.FRAME_WISE))
+    chosen = choice["encoder"]
+    encoder: VideoEncoder = chosen.build()
+    return ClipEmbedder(encoder, chosen.can(Capability.FRAME_WISE), chosen.name)
 
 
 def encoder_needed(config: RunConfig) -> bool:

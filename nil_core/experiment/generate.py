@@ -26,6 +26,7 @@ from nil_core.reporting import Lines, Reporter
 from nil_core.sim.scene import RobotScene
 from nil_core.storage import run_folder
 from nil_core.storage.atomic import write_text
+from nil_core.storage.cache import cache_in_use
 from nil_core.types import Frames, Motion
 
 
@@ -45,7 +46,11 @@ class Several:
 
 
 def generate(
-    config: RunConfig, out: Path | None = None, reporter: Reporter | None = None, consent: Consent = refuse
+    config: RunConfig,
+    out: Path | None = None,
+    reporter: Reporter | None = None,
+    consent: Consent = refuse,
+    use_cache: bool = True,
 ) -> Path:
     """Stage 1 alone: a folder with the reference, which ``run(reference=...)`` takes.
 
@@ -54,11 +59,16 @@ def generate(
         out: folder to make; default ``references/<date>_<robot>-<skill>``.
         reporter: who to tell.
         consent: asked before a paid generator spends money: :func:`nil_core.payment.agree`, or your own.
+        use_cache: False makes everything anew; it is stored still, and nothing that is paid already is paid again.
 
     Raises:
         NilError: see the components; nothing half-written is left.
     """
-    reporter = reporter or Lines()
+    with cache_in_use(use_cache):
+        return _generate(config, out, reporter or Lines(), consent)
+
+
+def _generate(config: RunConfig, out: Path | None, reporter: Reporter, consent: Consent) -> Path:
     choice = choose(config)
     folder = out or run_folder.fresh_path(Path("references"), config)
     run_folder.refuse_occupied(folder)
@@ -98,6 +108,7 @@ def generate_several(
     out: Path | None = None,
     reporter: Reporter | None = None,
     consent: Consent = refuse,
+    use_cache: bool = True,
 ) -> Several:
     """References to choose from, and a page that shows them side by side. When one fails, the others are still made.
 
@@ -105,7 +116,7 @@ def generate_several(
         configs: by the name of the subfolder.
         out: folder to make, or one of an earlier call, in which what is there with the same config is kept.
         reporter: who to tell.
-        consent: as in :func:`generate`; asked for each.
+        consent, use_cache: as in :func:`generate`, for each.
 
     Raises:
         NilError: a config that cannot be, or a folder that holds something else; nothing was made.
@@ -125,7 +136,7 @@ def generate_several(
             if _is_made(folder / name, config):
                 reporter.say(f"{folder / name} is there already")
             else:
-                generate(config, folder / name, reporter, consent)
+                generate(config, folder / name, reporter, consent, use_cache)
             done.append(name)
         except Exception as error:  # whatever one generator does, the others are still wanted
             hint = f"nil generate --generator {config.generator.name} alone shows where"

@@ -78,14 +78,26 @@ def check_versions(saved: Mapping[str, Any], choice: Choice, config: RunConfig |
             )
 
 
+def changed_sources(saved: Mapping[str, Any], choice: Choice) -> list[str]:
+    """``kind name`` of the components whose source was edited since, their version being the same."""
+    components = saved.get("components", {})
+    return [
+        f"{kind} {chosen.name}"
+        for kind, chosen in choice.items()
+        if (before := components.get(kind, {}).get("source")) and before != chosen.source().get("source")
+    ]
+
+
 def _described(chosen: Chosen) -> dict[str, Any]:
-    """A component, and the identity of its weights. None that are here is no error: they may not be needed."""
+    """A component, its source, and the identity of its weights. None that are here is no error: they may not be
+    needed."""
+    described = chosen.described() | chosen.source()
     if not chosen.card.weights:
-        return chosen.described()
+        return described
     try:
-        return chosen.described() | {"weights": chosen.weights_identity()}
+        return described | {"weights": chosen.weights_identity()}
     except NilError:
-        return chosen.described() | {"weights": None}
+        return described | {"weights": None}
 
 
 def _version(distribution: str) -> str | None:

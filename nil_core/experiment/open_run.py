@@ -11,7 +11,7 @@ import nil_core.sim  # noqa: F401  chooses the OpenGL backend before anything im
 from nil_core.components import choose
 from nil_core.config import RunConfig, with_changes
 from nil_core.devices import available_device
-from nil_core.errors import RunError
+from nil_core.errors import PluginError, RunError
 from nil_core.experiment.experiment import Experiment, build_embedder, build_scene, encoder_needed
 from nil_core.experiment.manifest import check_versions
 from nil_core.interfaces import Agent
@@ -99,7 +99,7 @@ def load_policy(folder: RunFolder, experiment: Experiment, env: VectorEnv, which
         try:
             agent.load(path / "agent")
             return agent
-        except (RunError, OSError):
+        except (RunError, PluginError):
             if path.exists():
                 raise
             # Else the run is still learning, and removed it meanwhile for a newer one.

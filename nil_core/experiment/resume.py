@@ -7,6 +7,7 @@ from pathlib import Path
 from nil_core.config import RunConfig
 from nil_core.errors import ConfigError, RunError
 from nil_core.experiment.learn import Result, learn
+from nil_core.experiment.manifest import changed_sources
 from nil_core.experiment.open_run import open_experiment
 from nil_core.hooks import Hooks
 from nil_core.reporting import Lines, Reporter
@@ -47,6 +48,8 @@ def _go_on(opened: RunFolder, config: RunConfig, reporter: Reporter, hooks: Hook
     except ConfigError as error:  # what was begun can be finished wherever it is
         reporter.warn(str(error))
     experiment = open_experiment(opened, config)
+    if changed := changed_sources(opened.read(opened.manifest), experiment.choice):
+        reporter.warn(f"the source of {', '.join(changed)} was edited since the run began: from here on it is another")
     hooks.fire("run_started", folder=folder, config=config.model_dump(mode="json"))
     hooks.fire("reference_ready", folder=folder, reference=experiment.reference)
     return learn(opened, experiment, reporter, hooks, resuming=True)

@@ -26,6 +26,7 @@ from nil_core.reference.preparation import prepare
 from nil_core.reference.report import ReferenceReport
 from nil_core.reporting import Lines, Reporter
 from nil_core.storage import run_folder
+from nil_core.storage.cache import cache_in_use
 from nil_core.storage.lock import run_lock
 from nil_core.storage.run_folder import RunFolder
 from nil_core.video.interpolation import check_method
@@ -38,6 +39,7 @@ def run(
     reporter: Reporter | None = None,
     hooks: Hooks | None = None,
     consent: Consent = refuse,
+    use_cache: bool = True,
 ) -> Result:
     """Both stages: from a sentence to a policy, in a folder.
 
@@ -48,13 +50,18 @@ def run(
         reporter: who to tell; plain lines by default.
         hooks: default are the installed ones.
         consent: as in :func:`generate`.
+        use_cache: False makes everything anew; it is stored still, and nothing that is paid already is paid again.
 
     Raises:
         NilError: anything a person can mend.
     """
-    config = config or RunConfig()
-    reporter = reporter or Lines()
-    hooks = hooks or Hooks.load()
+    with cache_in_use(use_cache):
+        return _run(config or RunConfig(), out, reference, reporter or Lines(), hooks or Hooks.load(), consent)
+
+
+def _run(
+    config: RunConfig, out: Path | None, reference: Path | None, reporter: Reporter, hooks: Hooks, consent: Consent
+) -> Result:
     hooks.require(config.track)
     choice = choose(config)
     path = out or run_folder.fresh_path(Path("runs"), config)

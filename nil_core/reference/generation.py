@@ -6,12 +6,9 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-
 from nil_core.card import Capability
 from nil_core.components import Choice, Chosen
 from nil_core.config import RunConfig
-from nil_core.errors import DataError
 from nil_core.interfaces import PaidGenerator, Segmenter, VideoGenerator
 from nil_core.payment import Consent, refuse
 from nil_core.reference.first_frame import draw_first_frame
@@ -156,10 +153,4 @@ def _source_fingerprint(drawer: Chosen) -> str:
 def _segment(segmenter: Chosen, video: Video, first_mask: Masks, progress: Progress) -> Masks:
     tool: Segmenter = segmenter.build()
     height, width = video.frames.shape[1:3]
-    masks = tool.segment(video, fit_mask(first_mask, height, width, video.crop_box), progress)
-    if masks.shape != video.frames.shape[:3] or masks.dtype != np.bool_:
-        raise DataError(
-            f"segmenter {segmenter.name} gave {masks.dtype} {masks.shape}, not bool {video.frames.shape[:3]}",
-            f"report it to the author of {segmenter.distribution}",
-        )
-    return masks
+    return tool.segment(video, fit_mask(first_mask, height, width, video.crop_box), progress)

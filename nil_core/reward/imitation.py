@@ -7,13 +7,20 @@ from dataclasses import replace
 
 import numpy as np
 
+from nil_core.errors import DataError
 from nil_core.interfaces import TermRow
 from nil_core.reward.cards import ImitationOptions
 from nil_core.reward.pictures import PictureTerms
 from nil_core.reward.similarity import SIMILARITIES, Scale
 from nil_core.reward.terms import IOU, REGULARIZERS, VIDEO, RewardTerm, third_party_term
 from nil_core.tick import Arrays, Tick
-from nil_core.types import Doubles, Floats, RewardSpec
+from nil_core.types import Doubles, Floats, Reference, RewardSpec
+from nil_core.video.masks import iou
+
+STILL_OVERLAP = 0.98
+"""IoU with the first mask above which a robot stands still: less is lost to the noise of a segmenter."""
+STILL_CHANGE = 1.0
+"""Gray levels, mean over a frame, that the noise of a video codec stays below."""
 
 
 def active_terms(options: ImitationOptions) -> list[tuple[RewardTerm, float]]:
@@ -23,6 +30,13 @@ def active_terms(options: ImitationOptions) -> list[tuple[RewardTerm, float]]:
     built_in += [(term, options.regularization * getattr(options, term.name)) for term in REGULARIZERS]
     others = [(third_party_term(name), weight) for name, weight in options.terms.items()]
     return [(term, weight) for term, weight in built_in + others if weight > 0]
+
+
+def moves(reference: Reference) -> bool:
+    """Whether the robot looks different from how it stands in the first frame: in its outline, or inside it."""
+    overlap = float(iou(reference.masks, np.broadcast_to(reference.masks[0], reference.masks.shape)).min())
+    change = np.abs(reference.frames.astype(np.int16) - reference.frames[0]).mean(axis=(1, 2, 3)).max()
+    return overlap < STILL_OVERLAP or float(change) > STILL_CHANGE
 
 
 class ImitationReward:
@@ -38,7 +52,8 @@ class ImitationReward:
         scales: similarity to how it is read as a reward, by term.
 
     Raises:
-        DataError: the reference never leaves the standing pose, so a calibrated scale has no meaning.
+        DataError: the reference never leaves the standing pose, or the encoder does not see it move, so a calibrated
+            scale has no meaning.
         ConfigError: a third-party term that is not installed.
     """
 
@@ -53,11 +68,21 @@ class ImitationReward:
         self._pictures = PictureTerms(shown, spec.reference, spec.num_envs, spec.framing, embedder)
         self._terms = [term for term, _ in active]
         best = {VIDEO.name: SIMILARITIES[options.similarity][1], IOU.name: 1.0}
+        name = embedder.name if embedder is not None else ""
         self.scales = {
-            term.name: Scale(options.scale, best[term.name], self._pictures.standing(term))
-            for term in shown
-            if term.name in best
+            term.name: self._scale(term, best[term.name], spec.reference, name) for term in shown if term.name in best
         }
+
+    def _scale(self, term: RewardTerm, best: float, reference: Reference, encoder: str) -> Scale:
+        try:
+            return Scale(self._options.scale, best, self._pictures.standing(term))
+        except DataError:
+            if term.needs == "embeddings" and moves(reference):
+                raise DataError(
+                    f"the encoder {encoder} gives the same embedding for all frames of a reference that moves",
+                    f"another --encoder (`nil encoders rank {encoder}` shows what it sees), or --set reward.video=0",
+                ) from None
+            raise
 
     def rows(self) -> list[TermRow]:
         """The table that a person sees before learning begins."""

@@ -12,13 +12,14 @@ serves robots of any size.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from nil_core.entry_points import broken, find_reward_term, load
 from nil_core.measurements import Measurements
+from nil_core.plugin_outputs import CheckedTerm
 from nil_core.reward.similarity import cosine
 from nil_core.types import Floats
 from nil_core.video.masks import iou
@@ -99,4 +100,4 @@ def third_party_term(name: str) -> RewardTerm:
     if not isinstance(term, RewardTerm):
         why = f"{entry.value} is no RewardTerm but of type {type(term).__name__}"
         raise broken(entry, why, f"report it to the author of {entry.distribution}")
-    return term
+    return replace(term, function=CheckedTerm(term.function, entry))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import signal
 import traceback
 from collections.abc import Iterator
@@ -159,5 +160,7 @@ def _attempt(envs: LocalEnvs, order: tuple[str, int], states: State) -> Exceptio
 
 def _portable(error: Exception) -> Exception:
     if isinstance(error, NilError):
+        if os.environ.get("NIL_DEBUG"):  # the cause does not cross between processes
+            traceback.print_exception(error)
         return error
     return RuntimeError("in a simulation worker:\n" + "".join(traceback.format_exception(error)))

@@ -60,13 +60,13 @@ def explain_os_errors(path: Path) -> Iterator[None]:
             errno.ENOTDIR: ("a part of the path is a file", "choose another folder with --out"),
             errno.EEXIST: ("a part of the path is a file", "choose another folder with --out"),
             errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one with --out"),
-        }.get(_number(error))
+        }.get(_number(error) or _number(error.__cause__))  # of a plugin's error: its cause
         if reason is None:
             raise
         raise MachineError(f"cannot write {path}: {reason[0]}", reason[1]) from None
 
 
-def _number(error: Exception) -> int:
+def _number(error: BaseException | None) -> int:
     """The errno, 0 where there is none. Libraries written in Rust, safetensors among them, have it in words alone."""
     if isinstance(error, OSError):
         return error.errno or 0

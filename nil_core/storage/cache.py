@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,22 @@ from nil_core.storage.paths import cache_root as cache_root
 
 _log = logging.getLogger(__name__)
 Arrays = dict[str, npt.NDArray[Any]]
+
+IGNORE = "NIL_NO_CACHE"
+"""Environment variable: where it is set and not 0, nothing is read from the cache."""
+
+_ignored = False
+
+
+@contextmanager
+def cache_in_use(use: bool) -> Iterator[None]:
+    """Whether results of earlier times serve inside the block. New ones are stored in any case."""
+    global _ignored
+    before, _ignored = _ignored, _ignored or not use
+    try:
+        yield
+    finally:
+        _ignored = before
 
 
 def fingerprint(*parts: Any) -> str:
@@ -45,10 +63,10 @@ def cached(what: str, key: str, make: Callable[[], Arrays], needed: tuple[str, .
         needed: arrays without which an entry counts as damaged.
 
     Returns:
-        the arrays, and whether they were found.
+        the arrays, and whether they were found; never where the cache is not in use, see :func:`cache_in_use`.
     """
     path = cache_root() / what / f"{key}.npz"
-    stored = _stored(path)
+    stored = None if _ignored or os.environ.get(IGNORE, "0") not in ("", "0") else _stored(path)
     if stored is not None and not set(needed) - set(stored):
         return stored, True
     arrays = make()

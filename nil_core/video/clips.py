@@ -33,9 +33,11 @@ class ClipEmbedder:
     Args:
         encoder: any encoder.
         frame_wise: the card's capability: clips then reuse the features of their frames.
+        name: of the encoder, for messages.
     """
 
-    def __init__(self, encoder: VideoEncoder, frame_wise: bool) -> None:
+    def __init__(self, encoder: VideoEncoder, frame_wise: bool, name: str = "") -> None:
+        self.name = name
         self.length = encoder.clip_length
         self._encoder = encoder
         self._frame_wise: FrameWiseEncoder | None = encoder if frame_wise else None  # type: ignore[assignment]

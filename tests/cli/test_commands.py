@@ -20,6 +20,7 @@ COMMANDS = {"run", "generate", "eval", "play", "doctor", "plugins", "encoders", 
 OPTIONS = {
     *("--generator", "--encoder", "--segmenter", "--robot", "--agent", "--skill", "--prompt", "--seed", "--steps"),
     "--track",
+    "--no-cache",
     *("--preset", "--config", "--set", "--reference", "--out", "--resume", "--negative-prompt", "--yes"),
 }
 

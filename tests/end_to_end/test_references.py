@@ -209,3 +209,16 @@ def test_rife_without_weights_is_refused_before_anything_is_drawn(nil: Callable[
     outcome = nil("run", "--preset", "smoke", "--set", "video.alignment=rife", "--out", "run")
     outcome.complains("rife_weights", "video.alignment=flow")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_cache_makes_a_video_anew(nil: Callable[..., Any], tmp_path: Path) -> None:
+    def from_cache(name: str, *options: str) -> bool:
+        outcome = nil("generate", "--preset", "smoke", "--seed", "77", "--out", name, *options)
+        assert outcome.code == 0, outcome.err
+        provenance = json.loads((tmp_path / name / "provenance.json").read_text())
+        return bool(provenance["video"]["from_cache"])
+
+    assert not from_cache("first")
+    assert from_cache("second")
+    assert not from_cache("third", "--no-cache")
+    assert from_cache("fourth")

@@ -260,6 +260,27 @@ def test_a_motionless_reference_is_refused() -> None:
     build(reference(*still()), scale="raw")
 
 
+class Blind(Pixels):
+    def encode_frames(self, frames: np.ndarray) -> np.ndarray:
+        return np.ones((len(frames), 3), np.float32)
+
+
+def test_an_encoder_that_does_not_see_the_reference_move_is_named() -> None:
+    embedder = ClipEmbedder(Blind(), frame_wise=True, name="blind")
+
+    def build_blind(frames: np.ndarray, masks: np.ndarray) -> ImitationReward:
+        seen = Reference(frames, masks, *embedder.embed_video(frames), tick_hz=25.0)
+        return ImitationReward(ImitationOptions(), RewardSpec(seen, 1, "whole", lambda: embedder))
+
+    frames, masks = film()
+    for moving in ((frames, masks), (frames, masks[[0] * len(masks)]), (frames[[0] * len(frames)], masks)):
+        with pytest.raises(DataError, match="the encoder blind gives the same embedding for all frames") as caught:
+            build_blind(*moving)
+        assert "nil encoders rank blind" in caught.value.hint
+    with pytest.raises(DataError, match="never leaves the standing pose"):
+        build_blind(*still())
+
+
 def test_the_table_shows_weights_units_and_what_standing_scores() -> None:
     reward = source(video=2.0, iou=0.5, torque=0.3, stability=0.1, regularization=10.0, similarity="l2")
     rows = reward.rows()

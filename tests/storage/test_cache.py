@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from nil_core.storage import cache
-from nil_core.storage.cache import array_text, cached, fingerprint, text_array
+from nil_core.storage.cache import array_text, cache_in_use, cached, fingerprint, text_array
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -51,6 +51,19 @@ def test_other_keys_and_other_sorts_are_other_things() -> None:
     for what, key in (("videos", "a"), ("videos", "b"), ("masks", "a")):
         assert not cached(what, key, make)[1]
     assert make.calls == 3
+
+
+def test_a_cache_that_is_not_in_use_is_written_and_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    make = Maker()
+    with cache_in_use(False), cache_in_use(True):
+        cached("videos", "k", make)
+        assert not cached("videos", "k", make)[1]
+    made, found = cached("videos", "k", make)
+    assert found and made["frames"][1] == make.calls == 2
+    monkeypatch.setenv("NIL_NO_CACHE", "1")
+    assert not cached("videos", "k", make)[1]
+    monkeypatch.setenv("NIL_NO_CACHE", "0")
+    assert cached("videos", "k", make)[0]["frames"][1] == 3
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04", b"no zip at all", "cut", "flipped"])
