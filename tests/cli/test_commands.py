@@ -18,7 +18,18 @@ from nil_core.errors import MachineError
 
 COMMANDS = {"run", "generate", "eval", "play", "doctor", "plugins", "encoders", "models", "config", "runs"}
 OPTIONS = {
-    *("--generator", "--encoder", "--segmenter", "--robot", "--agent", "--skill", "--prompt", "--seed", "--steps"),
+    *(
+        "--generator",
+        "--encoder",
+        "--segmenter",
+        "--robot",
+        "--agent",
+        "--reward",
+        "--skill",
+        "--prompt",
+        "--seed",
+        "--steps",
+    ),
     "--track",
     "--no-cache",
     *("--preset", "--config", "--set", "--reference", "--out", "--resume", "--negative-prompt", "--yes"),

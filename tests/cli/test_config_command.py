@@ -73,7 +73,7 @@ def test_all_options_of_a_run_together(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--set", "reward.iuo=0"], "reward.iuo"),
+        (["--set", "reward.iuo=0"], "no option 'iuo'"),
         (["--preset", "none"], "'none'"),
         (["--agent", "sac", "--set", "agent.size=3"], "no option 'size'"),
     ],

@@ -59,7 +59,7 @@ def test_everything_in_order(console: Console) -> None:
     screen.learning(20, 100, {}, {"steps_per_second": 150.4, "seconds_left": 125.0})
     screen.learning(60, 100, VALUES, {"steps_per_second": 150.4, "seconds_left": 65.0})
     screen.say("saved at step 60; go on with: nil run --resume runs/x")
-    screen.settle()
+    screen.finish_lines()
     lines = shown(console)
     starts = ["walking", "frames drawn", "Reward", "term", "S_v", "P_V", "environment steps", "steps/s", "time left"]
     assert [line[: len(start)] for line, start in zip(lines, starts, strict=False)] == starts
@@ -72,7 +72,7 @@ def test_the_live_table(console: Console) -> None:
     screen = Screen(console)
     shares = {"update": 0.61, "encode": 0.2, "physics": 0.1, "act": 0.09}
     screen.learning(60, 100, VALUES, {"steps_per_second": 150.4, "seconds_left": 65.0} | shares)
-    screen.settle()
+    screen.finish_lines()
     words = " ".join(" ".join(line.split()) for line in shown(console))
     for cell in (
         "steps/s 150",

@@ -17,14 +17,15 @@ from nil_core.types import AgentSpec
 SETTING = AgentSpec(observation_size=3, action_size=2, num_envs=1, horizon=5, total_steps=10, seed=0)
 
 
-def test_the_default_run_finds_its_five_components() -> None:
+def test_the_default_run_finds_its_six_components() -> None:
     config = RunConfig()
     choice = choose(config)
     assert tuple(choice) == KINDS
     for kind, chosen in choice.items():
         name = getattr(config, kind).name
         assert (chosen.kind, chosen.name) == (kind, "sim_mask" if name == "auto" else name)
-        assert chosen.distribution == f"nil-{kind}-{chosen.name}".replace("_", "-")
+        plugin = f"nil-{kind}-{chosen.name}".replace("_", "-")
+        assert chosen.distribution == ("nil-core" if kind == "reward" else plugin)
         assert chosen.version
 
 

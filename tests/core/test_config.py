@@ -93,7 +93,7 @@ def test_set_without_key_or_value_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        ("trainin.keep=1", "did you mean training?"),
+        ("training.kep=1", "did you mean training.keep?"),
         ("step=1", "did you mean steps?"),
         ("environment.observation.previw=1", "did you mean environment.observation.preview?"),
         ("simulation.zzz=1", "keys: num_envs, workers"),

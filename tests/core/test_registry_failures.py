@@ -177,7 +177,7 @@ def test_half_removed_distributions_are_shown_as_such() -> None:
 
 @pytest.mark.parametrize("targets", [False, True])
 def test_the_survey_shows_the_good_and_why_the_others_are_broken(targets: bool) -> None:
-    findings = list(registry.check_all(targets))
+    findings = list(registry.check_all(targets=targets))
     found = {(finding.kind, finding.entry.name): finding for finding in findings}
     assert len(findings) == len(found)
     encoders = {name: finding for (kind, name), finding in found.items() if kind == "encoder"}

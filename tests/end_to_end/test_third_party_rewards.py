@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from nil_core.reward import terms
-
 TERMS = """
 from nil_core.reward.terms import RewardTerm
 
@@ -83,10 +81,8 @@ def site(fresh_site: Callable[[], Any]) -> Path:
 
 @pytest.fixture
 def installed(site: Path, visible: Callable[[Path], Any]) -> Iterator[None]:
-    terms.third_party_terms.cache_clear()
     with visible(site):
         yield
-    terms.third_party_terms.cache_clear()
 
 
 def trained(folder: Path) -> list[dict[str, Any]]:
@@ -138,10 +134,8 @@ def test_terms_are_computed_in_worker_processes_too(
 def test_a_run_whose_term_is_gone_says_so(
     nil: Callable[..., Any], fast: Sequence[str], site: Path, visible: Callable[[Path], Any]
 ) -> None:
-    terms.third_party_terms.cache_clear()
     with visible(site):
         assert nil("run", *fast, "--agent", "random", *WEIGHTS, "--steps", "8", "--out", "run").code == 0
-    terms.third_party_terms.cache_clear()
     for command in (["eval", "run"], ["run", "--resume", "run", "--steps", "16"]):
         nil(*command).complains("no reward term is called 'root_height'", "leave out reward.terms.root_height")
 

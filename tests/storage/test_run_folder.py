@@ -20,7 +20,11 @@ def test_a_run_is_opened_as_it_was_made(tmp_path: Path) -> None:
     opened, config = run_folder.open_run(made.path)
     assert config == CONFIG and opened == made
     manifest = opened.read(opened.manifest)
-    assert (manifest["nil"], manifest["format"], manifest["versions"]) == ("run", 1, {"nil-core": "0.1"})
+    assert (manifest["nil"], manifest["format"], manifest["versions"]) == (
+        "run",
+        run_folder.FORMAT,
+        {"nil-core": "0.1"},
+    )
     status = opened.read(opened.status)
     assert (status["state"], status["step"]) == ("started", 0)
 
