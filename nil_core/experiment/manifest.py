@@ -39,8 +39,9 @@ def random_mark(choice: Choice) -> dict[str, str]:
 
 def versions(choice: Choice, config: RunConfig | None = None) -> dict[str, str]:
     """Of the core and of every plugin used, by distribution; with a config also of the single terms that it names."""
-    used = [*choice.values(), *(third_party_terms(config, choice) if config else ())]
-    return {"nil-core": _version("nil-core") or "unknown"} | {each.distribution: each.version for each in used}
+    found = {"nil-core": _version("nil-core") or "unknown"} | {c.distribution: c.version for c in choice.values()}
+    terms = third_party_terms(config, choice) if config else ()
+    return found | {entry.distribution: entry.version for entry in terms}
 
 
 def hardware() -> dict[str, Any]:

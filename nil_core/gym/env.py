@@ -90,7 +90,7 @@ class ImitationEnv(gymnasium.Env[Floats, Floats]):
             self._envs.info(0),
         )
 
-    def render(self) -> Frames | None:  # type: ignore[override]  # gymnasium has it generic, and untyped
+    def render(self) -> Frames | None:
         """The newest frame, where ``render_mode`` is ``rgb_array``."""
         return None if self.render_mode is None or self._frame is None else self._frame.copy()
 

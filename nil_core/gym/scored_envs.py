@@ -14,7 +14,7 @@ from nil_core.sim.buffers import StepBuffers
 from nil_core.sim.vector_env import VectorEnv
 from nil_core.tick import Tick
 from nil_core.train.collect import Collector
-from nil_core.types import Floats, Frames
+from nil_core.types import Doubles, Floats, Frames
 
 
 class ScoredEnvs:
@@ -62,7 +62,7 @@ class ScoredEnvs:
         self._score()
         return self._env.buffers
 
-    def rewards(self) -> Floats:
+    def rewards(self) -> Doubles:
         """float64 (N,): of the ticks that ended in the last step, with what a fall adds; 0 elsewhere."""
         rewards = np.zeros(self._env.num_envs)
         for i, tick in self.ticks.items():

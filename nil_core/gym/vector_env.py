@@ -97,7 +97,7 @@ class ImitationVectorEnv(gymnasium.vector.VectorEnv[Floats, Floats, npt.NDArray[
             infos,
         )
 
-    def render(self) -> tuple[Frames, ...] | None:  # type: ignore[override]  # gymnasium has it generic, and untyped
+    def render(self) -> tuple[Frames, ...] | None:
         """The newest frame of each, where ``render_mode`` is ``rgb_array``."""
         if self.render_mode is None:
             return None

@@ -244,8 +244,8 @@ class _Pinhole:
     def surface(
         self, columns: Doubles, rows: Doubles, depth: Doubles, root: Doubles
     ) -> tuple[Doubles, Doubles, Doubles]:
-        """What is seen at pixels (B,): points (B, 3) in world coordinates, and the derivatives (B, 3) of column and row by
-        the point."""
+        """What is seen at pixels (B,): points (B, 3) in the world, and the derivatives (B, 3) of column and row by the
+        point."""
         across, up = (columns - self._middle) / self._focal, (self._middle - rows) / self._focal
         rays = self._forward + across[:, None] * self._right + up[:, None] * self._up
         points = self._place + np.array([root[0], root[1], 0.0]) + depth[:, None] * rays
