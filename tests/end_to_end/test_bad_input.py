@@ -79,7 +79,7 @@ def nothing_is_left(tmp_path: Path) -> Any:
     ("options", "says", "remedy"),
     [
         (["--set", "reward.iuo=0"], "no option 'iuo': did you mean 'iou'", "--set reward.iou"),
-        (["--set", "reward=imitatoin"], "did you mean 'imitation'", "--set reward=imitation"),
+        (["--set", "reward=imitatoin"], "did you mean 'imitation'", "--reward imitation"),
         (["--set", "reward.terms.grace=1"], "no reward term is called 'grace'", "leave out reward.terms.grace"),
         (
             ["--set", "reward.terms.grace=-1"],
