@@ -97,6 +97,11 @@ def _find(group: str, what: str, name: str, hint: str) -> Entry:
     return found[canonical(name)]
 
 
+def groups() -> tuple[str, ...]:
+    """Every group of entry points that is addressed to nil, known or not; imports nothing."""
+    return tuple(sorted(group for group in _metadata().groups if group.startswith(PREFIX)))
+
+
 def load(entry: Entry, path: str = "") -> Any:
     """Import ``package.module:object``.
 
