@@ -90,11 +90,19 @@ def find_observation_term(name: str) -> Entry:
 
 
 def _find(group: str, what: str, name: str, hint: str) -> Entry:
-    found = {entry.key: entry for entry in entries(group)}
-    if canonical(name) not in found:
-        known = ", ".join(sorted(found)) or "none"
+    claims = [entry for entry in entries(group) if entry.key == canonical(name)]
+    if not claims:
+        known = ", ".join(sorted({entry.key for entry in entries(group)})) or "none"
         raise ConfigError(f"no {what} is called {name!r}; installed: {known}", hint)
-    return found[canonical(name)]
+    if len(claims) > 1:
+        uninstall = " or ".join(f"pip uninstall {entry.distribution}" for entry in claims)
+        raise PluginError(f"{len(claims)} claims on the {what} {name!r}", uninstall)
+    return claims[0]
+
+
+def groups() -> tuple[str, ...]:
+    """Every group of entry points that is addressed to nil, known or not; imports nothing."""
+    return tuple(sorted(group for group in _metadata().groups if group.startswith(PREFIX)))
 
 
 def load(entry: Entry, path: str = "") -> Any:

@@ -45,7 +45,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from nil_core.entry_points import entries, load, reason
+from nil_core.entry_points import Entry, broken, entries, load, plugin_errors, reason
 from nil_core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -124,11 +124,37 @@ class HookSpecs:
 
     @_spec
     def commands(self) -> list[tuple[str, typer.Typer]]:  # type: ignore[empty-body]
-        """Extra commands: asked when the command line starts, so import nothing heavy here.
+        """Extra commands. The entry points ``nil.commands`` serve better: they stand in ``nil --help``, and no hook is
+        imported for it. This is asked only for a command that nobody else has.
 
         Returns:
             name and typer application of each, e.g. ``[("upload", app)]`` for ``nil upload``.
         """
+
+
+def check_hook(entry: Entry) -> None:
+    """Import a hook, construct it, and see whether it would be told anything.
+
+    Raises:
+        PluginError: it cannot be imported, constructed or registered, or listens to no event.
+    """
+    plugin = load(entry)
+    with plugin_errors(entry, "it cannot be constructed"):
+        hook = plugin() if isinstance(plugin, type) else plugin
+    with plugin_errors(entry, "it cannot be registered"):
+        manager = _managed(hook, str(entry))
+    if not manager.get_hookcallers(hook):
+        why = "none of its methods is marked with pluggy.HookimplMarker('nil')"
+        raise broken(entry, why, f"report it to the author of {entry.distribution}")
+
+
+def _managed(plugin: object, name: str) -> pluggy.PluginManager:
+    """A manager of one hook."""
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(HookSpecs)
+    manager.register(plugin, name)
+    manager.check_pending()  # a misspelled event would otherwise never be called, in silence
+    return manager
 
 
 class Hooks:
@@ -171,11 +197,7 @@ class Hooks:
             name: how warnings call it.
         """
         with self._guarding(name):
-            manager = pluggy.PluginManager(PROJECT)
-            manager.add_hookspecs(HookSpecs)
-            manager.register(plugin, name)
-            manager.check_pending()  # a misspelled event would otherwise never be called, in silence
-            self._managers[name] = manager
+            self._managers[name] = _managed(plugin, name)
 
     def fire(self, event: str, **arguments: Any) -> list[Any]:
         """Tell every hook, in the order of registration.

@@ -11,10 +11,12 @@ from typing import Annotated
 import typer
 
 from nil_core.cli import config, doctor, encoders, evaluate, export, models, plugins, run, runs
+from nil_core.cli.extra_commands import CommandGroup
 from nil_core.errors import NilError
 
 app = typer.Typer(
     name="nil",
+    cls=CommandGroup,
     help="A sentence becomes a motor skill: a generated video shows a robot doing it, and it learns to do so.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -51,7 +53,6 @@ def _nil(
 def main() -> None:
     """The entry point: a :class:`NilError` is two lines and its exit code; ``NIL_DEBUG=1`` shows tracebacks."""
     _show_warnings()
-    _add_commands_of_hooks()
     try:
         app()
     except NilError as error:
@@ -73,14 +74,6 @@ def _show_warnings() -> None:
     handler.setLevel(logging.WARNING)
     handler.setFormatter(logging.Formatter("warning: %(message)s"))
     logging.basicConfig(handlers=[handler])
-
-
-def _add_commands_of_hooks() -> None:
-    from nil_core.hooks import Hooks
-
-    for commands in Hooks.load().fire("commands"):
-        for name, extra in commands:
-            app.add_typer(extra, name=name)
 
 
 if __name__ == "__main__":

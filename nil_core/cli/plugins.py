@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -12,8 +15,10 @@ from rich.table import Table
 
 from nil_core import registry
 from nil_core.card import KINDS, ComponentCard, Kind
-from nil_core.entry_points import canonical
-from nil_core.errors import PluginError
+from nil_core.cli import other_groups
+from nil_core.config import parse_set
+from nil_core.entry_points import Entry, broken, canonical, one_line, plugin_errors
+from nil_core.errors import ConfigError, NilError, PluginError
 
 app = typer.Typer(help="What is installed, what it offers, whether it works.", no_args_is_help=True)
 
@@ -27,6 +32,8 @@ def list_plugins() -> None:
         for entry in registry.entries(kind):
             note = "claimed twice: broken" if claims[entry.key] > 1 else ""
             table.add_row(kind, entry.name, entry.distribution, entry.version, note)
+    for entry in other_groups.entries():
+        table.add_row(entry.kind, entry.name, entry.distribution, entry.version, other_groups.note(entry))
     _console().print(table)
 
 
@@ -41,21 +48,100 @@ def show(
 
 
 @app.command()
-def check() -> None:
+def check(
+    context: typer.Context,
+    name: Annotated[
+        str | None, typer.Argument(help="One alone, e.g. hog or encoder.hog; all unless named.", show_default=False)
+    ] = None,
+    contract: Annotated[
+        bool, typer.Option("--contract", help="Also build what works offline, and check what it gives.")
+    ] = False,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="OPTION=VALUE", help="An option of the one that is named.", show_default=False),
+    ] = None,
+) -> None:
     """Import everything installed and say what is broken; exit code 2 if anything is."""
+    values = dict(map(parse_set, set_ or []))
+    if values and not (name and contract):
+        raise ConfigError("--set needs one component and --contract", "nil plugins check --contract NAME --set ...")
+    ours = tuple(getattr(context.find_root().command, "commands", ()))
+    checks = list(_checks(name, contract, values, ours))
     table = _table("kind", "name", "distribution", "version", "")
-    broken = []
-    for finding in registry.check_all(targets=True):
-        entry, state = finding.entry, "broken" if finding.error else "works"
-        table.add_row(finding.kind, entry.name, entry.distribution, entry.version, state)
-        if finding.error:
-            broken.append(finding.error)
     console = _console()
+    errors = []
+    for entry, run in checks:
+        try:
+            state = run()
+        except NilError as error:
+            errors.append(error)
+            state = "broken"
+        table.add_row(entry.kind, entry.name, entry.distribution, entry.version, state)
     console.print(table)
-    for error in broken:
+    for error in errors:
         console.print(f"{error.message}\n    {error.hint}", soft_wrap=True)
-    if broken:
+    if errors:
         raise typer.Exit(PluginError.exit_code)
+
+
+Check = Callable[[], str]
+"""Gives a word for the table, or raises a ``NilError``."""
+
+
+def _checks(
+    name: str | None, contract: bool, values: Mapping[str, Any], ours: Collection[str]
+) -> Iterator[tuple[Entry, Check]]:
+    """What is to be checked, and how."""
+    wanted = None if name is None else name.replace(" ", "_").rpartition(".")
+    found = False
+    for finding in registry.check_all(targets=True):
+        if _is_meant(finding.entry, wanted):
+            found = True
+            yield finding.entry, partial(_check_component, finding, contract, values)
+    for entry in other_groups.entries():
+        if _is_meant(entry, wanted):
+            found = True
+            yield entry, partial(_check_other, entry, contract, ours)
+    if not found and name is not None:
+        _named(name)  # raises, with the nearest name
+
+
+def _is_meant(entry: Entry, wanted: tuple[str, str, str] | None) -> bool:
+    if wanted is None:
+        return True
+    kind, _, short = wanted
+    return entry.key == canonical(short) and kind in ("", entry.kind, f"{entry.kind}s", entry.kind.replace(" ", "_"))
+
+
+def _check_component(finding: registry.Finding, contract: bool, values: Mapping[str, Any]) -> str:
+    if finding.error:
+        raise finding.error
+    if not contract:
+        return "works"
+    from nil_core.testing.contract import check_contract
+
+    with _broken_promises(finding.entry):
+        return check_contract(finding.kind, finding.entry.name, values) or "keeps its contract"
+
+
+def _check_other(entry: Entry, contract: bool, ours: Collection[str]) -> str:
+    if not contract:
+        other_groups.check(entry, ours)
+        return "works"
+    with _broken_promises(entry):
+        other_groups.check_contract(entry, ours)
+    return "keeps its contract"
+
+
+@contextmanager
+def _broken_promises(entry: Entry) -> Iterator[None]:
+    """An ``AssertionError`` of :mod:`nil_core.testing` says which promise is broken; all else is a plugin's failure."""
+    hint = f"report it to the author of {entry.distribution}; NIL_DEBUG=1 shows where"
+    with plugin_errors(entry, "its contract cannot be checked", hint):
+        try:
+            yield
+        except AssertionError as error:
+            raise broken(entry, f"breaks its contract: {one_line(str(error)) or 'an assertion fails'}", hint) from error
 
 
 def _named(name: str) -> list[tuple[Kind, str]]:

@@ -10,6 +10,7 @@ from nil_core.experiment.evaluator import Evaluator, evaluate_beside_baselines
 from nil_core.experiment.messages import show_evaluation, show_spread
 from nil_core.experiment.open_run import OpenRun
 from nil_core.reporting import Lines, Reporter
+from nil_core.sim.main_guard import check_main_guard
 
 
 def evaluate(
@@ -38,6 +39,7 @@ def evaluate(
     reporter = reporter or Lines()
     run = OpenRun.open(folder, sets=sets)
     config = run.experiment.config
+    check_main_guard(config.simulation.workers)
     evaluator = Evaluator(run.experiment, episodes or config.evaluation.episodes, seed)
     try:
         agent = run.policy(evaluator.env, which)

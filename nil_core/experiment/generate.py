@@ -23,6 +23,7 @@ from nil_core.reference.motion_video import write_motion_video
 from nil_core.reference.preparation import align
 from nil_core.reference.report import ReferenceReport
 from nil_core.reporting import Lines, Reporter
+from nil_core.sim.main_guard import check_main_guard
 from nil_core.sim.scene import RobotScene
 from nil_core.storage import run_folder
 from nil_core.storage.atomic import write_text
@@ -64,6 +65,7 @@ def generate(
     Raises:
         NilError: see the components; nothing half-written is left.
     """
+    check_main_guard(config.simulation.workers)
     with cache_in_use(use_cache):
         return _generate(config, out, reporter or Lines(), consent)
 
@@ -124,6 +126,7 @@ def generate_several(
     reporter = reporter or Lines()
     for config in configs.values():
         choose(config)
+        check_main_guard(config.simulation.workers)
     folder = out or run_folder.fresh_path(Path("references"), next(iter(configs.values())))
     page = folder / contact_sheet.NAME
     if not (page.is_file() and contact_sheet.MARK in page.read_text(encoding="utf-8", errors="replace")):

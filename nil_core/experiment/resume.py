@@ -11,6 +11,7 @@ from nil_core.experiment.manifest import changed_sources
 from nil_core.experiment.open_run import open_experiment
 from nil_core.hooks import Hooks
 from nil_core.reporting import Lines, Reporter
+from nil_core.sim.main_guard import check_main_guard
 from nil_core.storage import run_folder
 from nil_core.storage.lock import run_lock
 from nil_core.storage.run_folder import RunFolder
@@ -32,6 +33,7 @@ def resume(
     opened, config = run_folder.open_run(folder)
     if steps is not None:
         config = config.model_copy(update={"steps": steps})
+    check_main_guard(config.simulation.workers)
     with run_lock(folder):
         return _go_on(opened, config, reporter or Lines(), hooks or Hooks.load())
 

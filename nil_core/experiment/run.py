@@ -5,6 +5,9 @@ From a script, guard the call with ``if __name__ == "__main__":``: simulation ru
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,6 +28,7 @@ from nil_core.reference.motion_video import write_motion_video
 from nil_core.reference.preparation import prepare
 from nil_core.reference.report import ReferenceReport
 from nil_core.reporting import Lines, Reporter
+from nil_core.sim.main_guard import UnguardedScript, check_main_guard
 from nil_core.storage import run_folder
 from nil_core.storage.cache import cache_in_use
 from nil_core.storage.lock import run_lock
@@ -55,8 +59,10 @@ def run(
     Raises:
         NilError: anything a person can mend.
     """
+    config = config or RunConfig()
+    check_main_guard(config.simulation.workers)
     with cache_in_use(use_cache):
-        return _run(config or RunConfig(), out, reference, reporter or Lines(), hooks or Hooks.load(), consent)
+        return _run(config, out, reference, reporter or Lines(), hooks or Hooks.load(), consent)
 
 
 def _run(
@@ -96,8 +102,18 @@ def _run(
         if ready.motion is not None and ready.box_lags is None:
             write_motion_video(begun.reference, scene, ready.frames, ready.motion, ready.tick_hz)
     folder = RunFolder(path)
-    with run_lock(path):
+    with _removed_if_unguarded(path), run_lock(path):
         hooks.fire("run_started", folder=folder.path, config=config.model_dump(mode="json"))
         hooks.fire("reference_ready", folder=folder.path, reference=ready)
         hooks.fire("video_written", path=folder.reference / "video.mp4", kind="reference")
         return learn(folder, experiment, reporter, hooks, resuming=False)
+
+
+@contextmanager
+def _removed_if_unguarded(path: Path) -> Iterator[None]:
+    """Leave no folder of a script that has to be mended before it can learn anything."""
+    try:
+        yield
+    except UnguardedScript:
+        shutil.rmtree(path, ignore_errors=True)
+        raise

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from nil_core.entry_points import broken, find_reward_term, load
+from nil_core.entry_points import Entry, broken, find_reward_term, load
 from nil_core.measurements import Measurements
 from nil_core.plugin_outputs import CheckedTerm
 from nil_core.reward.similarity import cosine
@@ -93,9 +93,17 @@ def third_party_term(name: str) -> RewardTerm:
 
     Raises:
         ConfigError: there is none of that name.
+        PluginError: as :func:`load_term`.
+    """
+    return load_term(find_reward_term(name))
+
+
+def load_term(entry: Entry) -> RewardTerm:
+    """Import a third party's term; its function is checked whenever it is called.
+
+    Raises:
         PluginError: it cannot be imported, or is no :class:`RewardTerm`.
     """
-    entry = find_reward_term(name)
     term = load(entry)
     if not isinstance(term, RewardTerm):
         why = f"{entry.value} is no RewardTerm but of type {type(term).__name__}"

@@ -19,6 +19,7 @@ from nil_core.sim import gl
 from nil_core.sim.buffers import SharedBuffers
 from nil_core.sim.environment import EnvSpec, State
 from nil_core.sim.local_envs import LocalEnvs
+from nil_core.sim.main_guard import EXIT_CODE, UnguardedScript, marked_as_worker
 
 HANG_SECONDS = 120.0  # for one step of its environments, which takes a small part of one
 START_SECONDS = 120.0  # for the first answer, before which Python and its libraries start
@@ -63,7 +64,7 @@ class Worker:
         self._patience = START_SECONDS
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, spec, buffer_index), name=name, daemon=True)
-        with interrupts_blocked():
+        with starting_workers():
             self._process.start()
         theirs.close()
 
@@ -82,6 +83,7 @@ class Worker:
 
         Raises:
             WorkerLost: it never will be.
+            UnguardedScript: the script that it imported called nil.
             Exception: what the command raised.
         """
         half, ends = self._patience / 2, (self._pipe, self._process.sentinel)
@@ -94,7 +96,10 @@ class Worker:
                 raise EOFError
             failure: Exception | None = self._pipe.recv()
         except (EOFError, OSError):
-            raise WorkerLost(f"{self.name} died ({self._end()})") from None
+            end = self._end()
+            if self._process.exitcode == EXIT_CODE:
+                raise UnguardedScript from None
+            raise WorkerLost(f"{self.name} died ({end})") from None
         self._patience = HANG_SECONDS
         if failure is not None:
             raise failure
@@ -116,11 +121,19 @@ class Worker:
 
 
 @contextmanager
-def interrupts_blocked() -> Iterator[None]:
-    """Processes started meanwhile never receive Ctrl-C, this one receives it afterwards.
+def starting_workers() -> Iterator[None]:
+    """Processes started meanwhile are known to be workers, and never receive Ctrl-C; this one receives it afterwards.
 
-    Ignoring it is the first thing a worker does, and too late: its interpreter and its imports take a second before.
+    Raises:
+        UnguardedScript: they would call nil again while they import the script.
     """
+    with marked_as_worker(), _interrupts_blocked():
+        yield
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Ignoring Ctrl-C is the first thing a worker does, and too late: its imports take a second before."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

@@ -18,9 +18,12 @@ from nil_core.testing.agents import check_agent, check_network, interact, random
 from nil_core.testing.bodies import check_falls, check_mirrored, check_seen, check_stands
 from nil_core.testing.cards import HEAVY, check_card, check_light
 from nil_core.testing.clips import moving_blob
+from nil_core.testing.contract import check_contract, check_options
 from nil_core.testing.expression import Demand, check_can_express, motion_demand
+from nil_core.testing.observations import check_observation_term
 from nil_core.testing.physics import mirror_actions, mirror_poses, robot_scene, roll_out, root_upright
 from nil_core.testing.quadruped import ToyQuadruped, toy_request, toy_scene
+from nil_core.testing.rewards import check_reward, check_reward_term
 from nil_core.testing.robots import check_robot
 from nil_core.testing.sources import (
     Source,
@@ -41,6 +44,7 @@ __all__ = [
     "check_agent",
     "check_can_express",
     "check_card",
+    "check_contract",
     "check_damaged_files",
     "check_encoder",
     "check_falls",
@@ -50,6 +54,10 @@ __all__ = [
     "check_mirrored",
     "check_missing_package",
     "check_network",
+    "check_observation_term",
+    "check_options",
+    "check_reward",
+    "check_reward_term",
     "check_robot",
     "check_seen",
     "check_segmenter",

@@ -6,15 +6,18 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
+from nil_core.cli.extra_commands import _accepted, _commands_of_hooks
 from nil_core.cli.main import app, main
-from nil_core.errors import MachineError
+from nil_core.errors import MachineError, PluginError
 
 COMMANDS = {"run", "generate", "eval", "play", "doctor", "plugins", "encoders", "models", "config", "runs"}
 OPTIONS = {
@@ -84,6 +87,96 @@ def commands():
     code += "from nil_core.cli.main import main; main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "uploaded\n"), done.stderr
+
+
+EXTRA = """
+import typer
+app = typer.Typer()
+number = 3
+
+@app.callback(invoke_without_command=True)
+def upload(fast: bool = False):
+    typer.echo(f"uploaded {'fast' if fast else 'slowly'}")
+"""
+ENTRY_POINTS = """[nil.commands]
+upload = extra_commands_plugin:app
+run = extra_commands_plugin:app
+number = extra_commands_plugin:number
+Odd_Name = extra_commands_plugin:app
+absent = no_such_module:app
+twice = extra_commands_plugin:app
+"""
+
+
+@pytest.fixture
+def extra(fresh_site: Callable[[], Any], visible: Callable[[Path], Any]) -> Iterator[None]:
+    site = fresh_site()
+    site.add("nil-extra", ENTRY_POINTS, version="2.0", extra_commands_plugin=EXTRA)
+    site.add("nil-rival", "[nil.commands]\ntwice = extra_commands_plugin:app\n")
+    _accepted.cache_clear()
+    with visible(site.install()):
+        yield
+
+
+@pytest.mark.usefixtures("extra")
+def test_commands_of_others_are_known_without_importing_them(caplog: pytest.LogCaptureFixture) -> None:
+    said = answer("--help")
+    assert re.search(r"^  upload +Command of nil-extra 2.0\.$", said, re.MULTILINE)
+    assert "Odd_Name" not in said and "twice" not in said and said.count("  run ") == 1
+    assert "extra_commands_plugin" not in sys.modules
+    warnings = sorted(record.getMessage() for record in caplog.records)
+    assert [line.partition(" is left out: ")[::2] for line in warnings] == [
+        (
+            "command 'Odd_Name' (nil-extra 2.0)",
+            "the name of a command is of lower-case letters, digits and hyphens",
+        ),
+        ("command 'run' (nil-extra 2.0)", "nil has a command run of its own"),
+        ("command 'twice' (nil-extra 2.0)", "2 distributions claim the name"),
+        ("command 'twice' (nil-rival 1.0)", "2 distributions claim the name"),
+    ]
+
+
+@pytest.mark.usefixtures("extra")
+def test_commands_of_others_are_called() -> None:
+    assert answer("upload") == "uploaded slowly\n"
+    assert answer("upload", "--fast") == "uploaded fast\n"
+    assert "--fast" in answer("upload", "--help")
+    assert "Generate a reference video and learn" in answer("run", "--help")
+
+
+@pytest.mark.usefixtures("extra")
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("number", "is no typer.Typer but of type int"),
+        ("absent", "cannot load no_such_module:app: ModuleNotFoundError"),
+    ],
+)
+def test_a_broken_command_is_an_error_of_whoever_calls_it(name: str, says: str) -> None:
+    error = CliRunner().invoke(app, [name]).exception
+    assert isinstance(error, PluginError) and says in error.message and "(nil-extra 2.0)" in error.message
+
+
+def test_commands_of_hooks_are_validated(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    def commands(event: str) -> list[Any]:
+        return [
+            [("upload", typer.Typer()), ("run", typer.Typer()), ("number", 3), "text"],
+            None,
+            [("upload", typer.Typer())],
+        ]
+
+    monkeypatch.setattr("nil_core.hooks.Hooks.load", lambda: SimpleNamespace(fire=commands))
+    assert list(_commands_of_hooks(frozenset({"run"}))) == ["upload"]
+    assert len(caplog.records) == 5
+
+
+def test_help_imports_no_hook(fresh_site: Callable[[], Any]) -> None:
+    site = fresh_site()
+    site.add("nil-hook-heavy", "[nil.hooks]\nheavy = heavy_hook\n", heavy_hook="print('imported')")
+    code = f"import sys; sys.path.insert(0, {str(site.install())!r}); sys.argv = ['nil', '--help']\n"
+    code += "from nil_core.cli.main import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0 and "imported" not in done.stdout, done.stderr
 
 
 def test_runs_of_every_state_are_listed(tmp_path: Path) -> None:

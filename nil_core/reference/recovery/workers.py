@@ -20,7 +20,7 @@ from nil_core.reference.recovery.silhouette import FrameComparison, Linearizatio
 from nil_core.reference.recovery.tracking import FramePriors, Tracked, track_frame
 from nil_core.sim import gl
 from nil_core.sim.scene import RobotScene
-from nil_core.sim.worker_process import interrupts_blocked
+from nil_core.sim.worker_process import starting_workers
 from nil_core.types import Doubles, Frames, Masks
 
 Result = TypeVar("Result")
@@ -80,7 +80,7 @@ class Comparisons:
         if workers:
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(workers, context, _begin, (scene, frames, masks, camera))
-            with interrupts_blocked():
+            with starting_workers():
                 for _ in range(workers):  # a process starts with each task that finds none at rest
                     self._pool.submit(_nothing)
 

@@ -1,0 +1,94 @@
+"""A script whose call of nil lacks ``if __name__ == "__main__":``, found out before it does harm.
+
+Worker processes are spawned: each imports the script of its parent before it works. A call of nil at the script's top
+level would then be made again in every worker.
+"""
+
+from __future__ import annotations
+
+import ast
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nil_core.errors import ConfigError
+
+EXIT_CODE = 79
+"""Of a worker whose script calls nil while it is imported: any number that nothing else uses."""
+
+_MARK = "NIL_WORKER"
+_GUARDS = ("__name__", "parent_process", "current_process")
+
+
+class UnguardedScript(ConfigError):
+    """The script calls nil when it is imported, and workers import it."""
+
+    def __init__(self, where: str = "the script") -> None:
+        super().__init__(
+            f"{where} calls nil without the guard of a main module, and the processes that simulate import the script",
+            'put the call under `if __name__ == "__main__":`, or set simulation.workers to 0',
+        )
+
+
+def check_main_guard(workers: int) -> None:
+    """Refuse a call that workers would make again; in such a worker, end it.
+
+    Args:
+        workers: processes that the call will start; 0 needs no guard.
+
+    Raises:
+        UnguardedScript: with the line that calls.
+    """
+    starting = getattr(multiprocessing.current_process(), "_inheriting", False)  # it imports the parent's script
+    if starting and os.environ.get(_MARK):
+        os._exit(EXIT_CODE)  # whatever the script catches; the parent says what is wrong
+    if workers and starting:
+        raise UnguardedScript
+    if workers and (where := _unguarded_line()):
+        raise UnguardedScript(where)
+
+
+@contextmanager
+def marked_as_worker() -> Iterator[None]:
+    """Processes started meanwhile know whose they are.
+
+    Raises:
+        UnguardedScript: as :func:`check_main_guard`.
+    """
+    check_main_guard(1)
+    before = os.environ.get(_MARK)
+    os.environ[_MARK] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_MARK]
+        else:
+            os.environ[_MARK] = before
+
+
+def _unguarded_line() -> str:
+    """``script.py, line 7,``: the line of the main module that is running, if it runs again when it is imported."""
+    main = sys.modules.get("__main__")
+    spec = getattr(main, "__spec__", None)
+    if getattr(main, "__file__", None) is None or (spec is not None and spec.name.endswith("__main__")):
+        return ""  # a console, a notebook, `python -m package`: no worker imports those
+    frame = sys._getframe()
+    while not (frame.f_globals is vars(main) and frame.f_code.co_name == "<module>"):
+        if frame.f_back is None:
+            return ""
+        frame = frame.f_back
+    file, line = Path(frame.f_code.co_filename), frame.f_lineno
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return ""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and node.lineno <= line <= (node.end_lineno or line):
+            test = ast.unparse(node.test)
+            if any(word in test for word in _GUARDS):
+                return ""
+    return f"{file.name}, line {line},"
