@@ -70,7 +70,8 @@ def check_reward_term(term: RewardTerm) -> None:
     assert term.needs in get_args(Need), f"needs is one of {', '.join(get_args(Need))}, not {term.needs!r}"
     if term.needs == "state":
         assert pickle.loads(pickle.dumps(term.function)) is not None, "its function can be imported by name"
-        value, shape = term.function(_measurements()), ()
+        shape: tuple[int, ...] = ()
+        value = term.function(_measurements())
     else:
         reference = _reference()
         rows = getattr(reference, term.needs)
