@@ -78,8 +78,8 @@ def check(
             state = "broken"
         table.add_row(entry.kind, entry.name, entry.distribution, entry.version, state)
     console.print(table)
-    for broken in errors:
-        console.print(f"{broken.message}\n    {broken.hint}", soft_wrap=True)
+    for failure in errors:
+        console.print(f"{failure.message}\n    {failure.hint}", soft_wrap=True)
     if errors:
         raise typer.Exit(PluginError.exit_code)
 
