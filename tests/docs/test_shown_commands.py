@@ -21,7 +21,7 @@ from nil_core.components import choose
 from nil_core.experiment.learn import Result
 
 OF_RUN = ("generator", "encoder", "segmenter", "robot", "agent", "skill", "prompt", "seed", "steps")
-OF_THE_TUTORIAL = ("mosaic", "mosaik", "squat", "brightness")
+OF_THE_TUTORIAL = ("mosaic", "mosaik", "squat", "brightness", "foot-height")
 
 
 def shown_commands(pages: list[Path], blocks: Callable[[Path], Iterator[Any]]) -> Iterator[str]:

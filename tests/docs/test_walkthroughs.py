@@ -9,13 +9,19 @@ from typing import Any
 import pytest
 
 
-@pytest.mark.parametrize("page", ["your_first_plugin.md", "hooks.md", "export.md"])
+@pytest.mark.parametrize("page", ["your_first_plugin.md", "hooks.md", "export.md", "observation.md"])
 def test_page_can_be_followed(page: str, reader: Any, root: Path) -> None:
     reader.follow(root / "docs" / page)
     runs = [path.parent for path in reader.folder.glob("runs/*/manifest.json")]
     assert runs
     for run in runs:
         check_described(run, root / "docs" / "run_folder.md")
+
+
+def test_page_of_gymnasium_can_be_followed(reader: Any, root: Path) -> None:
+    pytest.importorskip("stable_baselines3")
+    reader.follow(root / "docs" / "gym.md")
+    assert (reader.folder / "sac_walking.zip").exists()
 
 
 def check_described(run: Path, page: Path) -> None:
