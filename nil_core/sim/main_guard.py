@@ -77,7 +77,7 @@ def marked_as_worker() -> Iterator[None]:
 def _read_what_the_parent_sends() -> None:
     """Read the pickled process object to its end: the parent would wait for ever in the middle of writing it."""
     frame: FrameType | None = sys._getframe()
-    while frame is not None and frame.f_code is not spawn._main.__code__:  # type: ignore[attr-defined]
+    while frame is not None and frame.f_code is not spawn._main.__code__:
         frame = frame.f_back
     if frame is not None:
         pipe = frame.f_locals["from_parent"]
