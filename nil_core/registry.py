@@ -14,7 +14,7 @@ A broken plugin is an error only for whoever chooses it: every failure is a one-
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.util import find_spec
@@ -136,15 +136,18 @@ def build(kind: Kind, name: str, values: Mapping[str, Any], *args: Any) -> Any:
     return component
 
 
-def check_all(*kinds: Kind, targets: bool = False) -> Iterator[Finding]:
+def check_all(
+    *kinds: Kind, targets: bool = False, wanted: Callable[[Entry], bool] = lambda entry: True
+) -> Iterator[Finding]:
     """Look at everything installed, one after another; never raises for a broken plugin.
 
     Args:
         kinds: which registries; all unless given.
         targets: import the implementations too (nothing is constructed).
+        wanted: which of their entries; all unless given.
     """
     for kind in kinds or KINDS:
-        for entry in entries(kind):
+        for entry in filter(wanted, entries(kind)):
             try:
                 _refuse_rivals(kind, entry.key)
                 found = _card(kind, entry)

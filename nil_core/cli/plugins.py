@@ -92,21 +92,17 @@ def _checks(
     name: str | None, contract: bool, values: Mapping[str, Any], ours: Collection[str]
 ) -> Iterator[tuple[Entry, Check]]:
     """What is to be checked, and how."""
-    wanted = None if name is None else name.replace(" ", "_").rpartition(".")
-    found = False
-    for finding in registry.check_all(targets=True):
-        if _is_meant(finding.entry, wanted):
-            found = True
-            yield finding.entry, partial(_check_component, finding, contract, values)
-    for entry in other_groups.entries():
-        if _is_meant(entry, wanted):
-            found = True
-            yield entry, partial(_check_other, entry, contract, ours)
-    if not found and name is not None:
-        _named(name)  # raises, with the nearest name
+    wanted = partial(_is_meant, None if name is None else name.replace(" ", "_").rpartition("."))
+    others = list(filter(wanted, other_groups.entries()))
+    if name is not None and not others:
+        _named(name)  # raises where there is none, with the nearest name
+    for finding in registry.check_all(targets=True, wanted=wanted):
+        yield finding.entry, partial(_check_component, finding, contract, values)
+    for entry in others:
+        yield entry, partial(_check_other, entry, contract, ours)
 
 
-def _is_meant(entry: Entry, wanted: tuple[str, str, str] | None) -> bool:
+def _is_meant(wanted: tuple[str, str, str] | None, entry: Entry) -> bool:
     if wanted is None:
         return True
     kind, _, short = wanted

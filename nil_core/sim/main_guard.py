@@ -9,10 +9,13 @@ from __future__ import annotations
 import ast
 import multiprocessing
 import os
+import pickletools
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import spawn
 from pathlib import Path
+from types import FrameType, SimpleNamespace
 
 from nil_core.errors import ConfigError
 
@@ -44,6 +47,7 @@ def check_main_guard(workers: int) -> None:
     """
     starting = getattr(multiprocessing.current_process(), "_inheriting", False)  # it imports the parent's script
     if starting and os.environ.get(_MARK):
+        _read_what_the_parent_sends()
         os._exit(EXIT_CODE)  # whatever the script catches; the parent says what is wrong
     if workers and starting:
         raise UnguardedScript
@@ -68,6 +72,17 @@ def marked_as_worker() -> Iterator[None]:
             del os.environ[_MARK]
         else:
             os.environ[_MARK] = before
+
+
+def _read_what_the_parent_sends() -> None:
+    """Read the pickled process object to its end: the parent would wait for ever in the middle of writing it."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and frame.f_code is not spawn._main.__code__:
+        frame = frame.f_back
+    if frame is not None:
+        pipe = frame.f_locals["from_parent"]
+        for _ in pickletools.genops(SimpleNamespace(read=pipe.read, readline=pipe.readline)):  # type: ignore[arg-type]
+            pass
 
 
 def _unguarded_line() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -37,6 +38,7 @@ def check_light(module: str, heavy: tuple[str, ...] = HEAVY) -> None:
         heavy: top-level modules that must not be imported.
     """
     code = f"import sys; import {module}; print(*(name for name in {heavy!r} if name in sys.modules))"
-    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    path = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=path)
     assert process.returncode == 0, f"import {module} failed:\n{process.stderr}"
     assert not process.stdout.strip(), f"import {module} imports {process.stdout.strip()}"

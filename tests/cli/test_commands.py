@@ -34,7 +34,7 @@ OPTIONS = {
         "--steps",
     ),
     "--track",
-    "--no-cache",
+    *("--no-cache", "--reward"),
     *("--preset", "--config", "--set", "--reference", "--out", "--resume", "--negative-prompt", "--yes"),
 }
 

@@ -19,8 +19,6 @@ import pluggy
 import typer
 from pydantic import Field, field_serializer
 from nil_core.api import Capability, ComponentCard, Options
-from nil_core.reward.terms import RewardTerm
-from nil_core.sim.observation import ObservationTerm
 
 OFFLINE = frozenset({Capability.OFFLINE})
 
@@ -52,6 +50,19 @@ class Wrong(Eye):
 class Raising(Eye):
     def encode(self, clips): raise SystemExit("no license")
 
+class Listening:
+    @pluggy.HookimplMarker("nil")
+    def metrics(self, step): pass
+
+class Deaf:
+    def metrics(self, step): pass
+
+upload = typer.Typer()
+"""
+TERMS = """
+from nil_core.reward.terms import RewardTerm
+from nil_core.sim.observation import ObservationTerm
+
 def height(m): return m.root_position[..., 2]
 def vector(m): return m.root_position
 HEIGHT = RewardTerm("height", "state", height)
@@ -63,15 +74,6 @@ calls = []
 def moody(data, context): return calls.append(1) or [float(len(calls))]
 SPEED = ObservationTerm("speed", "m/s", speed)
 MOODY = ObservationTerm("moody", "nothing", moody)
-
-class Listening:
-    @pluggy.HookimplMarker("nil")
-    def metrics(self, step): pass
-
-class Deaf:
-    def metrics(self, step): pass
-
-upload = typer.Typer()
 """
 ENTRY_POINTS = """[nil.encoders]
 sound = promises:SOUND
@@ -81,13 +83,13 @@ raising = promises:RAISING
 needy = promises:NEEDY
 online = promises:ONLINE
 [nil.reward_terms]
-height = promises:HEIGHT
-vector = promises:VECTOR
-lambda = promises:LAMBDA
+height = promised_terms:HEIGHT
+vector = promised_terms:VECTOR
+lambda = promised_terms:LAMBDA
 number = promises:OFFLINE
 [nil.observation_terms]
-speed = promises:SPEED
-moody = promises:MOODY
+speed = promised_terms:SPEED
+moody = promised_terms:MOODY
 [nil.hooks]
 listening = promises:Listening
 deaf = promises:Deaf
@@ -102,7 +104,7 @@ lost = promises:SOUND
 @pytest.fixture(scope="module", autouse=True)
 def site(fresh_site: Callable[[], Any], visible: Callable[[Path], Any]) -> Iterator[None]:
     site = fresh_site()
-    site.add("nil-promises", ENTRY_POINTS, version="2.0", promises=PLUGINS)
+    site.add("nil-promises", ENTRY_POINTS, version="2.0", promises=PLUGINS, promised_terms=TERMS)
     with visible(site.install()):
         yield
 

@@ -22,6 +22,7 @@ from nil_core.testing import (
     check_generator,
     check_light,
     check_network,
+    check_reward,
     check_robot,
     check_segmenter,
     moving_blob,
@@ -151,3 +152,8 @@ def test_agent(finding: Finding, tmp_path: Path) -> None:
     check_agent(make)
     if card_of(finding).can(Capability.EXPORTS):
         check_network(make)
+
+
+@offline("reward")
+def test_reward(finding: Finding, tmp_path: Path) -> None:
+    check_reward(lambda spec: made(finding, tmp_path, spec))
