@@ -106,6 +106,7 @@ def test_what_is_sound_passes(method: str) -> None:
         ("generate", Video(FRAMES, 5.0, trajectory=np.full((3, 2), np.nan)), "float64 (3, 2) with NaN or infinity"),
         ("estimate", 3.0, "generator odd gave float 3.0, not an Estimate"),
         ("segment", np.zeros((3, 8, 8), bool), "segmenter odd gave bool (3, 8, 8), not bool"),
+        ("segment", BLOB.masks.astype(np.uint8), "segmenter odd gave uint8"),
         ("segment", None, "segmenter odd gave NoneType None"),
         ("encode", np.zeros((3, 5)), "encoder odd gave float64 (3, 5), not float32 (3, 5)"),
         ("encode", np.zeros((2, 5), np.float32), "encoder odd gave float32 (2, 5), not float32 (3, 5)"),

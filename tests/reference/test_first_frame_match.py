@@ -26,7 +26,7 @@ def test_the_same_mask_agrees_with_itself() -> None:
     found = first_frame_match(STAND, None, STAND)
     assert (found.scale, found.right, found.down, found.overlap) == (1.0, 0.0, 0.0, 1.0)
     assert found.reference_box == found.rollout_box == (0.2, 0.3, 0.65, 0.3)
-    assert found.window == pytest.approx((0, 0, 200)) and found.close and "begins where" in str(found)
+    assert found.crop_box == pytest.approx((0, 0, 200)) and found.close and "begins where" in str(found)
 
 
 @settings(deadline=None)
@@ -38,7 +38,7 @@ def test_the_window_found_makes_the_first_frames_agree(
     window = (0.0, 0.0, 200.0)
     found = first_frame_match(mask, window, STAND)
     assert found.scale == pytest.approx(scale, rel=0.03)
-    after = first_frame_match(mask, found.window, STAND)
+    after = first_frame_match(mask, found.crop_box, STAND)
     assert after.overlap > 0.9 and after.scale == pytest.approx(1.0, abs=0.02)
     assert max(abs(after.right), abs(after.down)) < 0.01
 

@@ -83,8 +83,8 @@ def test_ticks_lie_where_their_time_does(frames: int, fps: float, tick_hz: float
     assert np.allclose((at.index + at.fraction) / fps, times, atol=2e-6 / fps)
     assert ((at.fraction >= 0) & (at.fraction < 1)).all() and (at.index + (at.fraction > 0) < frames).all()
     held = frame_times(frames, fps, tick_hz, 100.0, "hold")
-    assert np.array_equal(held.rows, at.index) and not held.shares.any()
-    assert len(frame_times(frames, fps, tick_hz, 0.2, "blend").rows) == round(0.2 * tick_hz) + 1
+    assert np.array_equal(held.index, at.index) and not held.fraction.any()
+    assert len(frame_times(frames, fps, tick_hz, 0.2, "blend").index) == round(0.2 * tick_hz) + 1
 
 
 def test_a_trajectory_is_drawn_straight_and_its_root_turns_the_short_way() -> None:
