@@ -53,9 +53,9 @@ def assert_it_could_differ(unbroken: Path, resets: list[int]) -> None:
     assert len(set(losses)) == len(losses) == 5
     saved = [path / "agent" for path in sorted((unbroken / "checkpoints").iterdir())]
     one, other = (load_file(folder / "state.safetensors") for folder in saved)
-    moved = [name for name in one if name.endswith("/mean") and not (one[name] == other[name]).all()]
+    moved = [name for name in one if name.endswith("/exp_avg") and not (one[name] == other[name]).all()]
     assert len(moved) >= 2, "the optimizers went on"
-    assert [json.loads((folder / "state.json").read_text()).get("resets") for folder in saved][: len(resets)] == resets
+    assert [json.loads((folder / "state.json").read_text()).get("resets_made") for folder in saved][: len(resets)] == resets
 
 
 def assert_the_same(folder: Path, unbroken: Path) -> None:

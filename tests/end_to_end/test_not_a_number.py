@@ -93,9 +93,9 @@ def test_the_run_stops_and_saves_what_led_to_it(
     saved = json.loads((folder / "checkpoints/failed/loop.json").read_text())
     assert saved["step"] == status["step"] and 20 < saved["step"] < 120
     with np.load(folder / "checkpoints/failed/loop.npz") as arrays:
-        assert np.isfinite(arrays["observations"]).all()
+        assert np.isfinite(arrays["collector.observations"]).all()
         if "blind" in options:
-            frames = arrays["reward.frames"]
+            frames = arrays["collector.waiting.frame"]
             assert len(frames) >= 2 and frames.any(), "the frames that were scored are there to be looked at"
     whole = sorted(path.name for path in (folder / "checkpoints").glob("step-*"))
     last = saved["step"] // 20 * 20
