@@ -408,8 +408,8 @@ def test_check_source() -> None:
     source = Source(float(model.body_mass.sum()), ranges, dict.fromkeys(joints, 30.0))
     check_source(robot, source)
     for change, says in (
-        ({"mass": source.mass + 0.1}, "weighs"),
-        ({"ranges": ranges | {"FR_hip": (-0.8, 0.9)}}, "FR_hip ranges over"),
+        ({"mass": source.mass + 0.1}, "kg, its source"),
+        ({"ranges": ranges | {"FR_hip": (-0.8, 0.9)}}, "FR_hip has range"),
         ({"torques": dict.fromkeys(joints, 40.0)}, "30.0 N m, in the source 40.0"),
     ):
         with pytest.raises(AssertionError, match=says):
