@@ -102,7 +102,7 @@ def test_a_checkpoint_that_the_learning_process_removes_meanwhile(run: Path, mon
 def check_facts(facts: dict[str, Any], folder: Path) -> None:
     """What the file says is enough to act as the environment does."""
     environment = environment_of(folder)
-    scene = environment.plan.scene
+    scene = environment.env_spec.scene
     assert (facts["robot"], facts["skill"], facts["agent"]["name"]) == ("a1", "walking", "sac")
     assert (facts["control"], facts["control_hz"], facts["timestep"]) == ("pd", 25.0, 0.004)
     names = [joint["name"] for joint in facts["joints"]]

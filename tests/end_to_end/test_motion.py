@@ -173,7 +173,7 @@ def test_the_speed_that_somebody_knows_comes_first(experiment: Experiment) -> No
 def test_an_exported_policy_says_what_it_acts_about(experiment: Experiment, learned: Path) -> None:
     facts = json.loads(json.dumps(export.facts(experiment)))
     environment = export.environment_of(learned)
-    assert len(facts["base"]) == facts["control_steps"] == environment.plan.control_steps
+    assert len(facts["base"]) == facts["control_steps"] == environment.env_spec.control_steps
     environment.reset()
     scales = np.array([joint["scale"] for joint in facts["joints"]])
     for step, action in enumerate(np.random.default_rng(0).uniform(-0.1, 0.1, (3, 12)).astype(np.float32)):
