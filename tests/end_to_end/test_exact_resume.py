@@ -55,7 +55,8 @@ def assert_it_could_differ(unbroken: Path, resets: list[int]) -> None:
     one, other = (load_file(folder / "state.safetensors") for folder in saved)
     moved = [name for name in one if name.endswith("/exp_avg") and not (one[name] == other[name]).all()]
     assert len(moved) >= 2, "the optimizers went on"
-    assert [json.loads((folder / "state.json").read_text()).get("resets_made") for folder in saved][: len(resets)] == resets
+    made = [json.loads((folder / "state.json").read_text()).get("resets_made") for folder in saved]
+    assert made[: len(resets)] == resets
 
 
 def assert_the_same(folder: Path, unbroken: Path) -> None:
