@@ -26,7 +26,7 @@ import sys
 from pathlib import Path
 from nil_core.storage.lock import run_lock
 
-with alone(Path(sys.argv[1])):
+with run_lock(Path(sys.argv[1])):
     print("here", flush=True)
     sys.stdin.read()
 """
