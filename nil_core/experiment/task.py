@@ -36,7 +36,6 @@ from nil_core.storage import log
 from nil_core.storage.atomic import write_json
 from nil_core.storage.lock import run_lock
 from nil_core.storage.run_folder import RunFolder
-from nil_core.train.interrupts import catch_interrupts
 from nil_core.train.loop import LoopComponents, TrainingLoop
 from nil_core.train.task_env import MakeEnvironment, TaskEnv
 from nil_core.types import AgentSpec
@@ -115,11 +114,8 @@ def train_on_task(
 
         reward = EnvironmentReward(EnvironmentOptions())
         loop = TrainingLoop(run, _config(settings), LoopComponents(agent, env, reward, evaluate, Hooks(), reporter))
-        with catch_interrupts(loop.stop):
-            loop.resume()
-            if not log.read(run.metrics):
-                loop.evaluate()
-            loop.run()
+        loop.resume()
+        loop.run(evaluate_first=not log.read(run.metrics))
     return [row for row in log.read(run.metrics) if row["kind"] == "eval"]
 
 

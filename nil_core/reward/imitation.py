@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from nil_core.errors import DataError
+from nil_core.errors import ConfigError, DataError
 from nil_core.interfaces import TermRow
 from nil_core.reward.cards import ImitationOptions
 from nil_core.reward.pictures import PictureTerms
@@ -24,11 +24,18 @@ STILL_CHANGE = 1.0
 
 
 def active_terms(options: ImitationOptions) -> list[tuple[RewardTerm, float]]:
-    """The terms of non-zero weight and their weights, in the order of the table; gamma multiplies the regularizers."""
+    """The terms of non-zero weight and their weights, in the order of the table; gamma multiplies the regularizers.
+
+    Raises:
+        ConfigError: a third-party term that is not installed, or that has the name of another.
+    """
     video = replace(VIDEO, function=SIMILARITIES[options.similarity][0], unit=options.similarity)
     built_in = [(video, options.video), (IOU, options.iou)]
     built_in += [(term, options.regularization * getattr(options, term.name)) for term in REGULARIZERS]
-    others = [(third_party_term(name), weight) for name, weight in options.terms.items()]
+    others = [(third_party_term(name), weight) for name, weight in options.terms.items() if weight > 0]
+    names = [term.name for term, _ in built_in + others]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigError(f"two reward terms are called {', '.join(twice)}", "leave one of them out of reward.terms")
     return [(term, weight) for term, weight in built_in + others if weight > 0]
 
 

@@ -101,8 +101,11 @@ class TrainingLoop:
         log.cut_back(self.folder.metrics, self.step)
         log.cut_back(self.folder.timing, self.step)
 
-    def run(self) -> bool:
+    def run(self, evaluate_first: bool = False) -> bool:
         """Learn until ``config.total_steps``, or until Ctrl-C.
+
+        Args:
+            evaluate_first: evaluate before the first step, too.
 
         Returns:
             whether it got to the end; if not, everything is saved.
@@ -113,6 +116,8 @@ class TrainingLoop:
         self._last_report = (time.perf_counter(), self.step)
         with catch_interrupts(self.stop):
             try:
+                if evaluate_first:
+                    self.evaluate()
                 while self.step < self.config.total_steps and not self._stopping:
                     self._step()
                     self._run_periodic_tasks()
