@@ -211,7 +211,9 @@ def test_rife_without_weights_is_refused_before_anything_is_drawn(nil: Callable[
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_cache_makes_a_video_anew(nil: Callable[..., Any], tmp_path: Path) -> None:
+def test_no_cache_makes_a_video_anew(nil: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NIL_CACHE", str(tmp_path / "cache"))
+
     def from_cache(name: str, *options: str) -> bool:
         outcome = nil("generate", "--preset", "smoke", "--seed", "77", "--out", name, *options)
         assert outcome.code == 0, outcome.err

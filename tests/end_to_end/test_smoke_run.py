@@ -179,7 +179,8 @@ def test_the_terminal_shows_every_stage(smoke: tuple[Path, str]) -> None:
     folder, said = smoke
     where = Path("runs") / folder.name
     story = [
-        "walking: generator gait, encoder hog, segmenter sim_mask, robot a1, agent sac, reward imitation; 160 steps, seed 0",
+        "walking: generator gait, encoder hog, segmenter sim_mask, robot a1, agent sac, reward imitation; ",
+        "160 steps, seed 0",
         "reference: 11 frames of 64x64 at 25 fps",  # from the cache, if another test came first
         ": The Unitree A1 agent is walking, camera follows.",
         "P_S   stability         0.1     rad^2 of torso tilt",
