@@ -414,5 +414,5 @@ def test_check_source() -> None:
     ):
         with pytest.raises(AssertionError, match=says):
             check_source(robot, replace(source, **change))
-    with pytest.raises(AssertionError, match="without being driven"):
+    with pytest.raises(AssertionError, match="hinges without actuator"):
         check_source(remade(actuators=robot.spec.actuators[1:]), source)
