@@ -37,21 +37,14 @@ class Evaluator:
     def __init__(self, experiment: Experiment, episodes: int, seed: int) -> None:
         self._experiment = experiment
         self.seed = seed
-        self.env = experiment.evaluation_env(experiment.reward(episodes), episodes, EVALUATION_SEED + seed)
+        self._reward, self._metrics = experiment.reward(episodes), experiment.metrics(episodes)
+        self.env = experiment.evaluation_env(self._reward, episodes, EVALUATION_SEED + seed)
         self._start: State = self.env.state()
 
     def episodes(self, policy: Policy, record: bool = False) -> list[Episode]:
         """One episode per environment."""
-        count, experiment = self.env.num_envs, self._experiment
-        return rollout(
-            self.env,
-            self._start,
-            experiment.reward(count),
-            policy,
-            experiment.env_spec.control_steps,
-            record and self.env.buffers.drawn,
-            experiment.metrics(count),
-        )
+        horizon, recorded = self._experiment.env_spec.control_steps, record and self.env.buffers.drawn
+        return rollout(self.env, self._start, self._reward, policy, horizon, recorded, self._metrics)
 
     def score(self, episodes: list[Episode]) -> Mapping[str, float]:
         """Their row of the table, see :data:`nil_core.evaluation.metrics.COLUMNS`."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -16,7 +18,7 @@ from nil_core.reference.speed import mean_speed
 from nil_core.reward.cards import ImitationOptions
 from nil_core.reward.imitation import active_terms
 from nil_core.reward.pictures import PictureTerms
-from nil_core.reward.terms import IOU, VIDEO
+from nil_core.reward.terms import IOU, VIDEO, RewardTerm
 from nil_core.sim.base import action_base
 from nil_core.sim.deviation import Deviation
 from nil_core.sim.environment import EnvSpec, upright_poses
@@ -52,12 +54,18 @@ def build_embedder(choice: Choice) -> ClipEmbedder:
 
 def encoder_needed(config: RunConfig) -> bool:
     """Whether anything asks for embeddings: evaluation's metrics, the observation's preview, or the reward."""
-    reward = config.reward
-    if reward.name == "imitation":
-        rewarded = any(term.needs == "embeddings" for term, _ in active_terms(ImitationOptions(**reward.options)))
+    if config.reward.name == "imitation":
+        rewarded = any(term.needs == "embeddings" for term in _imitation_terms(config))
     else:
-        rewarded = reward.name != "environment"
+        rewarded = config.reward.name != "environment"
     return config.evaluation.video_metrics or config.environment.observation.preview > 0 or rewarded
+
+
+def _imitation_terms(config: RunConfig) -> Sequence[RewardTerm]:
+    """The terms that the reward ``imitation`` computes; none of any other reward."""
+    if config.reward.name != "imitation":
+        return ()
+    return [term for term, _ in active_terms(ImitationOptions(**config.reward.options))]
 
 
 @dataclass(frozen=True)
@@ -114,7 +122,7 @@ class Experiment:
             qpos = self.motion.qpos
         return None if qpos is None or len(qpos) < 2 else mean_speed(qpos, self.reference.tick_hz)
 
-    @property
+    @cached_property
     def env_spec(self) -> EnvSpec:
         """The environments in which policies are evaluated: every episode starts at rest at the beginning."""
         settings, motion = self.config.environment, self.motion
@@ -159,24 +167,30 @@ class Experiment:
         return built
 
     def metrics(self, num_envs: int) -> PictureTerms | None:
-        """S_v and IoU, measured in evaluation whatever the weights of the reward are."""
+        """Those of S_v and IoU that the reward does not compute: evaluation measures both, whatever the weights."""
         if not self.config.evaluation.video_metrics:
             return None
-        return PictureTerms((VIDEO, IOU), self.reference, num_envs, self.config.video.framing, self.embedder)
+        computed = {term.name for term in _imitation_terms(self.config)}
+        terms = [term for term in (VIDEO, IOU) if term.name not in computed]
+        return PictureTerms(terms, self.reference, num_envs, self.config.video.framing, self.embedder)
 
     def training_env(self, reward: Reward) -> VectorEnv:
         """The environments that an agent learns in; they draw and measure what the reward needs."""
         settings = self.config.simulation
-        return self._env(self.training_env_spec, settings.num_envs, self.config.seed, reward, bool(reward.needs))
+        return self.env(self.training_env_spec, settings.num_envs, self.config.seed, reward, bool(reward.needs))
 
     def evaluation_env(self, reward: Reward, num_envs: int, seed: int) -> VectorEnv:
         """The environments that policies are evaluated in; they also draw what the metrics need."""
         drawn = bool(reward.needs) or self.config.evaluation.video_metrics
-        return self._env(self.env_spec, num_envs, seed, reward, drawn)
+        return self.env(self.env_spec, num_envs, seed, reward, drawn)
 
-    def _env(self, spec: EnvSpec, num_envs: int, seed: int, reward: Reward, render: bool) -> VectorEnv:
+    def env(
+        self, spec: EnvSpec, num_envs: int, seed: int, reward: Reward, render: bool, workers: int | None = None
+    ) -> VectorEnv:
+        """Environments that compute the reward's state terms; over as many workers as the config says, unless given."""
         functions = [term.function for term in reward.state_terms]
-        return VectorEnv(spec, num_envs, self.config.simulation.workers, seed, render, functions)
+        processes = self.config.simulation.workers if workers is None else workers
+        return VectorEnv(spec, num_envs, processes, seed, render, functions)
 
     def agent(self, chosen: Chosen, env: VectorEnv) -> Agent:
         """An agent that fits environments."""

@@ -56,7 +56,7 @@ class OpenRun:
 
 
 def open_experiment(folder: RunFolder, config: RunConfig, encoder: bool = True) -> Experiment:
-    """The world of an existing run, from its folder alone; on the CPU where a GPU that it names is not here.
+    """The experiment of an existing run, from its folder alone; on the CPU where a GPU that it names is not here.
 
     Args:
         folder: of the run.

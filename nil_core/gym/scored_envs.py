@@ -11,7 +11,6 @@ from gymnasium.spaces import Box
 from nil_core.errors import ConfigError
 from nil_core.experiment.experiment import Experiment
 from nil_core.sim.buffers import StepBuffers
-from nil_core.sim.vector_env import VectorEnv
 from nil_core.tick import Tick
 from nil_core.train.collect import Collector
 from nil_core.types import Doubles, Floats, Frames
@@ -36,8 +35,8 @@ class ScoredEnvs:
     def __init__(self, experiment: Experiment, num_envs: int, workers: int, evaluation: bool, render: bool) -> None:
         reward = experiment.reward(num_envs)
         spec = experiment.env_spec if evaluation else experiment.training_env_spec
-        functions = [term.function for term in reward.state_terms]
-        self._env = VectorEnv(spec, num_envs, workers, experiment.config.seed, render or bool(reward.needs), functions)
+        drawn = render or bool(reward.needs)
+        self._env = experiment.env(spec, num_envs, experiment.config.seed, reward, drawn, workers)
         self._collector = Collector(self._env, reward)
         self.observation_space = Box(-np.inf, np.inf, (self._env.observation_size,), np.float32)
         self.action_space = Box(-1.0, 1.0, (self._env.action_size,), np.float32)

@@ -7,7 +7,7 @@ The order of things depends on step counts alone, never on the clock, so equal r
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from nil_core.interfaces import Reward
 from nil_core.sim.buffers import StepBuffers
 from nil_core.sim.environment import State
 from nil_core.tick import Arrays, Tick, pack, unpack
+from nil_core.train.checkpoint import prefixed, under
 from nil_core.train.stopwatch import Stopwatch
 from nil_core.types import Floats
 
@@ -126,63 +127,55 @@ class Collector:
     def state(self) -> Arrays:
         """Running and waiting ticks and the newest observations, as arrays."""
         running = [tick for tick in self._running if tick is not None]
-        arrays = {f"running.{name}": value for name, value in pack(running).items()}
-        arrays |= {f"waiting.{name}": value for name, value in pack(self._waiting).items()}
-        return arrays | {"observations": self.observations}
+        ticks = prefixed("running", pack(running)) | prefixed("waiting", pack(self._waiting))
+        return ticks | {"observations": self.observations}
 
     def restore(self, state: Arrays) -> None:
         """Back to a saved :meth:`state`."""
-
-        def under(prefix: str) -> Arrays:
-            return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-
         self._running = [None] * self._env.num_envs
-        for tick in unpack(under("running.")):
+        for tick in unpack(under("running", state)):
             self._running[tick.env] = tick
-        self._waiting = unpack(under("waiting."))
+        self._waiting = unpack(under("waiting", state))
         self.observations = state["observations"].astype(np.float32)
 
 
 def _beginning(i: int, buffers: StepBuffers) -> Tick:
     """The first moment of an episode."""
-    none = buffers.actions[:0]
-    observations = buffers.observations[:0]
-    flags = buffers.terminated[:0]
-    return Tick(
+    none = slice(0, 0)
+    tick = Tick(
         env=i,
         index=int(buffers.start_tick[i]),
-        observations=observations.copy(),
-        actions=none.copy(),
-        next_observations=observations.copy(),
-        terminated=flags.copy(),
-        truncated=flags.copy(),
-        state_terms=buffers.state_terms[:0].copy(),
-        speed=buffers.speed[:0].copy(),
-        environment_reward=buffers.environment_reward[:0].copy(),
         qpos=buffers.start_qpos[i].copy(),
-        frame=buffers.start_frames[i].copy() if buffers.drawn else None,
-        mask=buffers.start_masks[i].copy() if buffers.drawn else None,
+        **_steps(none, buffers.observations[none], buffers.actions[none], buffers),
     )
+    if buffers.drawn:
+        tick.frame, tick.mask = buffers.start_frames[i].copy(), buffers.start_masks[i].copy()
+    return tick
 
 
 def _extended(tick: Tick | None, i: int, observation: Floats, action: Floats, buffers: StepBuffers) -> Tick:
     """A running tick with one more control step, or a new one."""
-    one = slice(i, i + 1)
-    rows = {
-        "observations": observation[None],
-        "actions": action[None],
-        "next_observations": buffers.final_observations[one],
-        "terminated": buffers.terminated[one],
-        "truncated": buffers.truncated[one],
-        "state_terms": buffers.state_terms[one],
-        "speed": buffers.speed[one],
-        "environment_reward": buffers.environment_reward[one],
-    }
+    rows = _steps(slice(i, i + 1), observation[None], action[None], buffers)
     if tick is None:
-        return Tick(env=i, index=0, qpos=buffers.qpos[i], **{name: row.copy() for name, row in rows.items()})  # type: ignore[arg-type]
+        return Tick(env=i, index=0, qpos=buffers.qpos[i], **rows)
     for name, row in rows.items():
         setattr(tick, name, np.concatenate([getattr(tick, name), row]))
     return tick
+
+
+def _steps(at: slice, observations: Floats, actions: Floats, buffers: StepBuffers) -> dict[str, Any]:
+    """Copies of what the fields of :data:`nil_core.tick.STEP_FIELDS` get from some places of the buffers."""
+    rows = {
+        "observations": observations,
+        "actions": actions,
+        "next_observations": buffers.final_observations[at],
+        "terminated": buffers.terminated[at],
+        "truncated": buffers.truncated[at],
+        "state_terms": buffers.state_terms[at],
+        "speed": buffers.speed[at],
+        "environment_reward": buffers.environment_reward[at],
+    }
+    return {name: row.copy() for name, row in rows.items()}
 
 
 def _finish(tick: Tick, buffers: StepBuffers) -> None:
