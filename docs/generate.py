@@ -23,8 +23,8 @@ from nil_core.cli.main import app
 from nil_core.config import RunConfig, flatten
 from nil_core.hooks import GROUP as HOOKS
 from nil_core.hooks import HookSpecs
+from nil_core.interfaces import PROTOCOLS
 from nil_core.presets import PRESETS
-from nil_core.registry import PROTOCOLS
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent

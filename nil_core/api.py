@@ -20,6 +20,7 @@ from nil_core.card import (
     RobotOptions,
     Weights,
 )
+from nil_core.config import ControlMode
 from nil_core.errors import (
     ConfigError,
     DataError,
@@ -48,7 +49,6 @@ from nil_core.types import (
     AgentSpec,
     Camera,
     Color,
-    ControlMode,
     CropBox,
     Doubles,
     FallLimits,
@@ -72,7 +72,14 @@ if TYPE_CHECKING:
     from nil_core.measurements import Measurements
     from nil_core.reward.terms import RewardTerm
     from nil_core.sim.observation import ObservationContext, ObservationTerm
-    from nil_core.sim.packaged_robot import JointDynamics, ModelFile, PackagedRobot, RobotData, make_actuators
+    from nil_core.sim.packaged_robot import (
+        JointDynamics,
+        ModelFile,
+        PackagedRobot,
+        RobotData,
+        choose_camera,
+        make_actuators,
+    )
     from nil_core.sim.robot_files import read_mjcf, touch_floor_only
     from nil_core.sim.urdf import read_urdf
     from nil_core.video.crop import central_square, letterbox
@@ -83,6 +90,7 @@ _LAZY = {
     "ModelFile": "nil_core.sim.packaged_robot",
     "PackagedRobot": "nil_core.sim.packaged_robot",
     "RobotData": "nil_core.sim.packaged_robot",
+    "choose_camera": "nil_core.sim.packaged_robot",
     "make_actuators": "nil_core.sim.packaged_robot",
     "Measurements": "nil_core.measurements",
     "ObservationContext": "nil_core.sim.observation",
@@ -164,6 +172,7 @@ __all__ = [
     "VideoGenerator",
     "Weights",
     "central_square",
+    "choose_camera",
     "find_device",
     "letterbox",
     "make_actuators",

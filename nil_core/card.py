@@ -42,12 +42,16 @@ class Options(BaseModel):
 
 
 class RobotOptions(Options):
-    """Options of a robot with colliders of its own; a robot may add to them."""
+    """Options of a robot from a model file; a robot may add to them. What is unset is the robot's own."""
 
     self_collision: bool = Field(
         default=False,
         description="Let the robot's links collide with each other; off, they meet the floor only, which is faster.",
     )
+    camera_distance: float | None = Field(None, gt=0, description="Camera from the point it looks at, m.")
+    camera_height: float | None = Field(None, description="The point that the camera looks at above the floor, m.")
+    camera_azimuth: float | None = Field(None, description="Degrees; 90 sees the robot walk to the right.")
+    camera_elevation: float | None = Field(None, ge=-90, le=90, description="Degrees; negative looks down.")
 
 
 class MenagerieOptions(RobotOptions):

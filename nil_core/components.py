@@ -12,7 +12,6 @@ from nil_core.card import KINDS, Capability, ComponentCard, Kind, Options
 from nil_core.config import Component, RunConfig
 from nil_core.entry_points import Entry, canonical, find_observation_term, find_reward_term
 from nil_core.errors import ConfigError, PluginError
-from nil_core.plugin_outputs import checked
 from nil_core.plugin_source import source_hash
 
 _log = logging.getLogger(__name__)
@@ -70,6 +69,8 @@ class Chosen:
                 self.kind,
                 self.name,
             )
+        from nil_core.plugin_outputs import checked  # imports numpy: not for nil --help
+
         component = registry.build(self.kind, self.name, self.options.model_dump(), *args)
         return checked(self.kind, component, self.entry, *args)
 

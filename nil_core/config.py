@@ -29,11 +29,11 @@ from nil_core.card import KINDS
 from nil_core.errors import ConfigError
 from nil_core.presets import PRESETS
 from nil_core.renamed_keys import renamed_key_error
-from nil_core.types import ControlMode
 
 Tree = dict[str, Any]
 NonNegative = Field(ge=0)
 Framing = Literal["whole", "box"]
+ControlMode = Literal["pd", "torque"]
 
 
 class Section(BaseModel):

@@ -299,3 +299,14 @@ class Reward(Protocol):
     def restore(self, state: Arrays) -> None:
         """Back to a saved :meth:`state`."""
         ...
+
+
+PROTOCOLS: Mapping[str, type] = {
+    "generator": VideoGenerator,
+    "encoder": VideoEncoder,
+    "segmenter": Segmenter,
+    "robot": Robot,
+    "agent": Agent,
+    "reward": Reward,
+}
+"""What the implementation of a plugin of each kind must have."""

@@ -23,8 +23,6 @@ Labels = npt.NDArray[np.int16]
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 
-ControlMode = Literal["pd", "torque"]
-
 Color = tuple[int, int, int]
 """Red, green and blue, 0 ... 255."""
 

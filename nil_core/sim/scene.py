@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
+from nil_core.config import ControlMode
 from nil_core.errors import DataError
 from nil_core.interfaces import Robot
 from nil_core.sim.meshes import compiled, decimate_visuals
 from nil_core.sim.renderer import FLOOR_GROUP, Renderer
 from nil_core.storage.cache import fingerprint
-from nil_core.types import ControlMode, Doubles, Frames, Masks, Progress, RobotSpec, no_progress
+from nil_core.types import Doubles, Frames, Masks, Progress, RobotSpec, no_progress
 
 FLOOR = "floor"
 SETTLE_ROUNDS = 8

@@ -37,10 +37,6 @@ class MjcfOptions(RobotOptions):
     action_range: Positive | dict[str, Positive] | None = Field(
         None, description="How far an action of 1 moves the target, rad, of all joints or by joint."
     )
-    camera_distance: Positive | None = Field(None, description="Camera from the point it looks at, m.")
-    camera_height: float | None = Field(None, description="The point that the camera looks at above the floor, m.")
-    camera_azimuth: float | None = Field(None, description="Degrees; 90 sees the robot walk to the right.")
-    camera_elevation: float | None = Field(None, ge=-90, le=90, description="Degrees; negative looks down.")
     min_height: Positive | None = Field(None, description="Fallen when the root is lower, m.")
     max_roll: Positive = Field(0.7, description="Fallen when the root rolls further, rad.")
     max_pitch: Positive = Field(0.7, description="Fallen when the root pitches further, rad.")

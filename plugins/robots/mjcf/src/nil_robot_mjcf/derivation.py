@@ -9,7 +9,7 @@ from functools import partial
 import mujoco
 import numpy as np
 
-from nil_core.api import Actuator, Camera, ConfigError, DataError, Doubles, FallLimits, RobotSpec
+from nil_core.api import Actuator, ConfigError, DataError, Doubles, FallLimits, RobotSpec, choose_camera
 from nil_robot_mjcf import MjcfOptions, actuators, standing
 from nil_robot_mjcf.balance import balance
 from nil_robot_mjcf.geom_groups import sort_geoms
@@ -191,20 +191,9 @@ def make_spec(
         standing_pose=pose,
         standing_height=height,
         feet=robot.feet,
-        camera=make_camera(options, robot),
+        camera=choose_camera(options, standing.frame_camera(robot.model, robot.data, robot.root, robot.feet)),
         fall=FallLimits(options.min_height or FALLEN * height, options.max_roll, options.max_pitch),
         reference_seconds=options.reference_seconds or seconds,
-    )
-
-
-def make_camera(options: MjcfOptions, robot: StandingRobot) -> Camera:
-    """The follow camera."""
-    camera = standing.frame_camera(robot.model, robot.data, robot.root, robot.feet)
-    return Camera(
-        distance=options.camera_distance or camera.distance,
-        height=camera.height if options.camera_height is None else options.camera_height,
-        azimuth=camera.azimuth if options.camera_azimuth is None else options.camera_azimuth,
-        elevation=camera.elevation if options.camera_elevation is None else options.camera_elevation,
     )
 
 
