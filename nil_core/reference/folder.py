@@ -1,4 +1,4 @@
-"""The folder of a reference: what ``nil generate`` leaves, and what every run keeps of its own."""
+"""Reference folders: written by ``nil generate``, and by every run for its own reference."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SOURCE, ALIGNED, PROVENANCE, MOTION = "source.npz", "aligned.npz", "provenance.j
 
 
 def save_generated(folder: Path, generated: GeneratedReference) -> None:
-    """Video and masks to watch (mp4) and exactly (npz), first frame, prompt, provenance."""
+    """Write video and masks (mp4 to watch, npz exact), first frame, prompt and provenance."""
     video = generated.video
     write_png(folder / "first_frame.png", generated.first_frame)
     write_png(folder / "first_mask.png", generated.first_mask)
@@ -31,10 +31,10 @@ def save_generated(folder: Path, generated: GeneratedReference) -> None:
 
 
 def load_generated(folder: Path) -> GeneratedReference:
-    """Back from :func:`save_generated`; takes a run folder too.
+    """Load what :func:`save_generated` wrote; also accepts a run folder.
 
     Raises:
-        RunError: the folder holds no reference.
+        RunError: the folder contains no reference.
     """
     inner = folder / "reference"
     folder = inner if (inner / SOURCE).exists() else folder
@@ -46,12 +46,12 @@ def load_generated(folder: Path) -> GeneratedReference:
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         what = getattr(error, "strerror", None) or error
         reason = f"{SOURCE}: {what}" if folder.exists() else "it does not exist"
-        raise RunError(f"{folder} is no reference folder ({reason})", "`nil generate` makes one") from None
+        raise RunError(f"{folder} is not a reference folder ({reason})", "`nil generate` makes one") from None
     return GeneratedReference(video, masks, first_frame, first_mask, provenance)
 
 
 def save_reference(folder: Path, reference: Reference) -> None:
-    """What a run learns from, exactly; the provenance says how it came of the video, ``motion.json`` how its motion."""
+    """Write the reference that a run learns from: exact arrays, provenance, and ``motion.json`` for the motion."""
     arrays = {
         "frames": reference.frames,
         "masks": reference.masks,
@@ -73,15 +73,15 @@ def save_reference(folder: Path, reference: Reference) -> None:
 
 
 def save_motion(folder: Path, motion: Motion) -> None:
-    """What is known about the motion: ``motion.json``."""
+    """Write the motion's report, source and trust to ``motion.json``."""
     write_json(folder / MOTION, {**motion.report, "source": motion.source, "trusted": motion.trusted})
 
 
 def load_reference(folder: Path) -> Reference:
-    """Back from :func:`save_reference`.
+    """Load what :func:`save_reference` wrote.
 
     Raises:
-        RunError: missing or damaged.
+        RunError: files are missing or damaged.
     """
     try:
         arrays = read_arrays(folder / ALIGNED)

@@ -186,7 +186,7 @@ def test_what_is_wrong_is_said_in_one_line(folder: Path, tmp_path: Path) -> None
         gymnasium.make(ID, run=folder, reference=folder)
     with pytest.raises(RunError):
         gymnasium.make(ID, run=tmp_path)
-    with pytest.raises(RunError, match="is no reference folder"):
+    with pytest.raises(RunError, match="is not a reference folder"):
         gymnasium.make(ID, reference=tmp_path)
     with pytest.raises(ConfigError, match=r"there is no config key 'environment\.noise'"):
         gymnasium.make(ID, run=folder, sets={"environment.noise": 1.0})

@@ -98,7 +98,7 @@ def test_lost_robot_is_told(toy: RobotScene, drawn: tuple[Frames, Masks]) -> Non
     frames, masks = drawn[0][:8].copy(), drawn[1][:8].copy()
     masks[3:, :, :48] = False
     frames[~masks] = 0
-    assert "covers that of the video in only" in reasons(toy, frames, masks)
+    assert "matches that of the video in only" in reasons(toy, frames, masks)
 
 
 def test_mirrored_video_is_told() -> None:

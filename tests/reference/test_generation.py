@@ -15,7 +15,7 @@ from nil_core.card import Capability
 from nil_core.components import Choice
 from nil_core.config import RunConfig
 from nil_core.errors import DataError, PluginError, RunError
-from nil_core.reference.first_frame import PLAIN, distance
+from nil_core.reference.first_frame import BACKGROUND_COLORS, distance
 from nil_core.reference.folder import load_generated, load_reference, save_generated, save_reference
 from nil_core.reference.generated import GeneratedReference, pack, unpack
 from nil_core.reference.generation import compose_request, generate_reference
@@ -172,8 +172,8 @@ def test_the_background_is_the_color_farthest_from_the_robot() -> None:
     dark, bright, green = (np.full((500, 3), color, np.uint8) for color in (20, 235, (0, 150, 60)))
     dark[:10], bright[:10] = 255, 0
     for robot, wanted in ((dark, "white"), (bright, "black"), (np.concatenate([dark, bright]), "green")):
-        assert max(PLAIN, key=lambda name: distance(PLAIN[name], robot)) == wanted
-    assert max(PLAIN, key=lambda name: distance(PLAIN[name], green)) != "green"
+        assert max(BACKGROUND_COLORS, key=lambda name: distance(BACKGROUND_COLORS[name], robot)) == wanted
+    assert max(BACKGROUND_COLORS, key=lambda name: distance(BACKGROUND_COLORS[name], green)) != "green"
 
 
 @pytest.mark.parametrize(("wanted", "color"), [("white", (255, 255, 255)), ("#0a64FF", (10, 100, 255))])
