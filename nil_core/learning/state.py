@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from nil_core.errors import RunError
 
 Part = nn.Module | torch.Generator
-"""What has a state: a module (a network, a :class:`~nil_core.learning.FlatAdam`) or a random number generator."""
+"""An object with a state: a module (a network, a :class:`~nil_core.learning.FlatAdam`) or a random number generator."""
 
 _log = logging.getLogger("nil.learning")
 _TENSORS, _COUNTERS = "state.safetensors", "state.json"

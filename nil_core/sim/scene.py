@@ -1,4 +1,4 @@
-"""The one place where a scene is put together: a robot, a floor, a light, its actuators, and the pose it stands in."""
+"""Construction of scenes: robot, floor, light, actuators and standing pose."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ SETTLE_GAIN = 0.5  # at 1 a humanoid topples: leaning adds to the sag that is co
 
 @dataclass(frozen=True)
 class RobotScene:
-    """A compiled scene, ready to simulate and to draw (implements :class:`nil_core.types.Scene`).
+    """A compiled scene, ready for simulation and rendering (implements :class:`nil_core.types.Scene`).
 
     Attributes:
         spec: the robot as data.
         model: the compiled model; actuator i drives ``spec.actuators[i]``.
         standing_qpos: float64 (nq,), settled under the robot's own weight, at x = y = 0.
-        standing_ctrl: float64 (nu,), the control of action 0: PD targets (rad) that carry the robot's weight, so that
-            it keeps standing, or zero torque.
+        standing_ctrl: float64 (nu,), the control of action 0: PD targets (rad) that compensate the robot's weight, so
+            that it keeps standing, or zero torque.
         action_scale: float64 (nu,), what an action of 1 adds: rad of target, or N m.
         render_size: side of frames in pixels.
     """
@@ -43,7 +43,7 @@ class RobotScene:
     render_size: int
 
     def render(self, qpos: Doubles, progress: Progress = no_progress) -> tuple[Frames, Masks]:
-        """Draw poses with the follow camera, robot only on black: frames (T, S, S, 3) and masks (T, S, S)."""
+        """Render poses with the follow camera, robot only on black: frames (T, S, S, 3) and masks (T, S, S)."""
         data = mujoco.MjData(self.model)
         size = self.render_size
         frames = np.empty((len(qpos), size, size, 3), np.uint8)
@@ -66,10 +66,10 @@ def compose(robot: Robot, control: ControlMode, timestep: float, render_size: in
 
     Args:
         robot: the embodiment.
-        control: ``pd`` (position targets about the stand) or ``torque``.
+        control: ``pd`` (position targets about the standing pose) or ``torque``.
         timestep: physics step in seconds.
         render_size: side of rendered frames.
-        simplify: decimate visual meshes, colliders excepted (they are drawn thousands of times an hour).
+        simplify: decimate visual meshes, but not colliders, for faster rendering.
 
     Raises:
         DataError: the model does not match its spec, or the robot cannot hold its standing pose.
@@ -92,17 +92,17 @@ def compose(robot: Robot, control: ControlMode, timestep: float, render_size: in
 
 
 def scene_fingerprint(scene: RobotScene) -> str:
-    """Hash of the compiled model, the stand and the camera."""
+    """Hash of the compiled model, the standing pose and the camera."""
     buffer = np.empty(mujoco.mj_sizeModel(scene.model), np.uint8)
     mujoco.mj_saveModel(scene.model, None, buffer)
     return fingerprint(buffer, scene.standing_qpos, repr(scene.spec), scene.render_size)
 
 
 def settle(model: mujoco.MjModel, spec: RobotSpec) -> tuple[Doubles, Doubles]:
-    """Where the robot comes to rest, and the PD targets that carry its weight there.
+    """Find the pose in which the robot comes to rest, and the PD targets that compensate its weight there.
 
-    Simulates the stand and moves each target against the sag of its joint, again and again. What counts is the round
-    in which the joints came closest to the standing pose.
+    Repeatedly simulates the standing robot and moves each target against the sag of its joint. Returns the round in
+    which the joints came closest to the standing pose.
 
     Returns:
         settled qpos (nq,) at x = y = 0, and targets (nu,) in rad.

@@ -13,7 +13,7 @@ from nil_core import RunConfig, generate, run
 config = RunConfig(steps=20, agent="random", video={"seconds": 0.2}, environment={"render_size": 64},
                    evaluation={"episodes": 1}, simulation={"workers": WORKERS})
 """
-SAYS = "calls nil without the guard of a main module"
+SAYS = 'calls nil without `if __name__ == "__main__":`'
 MENDS = 'put the call under `if __name__ == "__main__":`'
 
 

@@ -1,4 +1,4 @@
-"""A camera that pans, shakes or zooms: told from a robot that moves, and put back to where the first frame was."""
+"""Recovery with a camera that pans, shakes or zooms: estimation of its view, and warping to the first view."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_view_follows_the_joints(space: PoseSpace, viewed: PoseSpace, stepping: 
 
 
 @pytest.mark.parametrize(("kind", "view"), [("camera_zoom", 2), ("camera_drift", 0)])
-def test_masks_are_put_back_to_where_the_first_frame_was(video: Video, kind: str, view: int) -> None:
+def test_masks_are_warped_to_the_first_view(video: Video, kind: str, view: int) -> None:
     assert video.masks is not None
     spoiled = spoil(video, {kind: 0.5}).masks
     assert spoiled is not None

@@ -1,4 +1,4 @@
-"""All frames at once: the normal equations against a dense solution, contacts and paths against closed forms."""
+"""Joint fit: the normal equations against a dense solution, contacts and paths against closed forms."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ OPERATIONS = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree"}
 
 
 class Learner:
-    """As little as can be called learning: everything it ever saw changes what it does next."""
+    """A minimal agent: all transitions it received change its next actions."""
 
     def __init__(self) -> None:
         self.weight = np.zeros(1)
