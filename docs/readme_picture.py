@@ -15,7 +15,7 @@ from PIL import Image
 COLUMNS = (1, 3, 5, 7)  # of the eight of a contact sheet
 SIDE = 104  # pixels of each moment
 GAP = 8  # between robots
-BESIDE = 3  # robots in a row
+BESIDE = 2  # robots in a row
 
 
 def main() -> None:
