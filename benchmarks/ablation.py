@@ -1,6 +1,6 @@
-"""What each part of motion recovery and of the reward does for learning: rows of settings, each over seeds.
+"""Ablation of motion recovery and of the reward: one row per configuration, averaged over seeds.
 
-Finished runs are skipped and interrupted ones resumed, so a table can be stopped and go on.
+Finished runs are skipped and interrupted ones resumed, so the benchmark can be interrupted and continued.
 
 python benchmarks/ablation.py [--robot a1] [--seeds 0 1 2] [--rows all no_base ...] [--out FOLDER] [-- options]
 """
@@ -28,13 +28,13 @@ ROWS = {
 
 
 def main() -> None:
-    """Print a markdown row for each row of settings as soon as its seeds are done."""
+    """Print a Markdown row for each configuration as soon as its seeds are finished."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--robot", default="a1")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
     parser.add_argument("--out", type=Path, default=Path("runs/ablation"))
-    parser.add_argument("options", nargs="*", help="of nil run")
+    parser.add_argument("options", nargs="*", help="options of nil run")
     arguments = parser.parse_args()
     print("| row | seeds | return | standing | S_v | IoU | speed m/s | of reference | falls |")
     print("| --- |" + " --- |" * 8)
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def learn(folder: Path, seed: int, robot: str, settings: list[str], options: list[str]) -> None:
-    """One run, to its end."""
+    """Train one run to its end, or resume it."""
     if (folder / "summary.json").exists():
         return
     sets = [word for setting in settings for word in ("--set", setting)]
@@ -59,7 +59,7 @@ def learn(folder: Path, seed: int, robot: str, settings: list[str], options: lis
 
 
 def row(name: str, summaries: list[dict]) -> str:
-    """Mean over seeds, and the single seeds in brackets."""
+    """A table row: mean over seeds, with the values of the seeds in parentheses."""
     trained = [summary["policies"]["trained"] for summary in summaries]
     shares = [t["speed"] / s["reference_speed"] for t, s in zip(trained, summaries, strict=True)]
     cells = [
@@ -77,7 +77,7 @@ def row(name: str, summaries: list[dict]) -> str:
 
 
 def spread(values: list[float]) -> str:
-    """``mean (each value)``."""
+    """Format as ``mean (value, value, ...)``."""
     return f"{statistics.mean(values):.3f} ({', '.join(f'{value:.2f}' for value in values)})"
 
 

@@ -1,4 +1,4 @@
-"""``nil``: the commands, and how their errors are shown. Importing this module imports nothing heavy."""
+"""``nil``: the command line application and its error handling. Imports no large modules."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nil_core.errors import NilError
 app = typer.Typer(
     name="nil",
     cls=CommandGroup,
-    help="A sentence becomes a motor skill: a generated video shows a robot doing it, and it learns to do so.",
+    help="Train a robot skill from a sentence: generate a reference video, then learn to imitate it.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -44,14 +44,14 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _nil(
     show_version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and leave.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     pass
 
 
 def main() -> None:
-    """The entry point: a :class:`NilError` is two lines and its exit code; ``NIL_DEBUG=1`` shows tracebacks."""
+    """Entry point. A :class:`NilError` prints two lines and sets the exit code; ``NIL_DEBUG=1`` shows tracebacks."""
     _show_warnings()
     try:
         app()
@@ -68,8 +68,8 @@ def main() -> None:
 
 
 def _show_warnings() -> None:
-    """Of whoever logs them, one line each; what ``nil`` says at INFO goes through the reporter."""
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # its notices are for those who develop with it
+    """Print warnings of all loggers, one line each; INFO messages of ``nil`` go through the reporter."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # its lower-level messages are for developers
     handler = logging.StreamHandler()
     handler.setLevel(logging.WARNING)
     handler.setFormatter(logging.Formatter("warning: %(message)s"))

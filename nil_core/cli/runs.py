@@ -1,4 +1,4 @@
-"""``nil runs``: what was run here, and how it went."""
+"""``nil runs``: list runs and show their results."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-app = typer.Typer(help="What was run here, and how it went.", no_args_is_help=True)
-Root = Annotated[Path, typer.Option(help="Where runs lie.")]
+app = typer.Typer(help="List runs and show their results.", no_args_is_help=True)
+Root = Annotated[Path, typer.Option(help="Folder that contains the runs.")]
 
 
 @app.command("list")
@@ -38,8 +38,8 @@ def list_(root: Root = Path("runs")) -> None:
 
 
 @app.command()
-def show(folder: Annotated[Path, typer.Argument(help="A run's folder.")]) -> None:
-    """Show how a run was made, how far it is, and how it went."""
+def show(folder: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
+    """Show origin, progress and results of a run."""
     from nil_core import time_shares
     from nil_core.storage import log
     from nil_core.storage.run_folder import open_run
@@ -61,14 +61,14 @@ def show(folder: Annotated[Path, typer.Argument(help="A run's folder.")]) -> Non
     evaluations = [row for row in log.read(opened.metrics) if row["kind"] == "eval"]
     if evaluations:
         columns = [name for name in evaluations[-1] if name not in ("kind", "episodes")]
-        table = Table(*columns, title="Learning", title_justify="left")
+        table = Table(*columns, title="Evaluations", title_justify="left")
         for row in evaluations:
             table.add_row(*(f"{row[name]:.4g}" for name in columns))
         console.print(table)
     if summary:
         rows = summary["policies"]
         columns = [name for name, value in next(iter(rows.values())).items() if isinstance(value, int | float)]
-        table = Table("policy", *columns, title="At the end", title_justify="left")
+        table = Table("policy", *columns, title="Final evaluation", title_justify="left")
         for policy, row in rows.items():
             table.add_row(policy, *(f"{row[name]:.3f}" for name in columns))
         console.print(table)

@@ -1,4 +1,4 @@
-"""Stage 2: an agent learns in an experiment, and is evaluated at the end."""
+"""Stage 2: train an agent, then evaluate it."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from nil_core.train.loop import LoopComponents, TrainingLoop
 
 @dataclass(frozen=True)
 class Result:
-    """How a run ended.
+    """Result of a run.
 
     Attributes:
         folder: the run's folder.
-        finished: False after Ctrl-C: everything is saved, and :func:`resume` goes on.
-        summary: what ``summary.json`` holds; empty if not finished.
+        finished: False after Ctrl-C: a checkpoint is saved, and :func:`resume` continues.
+        summary: content of ``summary.json``; empty if not finished.
     """
 
     folder: Path
@@ -40,7 +40,7 @@ class Result:
 
 
 def learn(folder: RunFolder, experiment: Experiment, reporter: Reporter, hooks: Hooks, resuming: bool) -> Result:
-    """Learn to the end, or until Ctrl-C, and evaluate."""
+    """Train to the end or until Ctrl-C, then evaluate."""
     config = experiment.config
     with _run_finished_hook(folder, hooks) as ending:
         reward = experiment.reward(config.simulation.num_envs)
@@ -61,7 +61,7 @@ def learn(folder: RunFolder, experiment: Experiment, reporter: Reporter, hooks: 
                 loop.resume()
                 folder.write_config(config)
                 folder.summary.unlink(missing_ok=True)
-                reporter.say(f"going on from step {loop.step}")
+                reporter.say(f"resuming from step {loop.step}")
             else:
                 loop.start()
             folder.write_status("learning", loop.step)
@@ -75,13 +75,13 @@ def learn(folder: RunFolder, experiment: Experiment, reporter: Reporter, hooks: 
         summary = _conclude(folder, experiment, agent, reporter, hooks) if finished else {}
         ending.update(summary or {"finished": False, "state": "interrupted"})
     if not finished:
-        reporter.say(f"saved at step {loop.step}; go on with: nil run --resume {folder.path}")
+        reporter.say(f"saved at step {loop.step}; resume with: nil run --resume {folder.path}")
     return Result(folder.path, finished, summary)
 
 
 @contextmanager
 def _run_finished_hook(folder: RunFolder, hooks: Hooks) -> Iterator[dict[str, Any]]:
-    """Fire ``run_finished``, once, with what the block puts into the summary, or with how it broke off."""
+    """Fire ``run_finished`` once, with the summary set in the block, or with the state after an exception."""
     summary: dict[str, Any] = {}
     try:
         yield summary
@@ -95,25 +95,25 @@ def _run_finished_hook(folder: RunFolder, hooks: Hooks) -> Iterator[dict[str, An
 def _conclude(
     folder: RunFolder, experiment: Experiment, agent: Agent, reporter: Reporter, hooks: Hooks
 ) -> dict[str, Any]:
-    """The table at the end, the video, the curve, ``summary.json``."""
+    """Evaluate, and write the comparison video, the curve and ``summary.json``."""
     began = time.perf_counter()
     evaluator = Evaluator(experiment, experiment.config.evaluation.episodes, experiment.config.seed)
     try:
-        rows, shown = evaluate_beside_baselines(experiment, evaluator, agent, reporter)
+        rows, recorded = evaluate_beside_baselines(experiment, evaluator, agent, reporter)
     finally:
         evaluator.close()
-    if len(shown.frames):
-        video = write_comparison(folder.videos, experiment.reference, shown)
+    if len(recorded.frames):
+        video = write_comparison(folder.videos, experiment.reference, recorded)
         hooks.fire("video_written", path=video, kind="comparison")
     write_curve(folder.curve, log.read(folder.metrics), {name: rows[name] for name in baselines(experiment)})
     timings = log.read(folder.timing)
-    still = rows[baselines(experiment)[0]]["return"]
+    standing_return = rows[baselines(experiment)[0]]["return"]
     summary = {
         **random_mark(experiment.choice),
         "finished": True,
         "steps": experiment.config.total_steps,
         "policies": rows,
-        "return_over_zero": rows["trained"]["return"] / still - 1 if still > 0 else None,
+        "return_over_zero": rows["trained"]["return"] / standing_return - 1 if standing_return > 0 else None,
         "target_speed": experiment.target_speed,
         "reference_speed": experiment.reference_speed,
         "motion": motion_used(experiment),
@@ -124,11 +124,11 @@ def _conclude(
     show_evaluation(rows, reporter)
     gain = summary["return_over_zero"]
     if gain is not None:
-        reporter.say(f"return {gain:+.0%} against standing still, after {experiment.config.total_steps} steps")
-    if len(shown.frames):
+        reporter.say(f"return {gain:+.0%} relative to standing still, after {experiment.config.total_steps} steps")
+    if len(recorded.frames):
         reporter.say(f"video: {video}")
     else:
-        reporter.say(f"no reward asked for pictures; to see it: nil play {folder.path}")
+        reporter.say(f"no frames were rendered; to watch the policy: nil play {folder.path}")
     if folder.curve.exists():
         reporter.say(f"curve: {folder.curve}")
     return summary

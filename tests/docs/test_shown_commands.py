@@ -16,7 +16,7 @@ import typer
 
 import nil_core
 from nil_core.cli.main import app
-from nil_core.cli.options import resolved, shared_out
+from nil_core.cli.options import resolved, split_sets
 from nil_core.components import choose
 from nil_core.experiment.learn import Result
 
@@ -51,7 +51,7 @@ def test_commands_can_be_typed(pages: list[Path], blocks: Callable[[Path], Itera
             file = None if given["config"] == Path("run.toml") else given["config"]
             options = {key: given[key] for key in OF_RUN if key in given}
             names = (options.pop("generator") or "").split(",")
-            for generator, sets in shared_out(names, given["set_"] or []).items() if len(names) > 1 else ():
+            for generator, sets in split_sets(names, given["set_"] or []).items() if len(names) > 1 else ():
                 choose(resolved(given["preset"], file, sets, generator=generator, **options).config)
             if len(names) == 1:
                 choose(resolved(given["preset"], file, given["set_"], generator=names[0] or None, **options).config)

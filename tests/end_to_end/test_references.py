@@ -22,7 +22,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory, nil_process: Callable[..
     options = [word for each in sets for word in ("--set", each)]
     outcome = nil_process("generate", "--skill", "trotting", "--seed", "3", *options, "--out", "trot", cwd=home)
     assert outcome.code == 0, outcome.err
-    assert outcome.out.splitlines()[-1] == "watch trot/video.mp4; learn it with: nil run --reference trot"
+    assert outcome.out.splitlines()[-1] == "video: trot/video.mp4; to train on it: nil run --reference trot"
     return home / "trot"
 
 
@@ -136,7 +136,7 @@ def test_several_are_made_to_choose_from(
     (tmp_path / "walk.mp4").write_bytes((generated / "video.mp4").read_bytes())
     outcome = nil(*SEVERAL, "--set", "file.path=walk.mp4")
     assert outcome.code == 0, outcome.err
-    assert "both/gait is there already" in outcome.out and "nil run --reference both/gait" in outcome.out
+    assert "both/gait already exists" in outcome.out and "nil run --reference both/gait" in outcome.out
     assert (tmp_path / "both/gait/source.npz").stat().st_mtime_ns == drawn
     page = (tmp_path / "both/index.html").read_text()
     for name in ("gait", "file"):

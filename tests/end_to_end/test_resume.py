@@ -103,7 +103,7 @@ def test_killed_between_two_checkpoints(
     assert (status["state"], status["step"]) == ("learning", 150)
     resumed = nil("run", "--resume", folder)
     assert resumed.code == 0, resumed.err
-    assert "going on from step 150" in resumed.out
+    assert "resuming from step 150" in resumed.out
     assert_the_same(folder, unbroken)
 
 
@@ -158,7 +158,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
     outcome = nil_process("run", *LEARNING, "--out", "run", cwd=tmp_path, path=[signalling], TEST_SIGNAL=order)
     assert outcome.code == 130, outcome.err
     assert outcome.err == ""
-    assert outcome.out.splitlines()[-1] == "saved at step 132; go on with: nil run --resume run"
+    assert outcome.out.splitlines()[-1] == "saved at step 132; resume with: nil run --resume run"
     assert json.loads((folder / "status.json").read_text())["state"] == "interrupted"
     assert not (folder / "summary.json").exists()
     without_workers(folder)
@@ -167,7 +167,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
     assert resumed.code == 0, resumed.err
     again = nil("run", "--resume", folder, "--steps", "300")
     assert again.code == 0, again.err
-    assert "going on from step 168" in again.out
+    assert "resuming from step 168" in again.out
     assert "steps = 300" in (folder / "config.toml").read_text()
     assert_the_same(folder, unbroken)
 

@@ -172,7 +172,7 @@ def test_the_summary_and_the_table_at_the_end_agree(smoke: tuple[Path, str]) -> 
     assert standing["environment_reward"] == pytest.approx(np.exp(-(summary["target_speed"] ** 2)), abs=0.05)
     gain = summary["policies"]["trained"]["return"] / standing["return"] - 1
     assert summary["return_over_zero"] == pytest.approx(gain)
-    assert f"return {gain:+.0%} against standing still, after 160 steps" in said
+    assert f"return {gain:+.0%} relative to standing still, after 160 steps" in said
 
 
 def test_the_terminal_shows_every_stage(smoke: tuple[Path, str]) -> None:
@@ -264,8 +264,8 @@ def test_one_worker_or_none_gives_the_same_bytes(
 
 
 def test_a_finished_run_wants_a_new_goal(copy: Path, nil: Callable[..., Any]) -> None:
-    nil("run", "--resume", copy).complains("has learned for 160 steps already", f"nil run --resume {copy} --steps 320")
-    nil("run", "--resume", copy, "--steps", "100").complains("has learned for 160 steps already")
+    nil("run", "--resume", copy).complains("is already trained for 160 steps", f"nil run --resume {copy} --steps 320")
+    nil("run", "--resume", copy, "--steps", "100").complains("is already trained for 160 steps")
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_a_finished_run_wants_a_new_goal(copy: Path, nil: Callable[..., Any]) ->
     [["--skill", "trotting"], ["--seed", "0"], ["--preset", "smoke"], ["--set", "reward.iou=0"], ["--out", "else"]],
 )
 def test_what_a_resumed_run_cannot_change(copy: Path, nil: Callable[..., Any], options: Sequence[str]) -> None:
-    nil("run", "--resume", copy, *options).complains(f"{options[0]} cannot change it", f"nil run --resume {copy}")
+    nil("run", "--resume", copy, *options).complains(f"cannot be combined with {options[0]}", f"nil run --resume {copy}")
 
 
 def test_other_plugin_versions_do_not_go_on(copy: Path, nil: Callable[..., Any]) -> None:
@@ -301,7 +301,7 @@ def test_a_damaged_checkpoint_can_be_stepped_over(copy: Path, nil: Callable[...,
     (copy / "status.json").write_text(json.dumps({"state": "learning", "step": 80}))
     outcome = nil("run", "--resume", copy)
     assert outcome.code == 0, outcome.err
-    assert "going on from step 80" in outcome.out and before.exists()
+    assert "resuming from step 80" in outcome.out and before.exists()
 
 
 @pytest.mark.parametrize(
