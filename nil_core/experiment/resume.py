@@ -42,9 +42,7 @@ def _resume(opened: RunFolder, config: RunConfig, reporter: Reporter, hooks: Hoo
     folder = opened.path
     done = opened.read(opened.status).get("step", 0)
     if done > config.total_steps or (done == config.total_steps and opened.read(opened.summary)):
-        raise RunError(
-            f"{folder} is already trained for {done} steps", f"nil run --resume {folder} --steps {2 * done}"
-        )
+        raise RunError(f"{folder} is already trained for {done} steps", f"nil run --resume {folder} --steps {2 * done}")
     try:
         hooks.require(config.track)
     except ConfigError as error:  # a run can be finished without its trackers
