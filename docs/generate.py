@@ -58,7 +58,7 @@ def plugins() -> str:
         if card.capabilities:
             parts.append(f"Capabilities: {', '.join(f'`{c}`' for c in sorted(card.capabilities))}.\n")
         if card.license:
-            parts.append(f"License of the files it loads: {card.license}.\n")
+            parts.append(f"License of model or service: {card.license}.\n")
         if card.price:
             parts.append(f"Price: {card.price}.\n")
         fields = {f"{card.kind}.{k}": v for k, v in card.config.model_json_schema().get("properties", {}).items()}

@@ -77,7 +77,7 @@ def rank(
 
 
 def _show(show: Reporter, robot: str, played: Mapping[str, Played], rankings: Mapping[str, Ranking]) -> None:
-    from nil_core.evaluation.behaviors import ORDER
+    from nil_core.evaluation.behaviors import EXPECTED_ORDER
     from nil_core.evaluation.ranking import overlap
 
     distances_cm = {name: 100 * float(each.errors.mean()) for name, each in played.items()}
@@ -92,4 +92,6 @@ def _show(show: Reporter, robot: str, played: Mapping[str, Played], rankings: Ma
         for name, r in rankings.items()
     ]
     show.table("Encoders", ["encoder", "in order", "rank, behaviors", "rank, clips", "ms per clip"], rows)
-    show.say(f"in order: {' > '.join(ORDER)}; rank: Spearman's correlation of similarity with negative distance")
+    show.say(
+        f"in order: {' > '.join(EXPECTED_ORDER)}; rank: Spearman's correlation of similarity with negative distance"
+    )
