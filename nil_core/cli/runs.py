@@ -9,6 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from nil_core.errors import NilError
+
 app = typer.Typer(help="What was run here, and how it went.", no_args_is_help=True)
 Root = Annotated[Path, typer.Option(help="Where runs lie.")]
 
@@ -19,8 +21,14 @@ def list_(root: Root = Path("runs")) -> None:
     from nil_core.storage.run_folder import list_runs
 
     table = Table("run", "state", "step", "return", "over zero", "speed m/s")
+    unreadable = []
     for folder in list_runs(root):
-        status, summary = folder.read(folder.status), folder.read(folder.summary)
+        try:
+            status, summary = folder.read(folder.status), folder.read(folder.summary)
+        except NilError as error:
+            table.add_row(str(folder.path), "unreadable")
+            unreadable.append(error.message)
+            continue
         trained = summary.get("policies", {}).get("trained", {})
         gain = summary.get("return_over_zero")
         table.add_row(
@@ -35,6 +43,8 @@ def list_(root: Root = Path("runs")) -> None:
         typer.echo(f"no runs under {root}; `nil run` makes one")
         return
     Console(soft_wrap=True).print(table, markup=False)
+    for message in unreadable:
+        typer.echo(f"warning: {message}", err=True)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from nil_core.config import RunConfig
@@ -43,7 +44,8 @@ def _go_on(opened: RunFolder, config: RunConfig, reporter: Reporter, hooks: Hook
     done = opened.read(opened.status).get("step", 0)
     if done > config.total_steps or (done == config.total_steps and opened.read(opened.summary)):
         raise RunError(
-            f"{folder} has learned for {done} steps already", f"nil run --resume {folder} --steps {2 * done}"
+            f"{folder} has learned for {done} steps already",
+            f"nil run --resume {shlex.quote(str(folder))} --steps {2 * done}",
         )
     try:
         hooks.require(config.track)
