@@ -42,6 +42,8 @@ def resume(
 def _go_on(opened: RunFolder, config: RunConfig, reporter: Reporter, hooks: Hooks) -> Result:
     folder = opened.path
     done = opened.read(opened.status).get("step", 0)
+    if not isinstance(done, int):
+        raise RunError(f"{opened.status} is damaged: step is {done!r}", f"rm {shlex.quote(str(opened.status))}")
     if done > config.total_steps or (done == config.total_steps and opened.read(opened.summary)):
         raise RunError(
             f"{folder} has learned for {done} steps already",

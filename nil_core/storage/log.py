@@ -25,7 +25,7 @@ def append(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """Every whole line; a last line cut off by a crash is left out.
+    """Every whole line up to the first that is none: a crash cuts off the last.
 
     Raises:
         MachineError: it cannot be read.
@@ -33,13 +33,21 @@ def read(path: Path) -> list[dict[str, Any]]:
     rows = []
     if exists(path):
         with explain_os_errors(path, "read"):
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8", errors="replace")
         for line in text.splitlines():
-            try:
-                rows.append(json.loads(line))
-            except ValueError:
+            row = _row(line)
+            if row is None:
                 break
+            rows.append(row)
     return rows
+
+
+def _row(line: str) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
 
 
 def cut_back(path: Path, step: int) -> None:

@@ -164,15 +164,29 @@ def open_run(path: Path) -> tuple[RunFolder, RunConfig]:
     if manifest.get("format") != FORMAT:
         raise RunError(
             f"{path} was written in format {manifest.get('format')}, this nil reads format {FORMAT}",
-            f"continue it with nil-core {manifest.get('versions', {}).get('nil-core', 'of its time')}",
+            f"continue it with nil-core {_writer(manifest)}",
         )
+    if damaged := [name for name in ("versions", "components") if not _is_table(manifest.get(name, {}))]:
+        raise RunError(f"{folder.manifest} is damaged: {damaged[0]} is no table", "start a new run")
     try:
         with explain_os_errors(folder.config, "read"):
             text = folder.config.read_text(encoding="utf-8")
         tree = tomllib.loads(text)
     except (OSError, ValueError) as error:
         raise RunError(f"{folder.config} cannot be read: {error}", "the run is damaged; start a new one") from None
-    return folder, validate(tree)
+    config = validate(tree)
+    if config.steps is None:
+        raise RunError(f"{folder.config} is damaged: it does not say for how many steps", "add the line: steps = N")
+    return folder, config
+
+
+def _writer(manifest: Mapping[str, Any]) -> str:
+    versions = manifest.get("versions")
+    return str(versions.get("nil-core")) if isinstance(versions, dict) and "nil-core" in versions else "of its time"
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(below, str | dict) for below in value.values())
 
 
 def fresh_path(root: Path, config: RunConfig) -> Path:

@@ -6,7 +6,6 @@ import base64
 import io
 import json
 import socket
-import sys
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -290,21 +289,9 @@ class FakeService:
         self.bytes_sent += len(chunk)
         if fault == "reset":
             handler.wfile.flush()
-            _wait_until_delivered(handler.connection)
+            time.sleep(0.05)  # let it arrive: a reset drops what is in transit
             raise ConnectionDroppedError
         handler.close_connection = fault == "cut"
-
-
-def _wait_until_delivered(connection: socket.socket) -> None:
-    """A reset drops what is in transit; Linux says how much that is."""
-    if sys.platform != "linux":
-        time.sleep(0.5)
-        return
-    import fcntl
-    import termios
-
-    while int.from_bytes(fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)), sys.byteorder):
-        time.sleep(0.01)
 
 
 def drop_connection() -> FakeResponse | None:

@@ -1,4 +1,4 @@
-"""What the errors of disks and of network folders mean, said in one line; and none of them is taken for an empty place."""
+"""What the errors of disks and network folders mean, in one line; none of them is taken for an empty place."""
 
 from __future__ import annotations
 
