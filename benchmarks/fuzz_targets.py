@@ -103,14 +103,14 @@ class Recording(Target):
         super().__init__(home)
         self._request = toy_request(toy_scene(size=32), seconds=0.4)
         joints = [actuator.joint for actuator in ToyQuadruped().spec.actuators]
-        count, time = 60, np.arange(60) / 100
+        count, time = 300, np.arange(300) / 500
         qpos = np.zeros((count, 7 + len(joints)))
         qpos[:, 0], qpos[:, 2], qpos[:, 3] = 0.5 * time, 0.3, 1
         qpos[:, 7:] = 0.3 * np.sin(2 * np.pi * 2 * time)[:, None]
         old = {f"q_trunk_{axis}": np.zeros(count) for axis in ("tx", "ty", "tz", "tilt", "list", "rotation")}
         old |= {f"q_{joint}": qpos[:, 7 + i] for i, joint in enumerate(joints)}
-        new = {"qpos": qpos, "joint_names": np.array(["root", *joints]), "frequency": np.array(100.0)}
-        self._files = [npz(old), npz(new), npz(new | {"split_points": np.array([0, 30, 60])})]
+        new = {"qpos": qpos, "joint_names": np.array(["root", *joints]), "frequency": np.array(500.0)}
+        self._files = [npz(old), npz(new), npz(new | {"split_points": np.array([0, 150, 300])})]
 
     def damage(self, rng: random.Random, folder: Path) -> None:
         (folder / "walk.npz").write_bytes(damaged_npz(rng, rng.choice(self._files)))
