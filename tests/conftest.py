@@ -9,15 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import hypothesis
 import pytest
 
 from nil_core import entry_points, plugin_source
 
 Install = Callable[..., None]
-
-hypothesis.settings.register_profile("nil", deadline=None)  # a busy machine is no failure
-hypothesis.settings.load_profile("nil")
 
 
 class Site:

@@ -6,13 +6,14 @@ import logging
 import os
 import sys
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from nil_core.cli import config, doctor, encoders, evaluate, export, models, plugins, run, runs
 from nil_core.cli.extra_commands import CommandGroup
 from nil_core.errors import NilError
+from nil_core.storage.os_errors import unforeseen
 
 app = typer.Typer(
     name="nil",
@@ -56,15 +57,24 @@ def main() -> None:
     try:
         app()
     except NilError as error:
-        if os.environ.get("NIL_DEBUG"):
+        _leave(error)
+    except OSError as error:
+        explained = unforeseen(error)
+        if explained is None:
             raise
-        typer.secho(f"nil: {error.message}", fg="red", err=True)
-        if error.hint:
-            typer.echo(f"     {error.hint}", err=True)
-        sys.exit(error.exit_code)
+        _leave(explained)
     except KeyboardInterrupt:
         typer.echo("nil: interrupted", err=True)
         sys.exit(130)
+
+
+def _leave(error: NilError) -> NoReturn:
+    if os.environ.get("NIL_DEBUG"):
+        raise error
+    typer.secho(f"nil: {error.message}", fg="red", err=True)
+    if error.hint:
+        typer.echo(f"     {error.hint}", err=True)
+    sys.exit(error.exit_code)
 
 
 def _show_warnings() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -75,7 +76,7 @@ def learn(folder: RunFolder, experiment: Experiment, reporter: Reporter, hooks: 
         summary = _conclude(folder, experiment, agent, reporter, hooks) if finished else {}
         ending.update(summary or {"finished": False, "state": "interrupted"})
     if not finished:
-        reporter.say(f"saved at step {loop.step}; resume with: nil run --resume {folder.path}")
+        reporter.say(f"saved at step {loop.step}; resume with: nil run --resume {shlex.quote(str(folder.path))}")
     return Result(folder.path, finished, summary)
 
 
@@ -128,7 +129,7 @@ def _conclude(
     if len(recorded.frames):
         reporter.say(f"video: {video}")
     else:
-        reporter.say(f"no frames were rendered; to watch the policy: nil play {folder.path}")
+        reporter.say(f"no frames were rendered; to watch the policy: nil play {shlex.quote(str(folder.path))}")
     if folder.curve.exists():
         reporter.say(f"curve: {folder.curve}")
     return summary

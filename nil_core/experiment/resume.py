@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from nil_core.config import RunConfig
@@ -41,8 +42,13 @@ def resume(
 def _resume(opened: RunFolder, config: RunConfig, reporter: Reporter, hooks: Hooks) -> Result:
     folder = opened.path
     done = opened.read(opened.status).get("step", 0)
+    if not isinstance(done, int):
+        raise RunError(f"{opened.status} is damaged: step is {done!r}", f"rm {shlex.quote(str(opened.status))}")
     if done > config.total_steps or (done == config.total_steps and opened.read(opened.summary)):
-        raise RunError(f"{folder} is already trained for {done} steps", f"nil run --resume {folder} --steps {2 * done}")
+        raise RunError(
+            f"{folder} is already trained for {done} steps",
+            f"nil run --resume {shlex.quote(str(folder))} --steps {2 * done}",
+        )
     try:
         hooks.require(config.track)
     except ConfigError as error:  # a run can be finished without its trackers

@@ -11,8 +11,8 @@ import httpx2
 from nil_core.errors import DataError
 from nil_core.hosted.connection import Connection, brief
 from nil_core.hosted.errors import ServiceError
-from nil_core.storage.atomic import explain_os_errors
 from nil_core.storage.cache import cache_root
+from nil_core.storage.os_errors import explain_os_errors
 from nil_core.types import Progress, Video
 from nil_core.video.files import read_video
 

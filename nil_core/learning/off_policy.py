@@ -12,7 +12,7 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor
 
-from nil_core.errors import NumericalError
+from nil_core.errors import NumericalError, RunError
 from nil_core.learning.graphed import Capture, GraphedCallable, Outputs, cuda_graph
 from nil_core.learning.replay import Batch, ReplayBuffer
 from nil_core.learning.state import Part, load_state, save_state
@@ -219,10 +219,15 @@ class OffPolicyAgent(ABC):
         counters = load_state(folder, self._saved_parts())
         if (folder / REPLAY).exists():
             self.replay.load(folder / REPLAY)
-        self.explored_steps = int(counters["explored_steps"])
-        self.pending_gradient_steps = Fraction(counters["pending_gradient_steps"])
-        for name in self.counters():
-            setattr(self, name, int(counters[name]))
+        try:
+            self.explored_steps = int(counters["explored_steps"])
+            self.pending_gradient_steps = Fraction(counters["pending_gradient_steps"])
+            for name in self.counters():
+                setattr(self, name, int(counters[name]))
+        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+            raise RunError(
+                f"the counters in {folder} are damaged: {error}", "Resume from another checkpoint."
+            ) from None
 
     def _saved_parts(self) -> dict[str, Part]:
         return {**self.parts(), "generator": self.generator}

@@ -20,7 +20,7 @@ MENDS = 'put the call under `if __name__ == "__main__":`'
 def execute(folder: Path, *lines: str, workers: int = 1) -> subprocess.CompletedProcess[str]:
     script = folder / "script.py"
     script.write_text("\n".join([CONFIG.replace("WORKERS", str(workers)), *lines]))
-    return subprocess.run([sys.executable, script], cwd=folder, capture_output=True, text=True, timeout=120)
+    return subprocess.run([sys.executable, script], cwd=folder, capture_output=True, text=True, timeout=600)
 
 
 def left(folder: Path) -> list[str]:

@@ -36,6 +36,7 @@ def test_generate_leaves_a_folder_to_look_at(generated: Path) -> None:
         "masks.mp4",
         "source.npz",
         "provenance.json",
+        "digests.json",
         "motion.json",
         "motion.mp4",
     }

@@ -19,6 +19,7 @@ LEARNING = [
 
 HOOK = """
 import multiprocessing, os, signal
+from multiprocessing import connection
 import pluggy
 
 hookimpl = pluggy.HookimplMarker("nil")
@@ -35,8 +36,15 @@ def metrics(step, values):
             os.kill(os.getpid(), number)
         else:
             from nil_core.sim import worker_process
-            worker_process.HANG_SECONDS = 5.0
+            worker_process.wait = wait_unless_stopped
             os.kill(next(c.pid for c in multiprocessing.active_children() if c.name == name), number)
+
+def wait_unless_stopped(ends, seconds):  # a busy machine makes a process slow, which is no reason to replace it
+    while not (ready := connection.wait(ends, 0.05)):
+        number = next(c.pid for c in multiprocessing.active_children() if c.sentinel in ends)
+        if os.waitid(os.P_PID, number, os.WSTOPPED | os.WNOHANG | os.WNOWAIT):
+            return []
+    return ready
 """
 """Orders ``step:signal:name``. Ctrl-C reaches every process in the terminal's group, a kill only the one it names."""
 
@@ -125,7 +133,7 @@ def test_a_worker_killed_and_one_that_hangs_change_no_number(
     outcome = nil_process("run", *LEARNING, "--out", "run", cwd=tmp_path, path=[signalling], TEST_SIGNAL=orders)
     assert outcome.code == 0, outcome.err
     assert "simulation worker 1 died (signal SIGKILL)" in outcome.err
-    assert "simulation worker 0 has not answered for 5 s" in outcome.err
+    assert "simulation worker 0 has not answered for 120 s" in outcome.err
     assert_the_same(tmp_path / "run", unbroken)
 
 

@@ -108,7 +108,9 @@ def test_bad_recordings_are_refused_in_one_line(arrays: dict[str, Any], says: st
     assert caught.value.hint and "\n" not in caught.value.message + caught.value.hint
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
+)
 @given(cut=st.integers(0, 2000), noise=st.binary(max_size=20))
 def test_files_that_are_no_npz_are_refused(cut: int, noise: bytes, tmp_path: Path) -> None:
     whole = saved(tmp_path, version_1()).read_bytes()
