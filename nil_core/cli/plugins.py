@@ -166,6 +166,8 @@ def _show(console: Console, kind: Kind, name: str, card: ComponentCard) -> None:
         console.print(f"prompt: {card.prompt_template}", soft_wrap=True)
     for requirement in card.requires:
         console.print(f"needs {requirement.module}: {requirement.install}", soft_wrap=True)
+    if kind == "encoder":
+        console.print(f"what it tells apart: nil encoders rank {name}", soft_wrap=True)
     fields = card.config.model_fields
     if not fields:
         console.print("no options\n")

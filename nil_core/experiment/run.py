@@ -95,8 +95,9 @@ def _run(
     experiment = Experiment(config, choice, scene, ready, embedder)
     if ready.motion is not None:
         describe_motion(ready.motion, reporter)
+    made = generated.provenance if reference else None
     with run_folder.whole(path) as filling:
-        begun = run_folder.create(filling, config, manifest(config, choice))
+        begun = run_folder.create(filling, config, manifest(config, choice, made))
         save_generated(begun.reference, generated)
         save_reference(begun.reference, ready)
         if ready.motion is not None and ready.box_lags is None:
