@@ -68,8 +68,11 @@ from nil_core.types import (
 )
 
 if TYPE_CHECKING:
+    from nil_core.components import build
+    from nil_core.config import RunConfig, load_preset, preset_names
     from nil_core.devices import find_device
     from nil_core.measurements import Measurements
+    from nil_core.registry import card
     from nil_core.reward.terms import RewardTerm
     from nil_core.sim.observation import ObservationContext, ObservationTerm
     from nil_core.sim.packaged_robot import (
@@ -96,9 +99,14 @@ _LAZY = {
     "ObservationContext": "nil_core.sim.observation",
     "ObservationTerm": "nil_core.sim.observation",
     "RewardTerm": "nil_core.reward.terms",
+    "RunConfig": "nil_core.config",
+    "build": "nil_core.components",
+    "card": "nil_core.registry",
     "find_device": "nil_core.devices",
     "central_square": "nil_core.video.crop",
     "letterbox": "nil_core.video.crop",
+    "load_preset": "nil_core.config",
+    "preset_names": "nil_core.config",
     "read_mjcf": "nil_core.sim.robot_files",
     "read_urdf": "nil_core.sim.urdf",
     "read_video": "nil_core.video.files",
@@ -161,6 +169,7 @@ __all__ = [
     "RobotData",
     "RobotOptions",
     "RobotSpec",
+    "RunConfig",
     "RunError",
     "Scene",
     "Segmenter",
@@ -171,12 +180,16 @@ __all__ = [
     "VideoEncoder",
     "VideoGenerator",
     "Weights",
+    "build",
+    "card",
     "central_square",
     "choose_camera",
     "find_device",
     "letterbox",
+    "load_preset",
     "make_actuators",
     "no_progress",
+    "preset_names",
     "read_mjcf",
     "read_urdf",
     "read_video",

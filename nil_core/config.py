@@ -350,6 +350,24 @@ def resolve(
     return Resolved(config, origins)
 
 
+def preset_names() -> tuple[str, ...]:
+    """Every preset that :func:`load_preset` takes; the first is the default."""
+    return tuple(PRESETS)
+
+
+def load_preset(name: str, changes: Mapping[str, Any] | None = None) -> RunConfig:
+    """The config that a preset stands for: ``nil run --preset NAME`` as a value.
+
+    Args:
+        name: one of :func:`preset_names`.
+        changes: dotted config key to value, laid over it: ``{"robot": "g1", "agent.gamma": 0.95}``.
+
+    Raises:
+        ConfigError: an unknown preset or key, or a value that does not fit.
+    """
+    return resolve(name, options=changes).config
+
+
 def _check_base(config: RunConfig, origins: Mapping[str, str]) -> None:
     """Refuse ``motion.base`` under torque control if it was set explicitly: a torque cannot be added to an angle."""
     explicit = origins.get("motion.base") in ("option", "--set")

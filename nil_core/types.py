@@ -264,6 +264,9 @@ class AgentSpec:
         total_steps: environment steps the run was asked for (schedules may use it; a resumed run may ask for more).
         seed: seeds everything random in the agent.
         device: ``cpu``, ``cuda``, ``cuda:1`` ...
+        layout: where each term of the observation lies: ``layout["preview"]`` is a slice of a row. Terms are those of
+            docs/observation.md that are switched on, and of a task the names it gives its observations; empty where
+            nobody named them.
     """
 
     observation_size: int
@@ -273,6 +276,7 @@ class AgentSpec:
     total_steps: int
     seed: int
     device: str = "cpu"
+    layout: Mapping[str, slice] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -202,6 +202,7 @@ class Experiment:
             total_steps=self.config.total_steps,
             seed=self.config.seed,
             device=resolve_device(self.config.device, chosen),
+            layout=env.layout,
         )
         agent: Agent = chosen.build(spec)
         return agent

@@ -15,7 +15,14 @@ from nil_core.evaluation.artifacts import write_comparison, write_curve
 from nil_core.experiment.evaluator import Evaluator, baselines, deterministic_policy, evaluate_beside_baselines
 from nil_core.experiment.experiment import Experiment
 from nil_core.experiment.manifest import random_mark
-from nil_core.experiment.messages import describe_use_of_motion, motion_used, show_evaluation, show_reward
+from nil_core.experiment.messages import (
+    describe_inexact_resume,
+    describe_use_of_motion,
+    motion_used,
+    show_evaluation,
+    show_reward,
+    warn_of_blind_encoder,
+)
 from nil_core.hooks import Hooks
 from nil_core.interfaces import Agent
 from nil_core.reporting import Reporter
@@ -47,6 +54,8 @@ def learn(folder: RunFolder, experiment: Experiment, reporter: Reporter, hooks: 
         reward = experiment.reward(config.simulation.num_envs)
         show_reward(reward, reporter)
         describe_use_of_motion(experiment, reporter)
+        if not resuming:
+            warn_of_blind_encoder(experiment, reporter)
         env = experiment.training_env(reward)
         evaluators: list[Evaluator] = []
         try:
@@ -65,6 +74,7 @@ def learn(folder: RunFolder, experiment: Experiment, reporter: Reporter, hooks: 
                 reporter.say(f"resuming from step {loop.step}")
             else:
                 loop.start()
+            describe_inexact_resume(experiment, loop.step, reporter)
             folder.write_status("learning", loop.step)
             finished = loop.run()
             if parts := time_shares.shares(log.read(folder.timing)):

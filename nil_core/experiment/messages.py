@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from nil_core.config import RunConfig
+import numpy as np
+
+from nil_core.card import Capability
+from nil_core.config import RunConfig, flatten
 from nil_core.evaluation.metrics import COLUMNS
 from nil_core.experiment.experiment import Experiment
 from nil_core.interfaces import Reward
 from nil_core.reference.report import ReferenceReport
 from nil_core.reporting import Reporter
+from nil_core.reward.imitation import moves
+from nil_core.reward.similarity import cosine
 from nil_core.types import Motion
+
+BLIND = 1e-3
+"""Less than that between a reference and standing still, in cosine similarity, is nothing that could be learned from:
+pooled embeddings of video transformers, the narrowest of all, differ by a few per cent."""
 
 
 def describe_reference(report: ReferenceReport, config: RunConfig, reporter: Reporter) -> None:
@@ -73,6 +84,41 @@ def describe_use_of_motion(experiment: Experiment, reporter: Reporter) -> None:
     if settings.max_deviation is not None:
         text += f"; episodes terminate {settings.max_deviation:g} m away from it"
     reporter.say(text)
+
+
+def warn_of_blind_encoder(experiment: Experiment, reporter: Reporter) -> None:
+    """Say so where the encoder hardly tells a reference that moves from standing still: nothing is learned from it."""
+    reference = experiment.reference
+    embeddings = reference.embeddings
+    if not embeddings.shape[1] or not moves(reference):
+        return
+    standing = float(cosine(embeddings[1:], np.broadcast_to(embeddings[0], embeddings[1:].shape)).mean())
+    if 1 - standing < BLIND:
+        reporter.warn(
+            f"to the encoder {experiment.config.encoder.name} the reference looks like standing still (mean similarity "
+            f"{standing:.5f}); what it tells apart: {ranking_command(experiment.config)}"
+        )
+
+
+def ranking_command(config: RunConfig) -> str:
+    """The ``nil encoders rank`` of a run's encoder and robot."""
+    words = ["nil", "encoders", "rank", config.encoder.name, "--robot", config.robot.name]
+    options = {kind: getattr(config, kind).model_dump(mode="json", exclude={"name"}) for kind in ("encoder", "robot")}
+    for key, value in flatten(options).items():
+        if value is not None:
+            words += ["--set", f"{key}={json.dumps(value, ensure_ascii=False)}"]  # such JSON is TOML, too
+    return shlex.join(words)
+
+
+def describe_inexact_resume(experiment: Experiment, step: int, reporter: Reporter) -> None:
+    """Say so where the agent saves less than it goes on learning from; of a run that is gone on with, as a warning."""
+    chosen = experiment.choice["agent"]
+    if not chosen.can(Capability.INEXACT_RESUME):
+        return
+    if step:
+        reporter.warn(f"the agent {chosen.name} does not save all of its state: from step {step} on it is another run")
+    else:
+        reporter.say(f"the agent {chosen.name} does not save all of its state: --resume goes on, but not exactly")
 
 
 def show_reward(reward: Reward, reporter: Reporter) -> None:

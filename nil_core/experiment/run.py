@@ -95,8 +95,9 @@ def _run(
     experiment = Experiment(config, choice, scene, prepared, embedder)
     if prepared.motion is not None:
         describe_motion(prepared.motion, reporter)
+    made = generated.provenance if reference else None
     with run_folder.whole(path) as filling:
-        created = run_folder.create(filling, config, manifest(config, choice))
+        created = run_folder.create(filling, config, manifest(config, choice, made))
         save_generated(created.reference, generated)
         save_reference(created.reference, prepared)
         if prepared.motion is not None and prepared.box_lags is None:

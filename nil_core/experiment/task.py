@@ -104,8 +104,7 @@ def train_on_task(
     with run_lock(folder):
         _claim(folder, settings)
         env = TaskEnv(make_environment, settings.seed, TRAINING)
-        sizes = env.observation_size, env.action_size
-        agent = make_agent(AgentSpec(*sizes, 1, settings.horizon, settings.steps, settings.seed, settings.device))
+        agent = make_agent(_agent_spec(env, settings))
 
         def evaluate() -> Mapping[str, float]:
             values = _scores(_evaluation(make_environment, agent, settings))
@@ -117,6 +116,19 @@ def train_on_task(
         loop.resume()
         loop.run(evaluate_first=not log.read(run.metrics))
     return [row for row in log.read(run.metrics) if row["kind"] == "eval"]
+
+
+def _agent_spec(env: TaskEnv, settings: TaskSettings) -> AgentSpec:
+    return AgentSpec(
+        observation_size=env.observation_size,
+        action_size=env.action_size,
+        num_envs=env.num_envs,
+        horizon=settings.horizon,
+        total_steps=settings.steps,
+        seed=settings.seed,
+        device=settings.device,
+        layout=env.layout,
+    )
 
 
 def _config(settings: TaskSettings) -> RunConfig:

@@ -42,6 +42,10 @@ class VectorEnv:
         render: render frames and masks.
         state_terms: computed after every control step, for the reward; functions that can be imported by name.
 
+    Attributes:
+        observation_size, action_size: lengths of an observation and an action.
+        layout: term by term, where it lies in an observation.
+
     Raises:
         MachineError: a worker cannot start, or more than ``MAX_REPLACEMENTS`` were lost.
     """
@@ -57,6 +61,7 @@ class VectorEnv:
     ) -> None:
         first = ImitationEnvironment(spec, 0)
         self.observation_size = first.task_.observer.size
+        self.layout = first.task_.observer.layout
         self.num_envs = num_envs
         self.action_size = spec.scene.model.nu
         terms = tuple(state_terms)

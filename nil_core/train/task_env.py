@@ -27,6 +27,7 @@ class FlatEnvironment:
 
     Attributes:
         observation_size, action_size: lengths of the vectors.
+        layout: name to where it lies in an observation, of environments whose observations have names.
 
     Raises:
         DataError: an action without finite bounds.
@@ -52,13 +53,18 @@ class FlatEnvironment:
                 "wrap the environment so that its action_spec() is a dm_env.specs.BoundedArray",
             )
         self.action_size = len(self._low)
-        self.observation_size = len(self.reset())
+        first = self._first()
+        self.observation_size, self.layout = len(_flat(first)), _layout(first)
 
     def reset(self) -> Floats:
         """Begin an episode and return its first observation (obs,)."""
+        return _flat(self._first())
+
+    def _first(self) -> Any:
+        """Begin an episode and return its first observation, as the environment gives it."""
         if self._gymnasium:
-            return _flat(self._environment.reset(seed=self._seed)[0])
-        return _flat(self._environment.reset().observation)
+            return self._environment.reset(seed=self._seed)[0]
+        return self._environment.reset().observation
 
     def step(self, action: Floats) -> tuple[Floats, float, bool, bool]:
         """Take an action (act,) in [-1, 1].
@@ -99,6 +105,7 @@ class TaskEnv:
         self._observation = self._environment.reset()
         self.observation_size = self._environment.observation_size
         self.action_size = self._environment.action_size
+        self.layout = self._environment.layout
         self.buffers = _buffers(self.observation_size, self.action_size)
 
     def _next_episode(self) -> FlatEnvironment:
@@ -207,3 +214,11 @@ def _flat(observation: Any) -> Floats:
     """Concatenate an observation (one array, or several by name in the environment's order) to a float32 vector."""
     parts = list(observation.values()) if hasattr(observation, "values") else [observation]
     return np.concatenate([np.ravel(part) for part in parts]).astype(np.float32)
+
+
+def _layout(observation: Any) -> dict[str, slice]:
+    """Where each named part lies in what :func:`_flat` gives."""
+    parts = observation.items() if hasattr(observation, "items") else ()
+    sizes = {str(name): np.size(part) for name, part in parts}
+    ends = np.cumsum(list(sizes.values()), dtype=int).tolist()
+    return {name: slice(end - size, end) for (name, size), end in zip(sizes.items(), ends, strict=True)}

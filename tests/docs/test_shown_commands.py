@@ -21,14 +21,18 @@ from nil_core.components import choose
 from nil_core.experiment.learn import Result
 
 OF_RUN = ("generator", "encoder", "segmenter", "robot", "agent", "skill", "prompt", "seed", "steps")
-OF_THE_TUTORIAL = ("mosaic", "mosaik", "squat", "brightness", "foot-height")
+OF_THE_TUTORIAL = (
+    "mosaic", "mosaik", "squat", "brightness", "foot-height", "go2", "palette", "bandit", "blindfold",
+)  # fmt: skip
+COMMANDS_OF_THE_TUTORIAL = ("nil evaluations",)
 
 
 def shown_commands(pages: list[Path], blocks: Callable[[Path], Iterator[Any]]) -> Iterator[str]:
     for page in pages:
         for block in blocks(page):
             if block.language == "sh" or not block.language:
-                yield from (line for line in block.text.splitlines() if line.startswith("nil "))
+                shown = (line for line in block.text.splitlines() if line.startswith("nil "))
+                yield from (line for line in shown if not line.startswith(COMMANDS_OF_THE_TUTORIAL))
 
 
 def parsed(line: str) -> tuple[str, dict[str, Any]]:

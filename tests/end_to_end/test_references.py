@@ -49,9 +49,16 @@ def test_generate_leaves_a_folder_to_look_at(generated: Path) -> None:
 def test_a_run_takes_it_and_aligns_it(
     generated: Path, nil: Callable[..., Any], fast: Sequence[str], tmp_path: Path
 ) -> None:
+    unused = ["--generator", "file", "--set", "generator.path=missing.mp4", "--segmenter", "chroma"]
     options = ["--agent", "zero", "--set", "video.seconds=1"]
-    outcome = nil("run", *fast, *options, "--reference", generated, "--out", "run")
+    outcome = nil("run", *fast, *options, *unused, "--reference", generated, "--out", "run")
     assert outcome.code == 0, outcome.err
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    made = {kind: manifest["components"][kind]["name"] for kind in ("generator", "segmenter", "agent")}
+    assert made == {"generator": "gait", "segmenter": "sim_mask", "agent": "zero"}, (
+        "what made it, not what was not used"
+    )
+    assert "nil-generator-gait" in manifest["versions"] and "nil-generator-file" not in manifest["versions"]
     assert "reference: 13 frames of 96x96 at 12.5 fps: The Unitree A1 agent is trotting, camera follows." in outcome.out
     assert "frames drawn" not in outcome.out, "stage 1 is skipped"
     with np.load(generated / "source.npz") as source, np.load(tmp_path / "run/reference/aligned.npz") as aligned:
