@@ -18,7 +18,7 @@ class ReferenceReport:
         prompt: the sentence it was generated from.
         frames, size, fps: its own; size is height and width in pixels.
         from_cache: whether it was generated earlier.
-        remarks: about its length, one line each.
+        remarks: about its file and length, one line each.
         masks: how good they look.
         first_frame: how well its first frame lies on the simulator's.
     """
