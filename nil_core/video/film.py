@@ -20,7 +20,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from nil_core.errors import DataError
-from nil_core.video.film_frame import upright
+from nil_core.video.film_frame import FilmFrames
 from nil_core.video.source import Moment, Source, convert_hint
 from nil_core.video.whole import missing_bytes
 
@@ -93,8 +93,9 @@ def _moving(path: Path, tracks: list[int]) -> list[int]:
 def _moments(
     container: InputContainer, track: VideoStream, path: Path, fps: float | None, remarks: list[str]
 ) -> Iterator[Moment]:
-    aspect = Fraction(track.sample_aspect_ratio or 1)
-    first, time, count, interlaced = 0.0, 0.0, 0, False
+    pictures = FilmFrames(Fraction(track.sample_aspect_ratio or 1), path)
+    first, time, count = 0.0, 0.0, 0
+    damaged = interlaced = False
     broken: FFmpegError | None = None
     with container:
         try:
@@ -103,11 +104,14 @@ def _moments(
                     raise DataError(f"{path} has no time stamps", "say its frame rate: --set generator.fps=25")
                 first = first if count else frame.time or 0.0
                 time = count / fps if fps else frame.time - first
-                lasts = 1 / fps if fps else float(frame.duration * frame.time_base)
+                lasts = 1 / fps if fps else float(frame.duration * (frame.time_base or 0))
                 if frame.interlaced_frame and not interlaced:
                     remarks.append(_interlaced(path))
                     interlaced = True
-                yield Moment(time, lasts, partial(upright, frame, aspect, path), f"frame {count}")
+                if frame.is_corrupt and not damaged:
+                    remarks.append(f"{path}: from frame {count}, {time:.2f} s, pictures are damaged: {AGAIN}")
+                    damaged = True
+                yield Moment(time, lasts, partial(pictures.upright, frame), f"frame {count}")
                 count += 1
         except FFmpegError as error:
             broken = error

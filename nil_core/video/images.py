@@ -124,7 +124,8 @@ def _unit_to_bytes(values: Floats, path: Path | str) -> Frames:
             f"{path} holds floating-point values from {low:g} to {high:g}, where 0 (black) to 1 (white) is read",
             "scale them to 0 ... 1, or save it with 8 bits",
         )
-    return np.rint(values.clip(0, 1) * 255).astype(np.uint8)
+    scaled: Frames = np.rint(values.clip(0, 1) * 255).astype(np.uint8)
+    return scaled
 
 
 def _gray(values: Frames) -> Frames:

@@ -68,7 +68,7 @@ class Piece:
         if count <= fitting:
             return
         height, width = self.frames[0].shape[:2]
-        shorter = math.floor(10 * seconds * (fitting - 1) / count) / 10
+        shorter = math.floor(100 * seconds * (fitting - 1) / count) / 100
         smaller = max(height, width) // 2
         raise DataError(
             f"{self.path}: frames of {_by(width, height)} take more than {memory_limit() / 2**30:.1f} GiB of memory",
