@@ -195,7 +195,7 @@ def test_a_length_that_was_not_asked_for_is_remarked(scene: Any, frames: int, fp
 
 
 def test_what_a_generator_remarks_is_passed_on(scene: Any) -> None:
-    made = generate_reference(CONFIG, choice(replace(blob(14), facts={"remarks": ["interlaced"]})), scene, no_progress)
+    made = generate_reference(CONFIG, choice(blob(14, remarks=["interlaced"])), scene, no_progress)
     remarks = made.provenance["video"]["remarks"]
     assert remarks[0] == "interlaced" and "short" in remarks[1]
 
