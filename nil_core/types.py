@@ -54,7 +54,8 @@ class Video:
         trajectory: float64 (T, nq) joint-space motion that was drawn, when there is one. Kept for metrics (the MoCap
             loss); never shown to an agent.
         facts: what the source knows about the clip, JSON values only: ``{"speed": 0.8}`` is the commanded forward
-            speed in m/s, used as the target of the environment reward; anything else is provenance.
+            speed in m/s, used as the target of the environment reward; ``{"remarks": ["..."]}`` are lines for the
+            person who learns from it; anything else is provenance.
         crop_box: left, top and side (pixels) of the square that shows what the first frame showed, from generators that
             were given a letterboxed first frame (:func:`nil_core.api.central_square`). None: nobody knows, and the
             whole picture is padded to a square.

@@ -14,7 +14,7 @@ from nil_core.hosted.errors import ServiceError
 from nil_core.storage.cache import cache_root
 from nil_core.storage.os_errors import explain_os_errors
 from nil_core.types import Progress, Video
-from nil_core.video.files import read_video
+from nil_core.video.files import LONGEST_SIDE, read_video
 
 MAX_TRIES = 6
 EXPIRED_STATUSES = (401, 403, 404, 410)  # what file stores return for an expired URL
@@ -57,7 +57,7 @@ def download(
             url = new_url()
         try:
             _fetch(connection, url, partial, f"{name}: kB downloaded", progress)
-            video = read_video(partial)
+            video = read_video(partial, size=LONGEST_SIDE)
         except httpx2.TransportError as error:
             problem = f"the download broke off: {type(error).__name__}"
         except _DownloadError as error:

@@ -78,7 +78,7 @@ def generate_reference(
 
     stored, found = cached("videos", key, make, ("frames", "fps", "facts"))
     video = unpack(stored)
-    remarks = check_length(video, request)
+    remarks = [*video.facts.get("remarks", []), *check_length(video, request)]
     mask_key = fingerprint(key, segmenter_identity)
     found_masks, _ = cached(
         "masks", mask_key, lambda: {"masks": _segment(segmenter, video, request.first_mask, progress)}, ("masks",)
@@ -146,8 +146,11 @@ def _source_fingerprint(chosen: Chosen) -> str:
     if path is None:
         return ""
     source = Path(path).expanduser()
-    files = sorted(source.iterdir()) if source.is_dir() else [source]
-    return fingerprint([[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files if f.is_file()])
+    try:
+        files = sorted(source.iterdir()) if source.is_dir() else [source]
+        return fingerprint([[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files if f.is_file()])
+    except OSError:
+        return ""  # said in words by who reads it
 
 
 def _segment(segmenter: Chosen, video: Video, first_mask: Masks, progress: Progress) -> Masks:

@@ -18,7 +18,7 @@ class ReferenceReport:
         prompt: the text prompt it was generated from.
         frames, size, fps: of the video; size is height and width in pixels.
         from_cache: whether it was generated earlier.
-        remarks: about its length, one line each.
+        remarks: about its file and length, one line each.
         masks: quality of its masks.
         first_frame: comparison of its first frame with the simulator's.
     """

@@ -197,7 +197,7 @@ def test_video_files(nil: Callable[..., Any], tmp_path: Path) -> None:
     nil("run", *options, *images, "--set", "generator.fps=25").complains("holds no images")
     write_png(tmp_path / "images" / "1.png", moving_blob().frames[0])
     write_png(tmp_path / "images" / "2.png", moving_blob(height=30).frames[0])
-    nil("run", *options, *images, "--set", "generator.fps=25").complains("frame 1 is 64 x 30", "one size")
+    nil("run", *options, *images, "--set", "generator.fps=25").complains("frame 1 (2.png) is 64 x 30", "one size")
 
 
 def test_debug_shows_the_traceback(nil: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:

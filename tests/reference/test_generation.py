@@ -194,6 +194,12 @@ def test_another_length_than_requested_is_remarked(scene: Any, frames: int, fps:
     assert len(remarks) == (remark is not None) and all(remark in line for line in remarks)
 
 
+def test_what_a_generator_remarks_is_passed_on(scene: Any) -> None:
+    made = generate_reference(CONFIG, choice(blob(14, remarks=["interlaced"])), scene, no_progress)
+    remarks = made.provenance["video"]["remarks"]
+    assert remarks[0] == "interlaced" and "short" in remarks[1]
+
+
 def test_a_video_shorter_than_a_tick_is_refused(scene: Any) -> None:
     with pytest.raises(DataError, match=r"too short: 2 frame\(s\) at 60 fps"):
         generate_reference(CONFIG, choice(blob(2, 60.0)), scene, no_progress)
