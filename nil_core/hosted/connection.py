@@ -131,14 +131,14 @@ class Connection:
             httpx2.RequestError: the connection breaks.
         """
         target = self._target(url)
-        redirects = Redirects(self._name, self._base, target)
+        redirects = Redirects(self._name, self._base, target, is_order=False)
         while True:
             sent = {**self._keys(target), "Accept-Encoding": "identity", **headers}
             with self._client.stream("GET", target, headers=sent) as response:
                 if not response.has_redirect_location:
                     yield response
                     return
-            target = redirects.next_page(target, response.status_code, response.headers["location"])
+            target = redirects.follow(target, response.status_code, response.headers["location"])
 
     def _send(self, method: str, path: str, max_tries: int | None, **content: Any) -> Response:
         backoff = self.backoff()
@@ -159,13 +159,12 @@ class Connection:
 
     def _send_once(self, method: str, path: str, content: dict[str, Any]) -> tuple[Response, ErrorResponse | None]:
         target = self._target(path)
-        redirects = Redirects(self._name, self._base, target)
-        follow = redirects.next_page if method == "GET" else redirects.next_order
+        redirects = Redirects(self._name, self._base, target, is_order=method != "GET")
         while True:
             response, error = self._request(method, target, content)
             if error is not None or not is_redirect(response.status):
                 break
-            target = follow(target, response.status, response.headers.get("location", ""))
+            target = redirects.follow(target, response.status, response.headers.get("location", ""))
         error = error or self._classify_error(response)
         if error is not None:
             error = ErrorResponse(error.kind, self._clean(error.message) or f"HTTP {response.status}")

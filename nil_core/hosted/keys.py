@@ -13,7 +13,9 @@ from pydantic import SecretStr
 from nil_core.errors import ConfigError, quoted
 
 REDACTED = "***"
-_AROUND = " \t\r\n\v\f\"'“”‘’\xa0\u200b\ufeff"  # quotes and blanks that env files, consoles and web pages leave
+_AROUND = (
+    " \t\r\n\v\f\"'\u2018\u2019\u201c\u201d\xa0\u200b\ufeff"  # quotes and blanks: of env files, consoles, web pages
+)
 _PREFIX = re.compile(r"\A(bearer|key)\s+", re.IGNORECASE)  # of the header Authorization
 
 

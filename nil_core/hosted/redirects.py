@@ -40,57 +40,48 @@ class Redirects:
         name: of the generator, for messages.
         base: URL of the service.
         requested: the URL that was requested at first.
+        is_order: whether it costs money; a GET else.
     """
 
-    def __init__(self, name: str, base: httpx2.URL, requested: httpx2.URL) -> None:
-        self._name, self._base, self._requested = name, base, requested
+    def __init__(self, name: str, base: httpx2.URL, requested: httpx2.URL, is_order: bool) -> None:
+        self._name, self._base, self._requested, self._is_order = name, base, requested, is_order
         self._left = MAX_REDIRECTS
 
-    def next_order(self, source: httpx2.URL, status: int, location: str) -> httpx2.URL:
-        """Where to send an order again that the service sent on; it was not taken.
+    def follow(self, source: httpx2.URL, status: int, location: str) -> httpx2.URL:
+        """The URL to send the request to instead; what was redirected was not taken.
 
         Args:
             source: that redirects.
-            status: of the response.
+            status: of its response.
             location: the header Location.
 
         Raises:
-            RejectedError: it is not the same request, or it leads away from the service.
+            RejectedError: it leads nowhere; or a GET from https to http; or an order to another service, or to
+                a page to look at.
         """
-        target = self._next(source, status, location, "the order")
-        if status not in SAME_REQUEST or not is_same_service(self._base, target):
-            self._refuse(f"sends the order on to {_shown(target)} (HTTP {status}); it was not taken", target)
-        return target
-
-    def next_page(self, source: httpx2.URL, status: int, location: str) -> httpx2.URL:
-        """Where to look for what is requested by GET. Arguments are those of :meth:`next_order`.
-
-        Raises:
-            RejectedError: the redirects do not end, or lead to no address, or from https to http.
-        """
-        target = self._next(source, status, location, "a request")
-        if target.scheme not in ("https", source.scheme):
-            self._refuse(f"sends a request on to {_shown(target)}, which is not encrypted", target)
-        return target
-
-    def _next(self, source: httpx2.URL, status: int, location: str, what: str) -> httpx2.URL:
         self._left -= 1
         if self._left < 0:
-            self._refuse(f"sends {what} on again and again (HTTP {status}); it was not taken", None)
+            self._refuse("again and again", status)
         try:
             target = source.join(location)
         except httpx2.InvalidURL:
             location = ""
         if not location or target.scheme not in ("http", "https") or not target.host:
-            self._refuse(f"sends {what} on, but to no address (HTTP {status}); it was not taken", None)
+            self._refuse("to no address", status)
+        if self._is_order:
+            is_safe = status in SAME_REQUEST and is_same_service(self._base, target)
+        else:
+            is_safe = target.scheme in ("https", source.scheme)
+        if not is_safe:
+            self._refuse(f"to {_shown(target)}", status, self._moved_base(target))
         return target
 
-    def _refuse(self, problem: str, target: httpx2.URL | None) -> NoReturn:
-        moved = self._moved_base(target) if target is not None else ""
-        hint = f"if you trust this address: --set generator.base_url={quoted(moved)}" if moved else ""
-        raise RejectedError(
-            f"{self._name} {problem}", hint or "check generator.base_url, the proxy and the network", ErrorKind.REDIRECTED
-        )
+    def _refuse(self, where: str, status: int, moved: str = "") -> NoReturn:
+        what = "the order" if self._is_order else "a request"
+        taken = "; it was not taken, and nothing is paid" if self._is_order else ""
+        trust = f"if you trust this address: --set generator.base_url={quoted(moved)}"
+        hint = trust if moved else "check generator.base_url, the proxy and the network"
+        raise RejectedError(f"{self._name} sends {what} on {where} (HTTP {status}){taken}", hint, ErrorKind.REDIRECTED)
 
     def _moved_base(self, target: httpx2.URL) -> str:
         """The base URL with which the request would have gone to the target at once; empty if there is none."""

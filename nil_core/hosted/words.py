@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 LONGEST = 300  # characters
-_ESCAPE_CODES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[]PX^_].*?(?:\x07|\x1b\\|$)|.)|\x9b[0-?]*[ -/]*[@-~]", re.DOTALL)
+_ESCAPE_CODES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[]PX^_].*?(?:\x07|\x1b\\)|.)", re.DOTALL)
 
 
 def plain(text: str) -> str:
