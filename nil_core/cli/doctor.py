@@ -12,6 +12,8 @@ from pathlib import Path
 
 import typer
 
+from nil_core.readable import say
+
 HUB_KEY = "HF_TOKEN"  # of the hub that weights are fetched from; the other keys are named by cards
 LIBRARIES = ("nil-core", "numpy", "mujoco", "dm-control", "torch", "av", "transformers", "diffusers", "sam2")
 
@@ -19,7 +21,7 @@ LIBRARIES = ("nil-core", "numpy", "mujoco", "dm-control", "torch", "av", "transf
 def doctor() -> None:
     """Check OpenGL with one rendered frame, GPU, torch, keys (present or not, never their value), disk and plugins."""
     failed = []
-    typer.echo("```")
+    say("```")
     for name, look in CHECKS.items():
         try:
             found = look()
@@ -27,8 +29,8 @@ def doctor() -> None:
             failed.append(name)
             hint = getattr(error, "hint", "")
             found = f"FAILED: {str(error).splitlines()[0]}" + (f"\n{'':12}{hint}" if hint else "")
-        typer.echo(f"{name:12}{found}")
-    typer.echo("```")
+        say(f"{name:12}{found}")
+    say("```")
     if failed:
         raise typer.Exit(2)
 

@@ -6,13 +6,14 @@ import logging
 import os
 import sys
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
 from nil_core.cli import config, doctor, encoders, evaluate, export, models, plugins, run, runs
 from nil_core.cli.extra_commands import CommandGroup
 from nil_core.errors import NilError
+from nil_core.readable import show_every_character
 
 app = typer.Typer(
     name="nil",
@@ -52,19 +53,25 @@ def _nil(
 
 def main() -> None:
     """The entry point: a :class:`NilError` is two lines and its exit code; ``NIL_DEBUG=1`` shows tracebacks."""
+    show_every_character()
     _show_warnings()
     try:
         app()
     except NilError as error:
         if os.environ.get("NIL_DEBUG"):
             raise
-        typer.secho(f"nil: {error.message}", fg="red", err=True)
+        line = f"nil: {error.message}"
+        print(typer.style(line, fg="red") if _may_color(sys.stderr) else line, file=sys.stderr)
         if error.hint:
-            typer.echo(f"     {error.hint}", err=True)
+            print(f"     {error.hint}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         typer.echo("nil: interrupted", err=True)
         sys.exit(130)
+
+
+def _may_color(stream: TextIO) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
 def _show_warnings() -> None:
