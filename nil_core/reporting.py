@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Protocol, TextIO
 
+from nil_core.readable import readable
 from nil_core.time_shares import briefly
 
 
@@ -69,13 +71,20 @@ class Lines(Silent):
 
     def __init__(self, stream: TextIO | None = None, every: float = 10.0) -> None:
         self._stream = stream or sys.stdout
+        self._encoding = getattr(self._stream, "encoding", None) or "utf-8"
         self._every = every
         self._last = 0.0
         self._tenth = ("", -1)
 
     def say(self, text: str) -> None:
-        """One line."""
-        print(text, file=self._stream, flush=True)
+        """One line. Where its reader has gone away (``nil run | head``), the process ends, as others do."""
+        try:
+            print(readable(text, self._encoding), file=self._stream, flush=True)
+        except BrokenPipeError:
+            _discard_output()
+            raise SystemExit(1) from None
+        except OSError:
+            pass  # a full disk costs the line, not the run
 
     def warn(self, text: str) -> None:
         """One line, marked."""
@@ -107,3 +116,8 @@ class Lines(Silent):
         eta = f"  {left / 60:.1f} min left" if left is not None else ""
         where = f"  time: {parts}" if (parts := briefly(rates)) else ""
         self.say(f"step {step}/{total}  {rates.get('steps_per_second', 0):.0f}/s{eta}{where}  {shown}")
+
+
+def _discard_output() -> None:
+    """Else Python complains of the broken pipe again when it flushes at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -13,6 +13,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from nil_core import network
 from nil_core.card import Weights
 from nil_core.errors import DataError, MachineError
 from nil_core.storage.paths import cache_root
@@ -68,12 +69,15 @@ def fetch(weights: str, known: tuple[Weights, ...]) -> Path:
         the folder, as :func:`locate` returns it afterwards.
 
     Raises:
+        ConfigError: an environment variable names a proxy or certificates that cannot be used.
         DataError: the hub has no such model, its terms were not accepted, or the hub cannot be reached.
         MachineError: the disk is full, or huggingface_hub is not installed.
     """
     model = _resolve(weights, known)
     if isinstance(model, Path):
         return model
+    network.check_proxies()
+    network.certificates()
     hub, name = _hub(), model.repository
     by_hand = f"or copy its folder here from another machine, and name the folder instead of {model.name}"
     try:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from nil_core.cli import options as o
+from nil_core.cli import tables
 
 app = typer.Typer(help="Show the configuration of a run.", no_args_is_help=True)
 
@@ -49,12 +48,13 @@ def show(
     if toml:
         import tomli_w
 
-        typer.echo(tomli_w.dumps(_without_none(tree)), nl=False)
+        typer.echo(tomli_w.dumps(_without_none(tree)).encode(), nl=False)  # TOML is UTF-8 whatever a terminal shows
         return
-    table = Table("key", "value", "origin")
-    for key, value in flatten(tree).items():
-        table.add_row(key, repr(value) if isinstance(value, str) else str(value), resolved.origin(key))
-    Console(soft_wrap=True).print(table, markup=False)
+    rows = [
+        (key, repr(value) if isinstance(value, str) else str(value), resolved.origin(key))
+        for key, value in flatten(tree).items()
+    ]
+    tables.show_table(tables.new_console(), ("key", "value", "origin"), rows, boxed=True)
 
 
 def _without_none(tree: dict[str, object]) -> dict[str, object]:

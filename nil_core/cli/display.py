@@ -11,11 +11,15 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
+from nil_core.cli import tables
 from nil_core.reporting import Lines, Reporter
 from nil_core.time_shares import briefly
 
 SHOWN = ("reward", "similarity", "iou", "torque", "action", "velocity", "feet", "stability")
+NARROW = 64
+"""Columns of a terminal below which bars and the table of values take half the width."""
 
 
 NIL_LOGGER = logging.getLogger("nil")
@@ -25,12 +29,13 @@ NIL_LOGGER = logging.getLogger("nil")
 @contextmanager
 def reporter() -> Iterator[Reporter]:
     """A :class:`Screen` in a terminal, lines of text where there is none; it also shows what is logged for people."""
-    if not sys.stdout.isatty():
+    console = tables.new_console()
+    if sys.stdout is None or not sys.stdout.isatty() or console.is_dumb_terminal:
         lines = Lines()
         with _telling(lines):
             yield lines
         return
-    screen = Screen(Console())
+    screen = Screen(console)
     try:
         with _telling(screen):
             yield screen
@@ -74,8 +79,14 @@ class Screen:
         self._live: Live | None = None
 
     def _no_bars(self) -> Progress:
-        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-        return Progress(*columns, console=self._console)
+        what, count = TextColumn("{task.description}", markup=False), MofNCompleteColumn()
+        if self._is_narrow:
+            return Progress(what, count, console=self._console)
+        return Progress(what, BarColumn(), count, TimeElapsedColumn(), console=self._console)
+
+    @property
+    def _is_narrow(self) -> bool:
+        return self._console.width < NARROW
 
     def finish_lines(self) -> None:
         """Leave what moves on the screen as it is now."""
@@ -86,23 +97,19 @@ class Screen:
     def say(self, text: str) -> None:
         """A line."""
         self.finish_lines()
-        self._console.print(text, highlight=False, soft_wrap=True, markup=False)
+        tables.show(self._console, text)
 
     def warn(self, text: str) -> None:
         """A yellow one."""
         self.finish_lines()
-        self._console.print(text, style="yellow", highlight=False, soft_wrap=True, markup=False)
+        tables.show(self._console, text, "yellow")
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A table, narrow enough for 80 columns."""
         self.finish_lines()
-        table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-        for i, column in enumerate(columns):
-            numbers = all(_is_number(row[i]) for row in rows)
-            table.add_column(column, justify="right" if numbers else "left", header_style="dim")
-        for row in rows:
-            table.add_row(*row)
-        self._console.print("", table, "")
+        self._console.print()
+        tables.show_table(self._console, columns, rows, title)
+        self._console.print()
 
     def progress(self, done: int, total: int, what: str) -> None:
         """A bar per long part."""
@@ -130,12 +137,11 @@ class Screen:
         cells |= {
             name.replace("_", " "): f"{v:.3g}" for name, v in values.items() if name.endswith(("loss", "temperature"))
         }
-        pairs = list(cells.items())
-        half = -(-len(pairs) // 2)
+        pairs = [(Text(name, "dim"), Text(value)) for name, value in cells.items()]
+        rows = len(pairs) if self._is_narrow else -(-len(pairs) // 2)
         self._values = Table.grid(padding=(0, 2))
-        for i in range(half):
-            row = [*pairs[i], *(pairs[half + i] if half + i < len(pairs) else ("", ""))]
-            self._values.add_row(f"[dim]{row[0]}[/]", row[1], f"[dim]{row[2]}[/]", row[3])
+        for i in range(rows):
+            self._values.add_row(*(each for pair in pairs[i::rows] for each in pair))
         self.progress(step, total, "environment steps")
 
     def _draw(self) -> None:
@@ -143,11 +149,3 @@ class Screen:
             self._live = Live(console=self._console, auto_refresh=False)
             self._live.start()
         self._live.update(Group(self._bars, self._values), refresh=True)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import typer
 
+from nil_core.readable import say
+
 HUB_KEY = "HF_TOKEN"  # of the Hugging Face Hub; other keys are listed on cards
 LIBRARIES = ("nil-core", "numpy", "mujoco", "dm-control", "torch", "av", "transformers", "diffusers", "sam2")
 
@@ -19,7 +21,7 @@ LIBRARIES = ("nil-core", "numpy", "mujoco", "dm-control", "torch", "av", "transf
 def doctor() -> None:
     """Check OpenGL (renders one frame), GPU, torch, API keys (whether set, never their value), disk and plugins."""
     failed = []
-    typer.echo("```")
+    say("```")
     for name, check in CHECKS.items():
         try:
             found = check()
@@ -27,8 +29,8 @@ def doctor() -> None:
             failed.append(name)
             hint = getattr(error, "hint", "")
             found = f"FAILED: {str(error).splitlines()[0]}" + (f"\n{'':12}{hint}" if hint else "")
-        typer.echo(f"{name:12}{found}")
-    typer.echo("```")
+        say(f"{name:12}{found}")
+    say("```")
     if failed:
         raise typer.Exit(2)
 

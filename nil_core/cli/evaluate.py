@@ -10,6 +10,7 @@ import typer
 
 from nil_core.cli.display import reporter
 from nil_core.cli.options import reward_changes
+from nil_core.readable import say
 
 
 class Which(StrEnum):
@@ -53,7 +54,7 @@ def evaluate(
     if json:
         from json import dumps
 
-        typer.echo(dumps(evaluate_run(folder, episodes, seed, which, Silent(), changes), indent=2))
+        say(dumps(evaluate_run(folder, episodes, seed, which, Silent(), changes), indent=2))
         return
     with reporter() as show:
         evaluate_run(folder, episodes, seed, which, show, changes)

@@ -6,13 +6,14 @@ import logging
 import os
 import sys
 from importlib.metadata import version
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, TextIO
 
 import typer
 
 from nil_core.cli import config, doctor, encoders, evaluate, export, models, plugins, run, runs
 from nil_core.cli.extra_commands import CommandGroup
 from nil_core.errors import NilError
+from nil_core.readable import show_every_character
 from nil_core.storage.os_errors import unforeseen
 
 app = typer.Typer(
@@ -53,6 +54,7 @@ def _nil(
 
 def main() -> None:
     """Entry point. A :class:`NilError` prints two lines and sets the exit code; ``NIL_DEBUG=1`` shows tracebacks."""
+    show_every_character()
     _show_warnings()
     try:
         app()
@@ -71,10 +73,15 @@ def main() -> None:
 def _leave(error: NilError) -> NoReturn:
     if os.environ.get("NIL_DEBUG"):
         raise error
-    typer.secho(f"nil: {error.message}", fg="red", err=True)
+    line = f"nil: {error.message}"
+    print(typer.style(line, fg="red") if _may_color(sys.stderr) else line, file=sys.stderr)
     if error.hint:
-        typer.echo(f"     {error.hint}", err=True)
+        print(f"     {error.hint}", file=sys.stderr)
     sys.exit(error.exit_code)
+
+
+def _may_color(stream: TextIO) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
 def _show_warnings() -> None:

@@ -12,6 +12,7 @@ from nil_core import registry, weights
 from nil_core.card import Kind, Weights
 from nil_core.entry_points import canonical
 from nil_core.errors import ConfigError, NilError
+from nil_core.readable import say
 
 app = typer.Typer(help="List, download and locate the pretrained weights of plugins.", no_args_is_help=True)
 
@@ -48,11 +49,11 @@ def list_() -> None:
     for model in models:
         each = model.weights
         state = "downloaded" if _is_downloaded(each) else "not downloaded"
-        typer.echo(f"{model.name:{width}}  {model.kind:9}  {each.megabytes:>6} MB  {state}")
-        typer.echo(f"    {each.repository}, {each.license}{f': {each.summary}' if each.summary else ''}")
+        say(f"{model.name:{width}}  {model.kind:9}  {each.megabytes:>6} MB  {state}")
+        say(f"    {each.repository}, {each.license}{f': {each.summary}' if each.summary else ''}")
     if any("-NC" in model.weights.license for model in models):
-        typer.echo("\nNC: these weights may not be used commercially.")
-    typer.echo(
+        say("\nNC: these weights may not be used commercially.")
+    say(
         "\nThe option `weights` takes the name after the dot, any other model of the Hugging Face Hub as owner/model,\n"
         f"a local folder, or {weights.RANDOM_TINY}. A run never downloads: nil models fetch NAME does."
     )
@@ -63,15 +64,15 @@ def fetch(names: Names) -> None:
     """Download models into the Hugging Face cache. An interrupted download is continued by the next call."""
     for each in [_named(name) for name in names]:
         if each.license:
-            typer.echo(f"{each.repository}: {each.license}, {each.megabytes} MB")
-        typer.echo(weights.fetch(each.repository, (each,)))
+            say(f"{each.repository}: {each.license}, {each.megabytes} MB")
+        say(weights.fetch(each.repository, (each,)))
 
 
 @app.command()
 def where(name: Name) -> None:
     """Print the folder that holds a model."""
     each = _named(name)
-    typer.echo(weights.locate(each.repository, (each,)))
+    say(weights.locate(each.repository, (each,)))
 
 
 def _models() -> Iterator[Model]:

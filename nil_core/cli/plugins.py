@@ -12,14 +12,15 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from nil_core import registry
 from nil_core.card import KINDS, ComponentCard, Kind
-from nil_core.cli import other_groups
+from nil_core.cli import other_groups, tables
 from nil_core.config import parse_set
 from nil_core.entry_points import Entry, broken, canonical, one_line, plugin_errors
 from nil_core.errors import ConfigError, NilError, PluginError
+
+COLUMNS = ("kind", "name", "distribution", "version", "")
 
 app = typer.Typer(help="What is installed, what it offers, whether it works.", no_args_is_help=True)
 
@@ -27,15 +28,15 @@ app = typer.Typer(help="What is installed, what it offers, whether it works.", n
 @app.command("list")
 def list_plugins() -> None:
     """Name everything installed; imports no plugin."""
-    table = _table("kind", "name", "distribution", "version", "")
+    rows = []
     for kind in KINDS:
         claims = Counter(entry.key for entry in registry.entries(kind))
         for entry in registry.entries(kind):
             note = "claimed twice: broken" if claims[entry.key] > 1 else ""
-            table.add_row(kind, entry.name, entry.distribution, entry.version, note)
+            rows.append((kind, entry.name, entry.distribution, entry.version, note))
     for entry in other_groups.entries():
-        table.add_row(entry.kind, entry.name, entry.distribution, entry.version, other_groups.note(entry))
-    _console().print(table)
+        rows.append((entry.kind, entry.name, entry.distribution, entry.version, other_groups.note(entry)))
+    tables.show_table(tables.new_console(), COLUMNS, rows)
 
 
 @app.command()
@@ -43,7 +44,7 @@ def show(
     name: Annotated[str, typer.Argument(help="As on the command line: a1, gait, sac ... or kind.name.")],
 ) -> None:
     """Show what a component does and every option it has."""
-    console = _console()
+    console = tables.new_console()
     for kind, each in _named(name):
         _show(console, kind, each, registry.card(kind, each))
 
@@ -68,19 +69,18 @@ def check(
         raise ConfigError("--set needs one component and --contract", "nil plugins check --contract NAME --set ...")
     ours = tuple(getattr(context.find_root().command, "commands", ()))
     checks = list(_checks(name, contract, values, ours))
-    table = _table("kind", "name", "distribution", "version", "")
-    console = _console()
-    errors = []
+    console = tables.new_console()
+    rows, errors = [], []
     for entry, run in checks:
         try:
             state = run()
         except NilError as error:
             errors.append(error)
             state = "broken"
-        table.add_row(entry.kind, entry.name, entry.distribution, entry.version, state)
-    console.print(table)
+        rows.append((entry.kind, entry.name, entry.distribution, entry.version, state))
+    tables.show_table(console, COLUMNS, rows)
     for failure in errors:
-        console.print(f"{failure.message}\n    {failure.hint}", soft_wrap=True)
+        tables.show(console, f"{failure.message}\n    {failure.hint}")
     if errors:
         raise typer.Exit(PluginError.exit_code)
 
@@ -179,31 +179,31 @@ def _named(name: str) -> list[tuple[Kind, str]]:
 
 
 def _show(console: Console, kind: Kind, name: str, card: ComponentCard) -> None:
-    console.print(f"{kind} {name}", style="bold")
-    console.print(card.summary)
+    tables.show(console, f"{kind} {name}", "bold")
+    tables.show(console, card.summary)
     if card.capabilities:
-        console.print(f"capabilities: {', '.join(sorted(card.capabilities))}")
+        tables.show(console, f"capabilities: {', '.join(sorted(card.capabilities))}")
     if card.license:
-        console.print(f"license of weights and data: {card.license}")
+        tables.show(console, f"license of weights and data: {card.license}")
     if card.price:
-        console.print(f"price: {card.price}", soft_wrap=True)
+        tables.show(console, f"price: {card.price}")
     if card.prompt_template:
-        console.print(f"prompt: {card.prompt_template}", soft_wrap=True)
+        tables.show(console, f"prompt: {card.prompt_template}")
     for requirement in card.requires:
-        console.print(f"needs {requirement.module}: {requirement.install}", soft_wrap=True)
+        tables.show(console, f"needs {requirement.module}: {requirement.install}")
     if kind == "encoder":
-        console.print(f"what it tells apart: nil encoders rank {name}", soft_wrap=True)
+        tables.show(console, f"what it tells apart: nil encoders rank {name}")
     fields = card.config.model_fields
     if not fields:
-        console.print("no options\n")
+        tables.show(console, "no options\n")
         return
-    table = _table("option", "type", "default", "meaning")
+    rows = []
     for key, field in fields.items():
         default = "required" if field.is_required() else repr(field.get_default(call_default_factory=True))
-        table.add_row(f"{kind}.{key}", _type_name(field.annotation), default, field.description)
-    console.print(table)
+        rows.append((f"{kind}.{key}", _type_name(field.annotation), default, field.description or ""))
+    tables.show_table(console, ("option", "type", "default", "meaning"), rows, prose=True)
     example = next((key for key in card.config.__annotations__ if key in fields), next(iter(fields)))  # its own first
-    console.print(f"nil run --{kind} {name} --set {kind}.{example}=...\n", soft_wrap=True)
+    tables.show(console, f"nil run --{kind} {name} --set {kind}.{example}=...\n")
 
 
 def _type_name(annotation: Any) -> str:
@@ -220,14 +220,3 @@ def _type_name(annotation: Any) -> str:
             return " | ".join(map(_type_name, arguments)).replace("NoneType", "None")
         case origin:
             return f"{origin.__name__}[{', '.join(map(_type_name, arguments))}]"
-
-
-def _console() -> Console:
-    return Console(markup=False, highlight=False)  # a plugin's words are shown as they are
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in columns:
-        table.add_column(column, no_wrap=column in ("kind", "name", "option"))
-    return table

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from nil_core.cli import tables
 from nil_core.errors import NilError, RunError
+from nil_core.readable import say
 
 if TYPE_CHECKING:
     from nil_core.storage.run_folder import RunFolder
@@ -25,23 +25,27 @@ def list_(root: Root = Path("runs")) -> None:
     """List the runs under a folder."""
     from nil_core.storage.run_folder import list_runs
 
-    table = Table("run", "state", "step", "return", "over zero", "speed m/s")
+    rows = []
     for folder in filter(_is_readable, list_runs(root)):
         status, summary = folder.read(folder.status), folder.read(folder.summary)
         trained = summary.get("policies", {}).get("trained", {})
         gain = summary.get("return_over_zero")
-        table.add_row(
-            str(folder.path),
-            status.get("state", "?"),
-            str(status.get("step", "?")),
-            f"{trained['return']:.3f}" if trained else "",
-            f"{gain:+.0%}" if gain is not None else "",
-            f"{trained['speed']:.2f}" if trained else "",
+        rows.append(
+            (
+                str(folder.path),
+                status.get("state", "?"),
+                str(status.get("step", "?")),
+                f"{trained['return']:.3f}" if trained else "",
+                f"{gain:+.0%}" if gain is not None else "",
+                f"{trained['speed']:.2f}" if trained else "",
+            )
         )
-    if not table.row_count:
-        typer.echo(f"no runs under {root}; `nil run` makes one")
+    if not rows:
+        say(f"no runs under {root}; `nil run` makes one")
         return
-    Console(soft_wrap=True).print(table, markup=False)
+    tables.show_table(
+        tables.new_console(), ("run", "state", "step", "return", "over zero", "speed m/s"), rows, boxed=True
+    )
 
 
 def _is_readable(folder: RunFolder) -> bool:
@@ -85,7 +89,7 @@ def _show(folder: Path) -> None:
 
     opened, config = open_run(folder)
     manifest, status, summary = (opened.read(f) for f in (opened.manifest, opened.status, opened.summary))
-    console = Console(soft_wrap=True)
+    console = tables.new_console()
     facts = {
         "state": f"{status.get('state')} at step {status.get('step')} of {config.total_steps}, {status.get('at')}",
         "made": f"{manifest.get('created')} by {' '.join(manifest.get('command', []))}",
@@ -96,18 +100,14 @@ def _show(folder: Path) -> None:
     if parts := time_shares.shares(log.read(opened.timing)):
         facts["time"] = time_shares.in_words(parts)
     for name, value in facts.items():
-        console.print(f"{name:10} {value}", highlight=False, markup=False)
+        tables.show(console, f"{name:10} {value}")
     evaluations = [row for row in log.read(opened.metrics) if row.get("kind") == "eval"]
     if evaluations:
         columns = [name for name in evaluations[-1] if name not in ("kind", "episodes")]
-        table = Table(*columns, title="Evaluations", title_justify="left")
-        for row in evaluations:
-            table.add_row(*(f"{row[name]:.4g}" for name in columns))
-        console.print(table)
+        cells = [[f"{row[name]:.4g}" for name in columns] for row in evaluations]
+        tables.show_table(console, columns, cells, "Evaluations", boxed=True)
     if summary:
-        rows = summary["policies"]
-        columns = [name for name, value in next(iter(rows.values())).items() if isinstance(value, int | float)]
-        table = Table("policy", *columns, title="Final evaluation", title_justify="left")
-        for policy, row in rows.items():
-            table.add_row(policy, *(f"{row[name]:.3f}" for name in columns))
-        console.print(table)
+        policies = summary["policies"]
+        columns = [name for name, value in next(iter(policies.values())).items() if isinstance(value, int | float)]
+        rows = [[policy, *(f"{row[name]:.3f}" for name in columns)] for policy, row in policies.items()]
+        tables.show_table(console, ["policy", *columns], rows, "Final evaluation", boxed=True)

@@ -11,13 +11,14 @@ from nil_core.hosted.options import Address, HostedOptions
 
 if TYPE_CHECKING:
     from nil_core.hosted.clock import Clock
-    from nil_core.hosted.connection import Connection, Response, classify_http_error, mentions_moderation
+    from nil_core.hosted.connection import Connection
     from nil_core.hosted.errors import ErrorKind, ErrorResponse, RejectedError, ServiceError
     from nil_core.hosted.fal_queue import FalQueue
     from nil_core.hosted.generator import HostedGenerator
     from nil_core.hosted.images import data_uri, png, png_base64
     from nil_core.hosted.limits import checked_prompt, choose_seconds
     from nil_core.hosted.prices import price_estimate
+    from nil_core.hosted.responses import Response, classify_http_error, mentions_moderation
     from nil_core.hosted.tasks import Order, State, Status, Ticket
     from nil_core.payment import Estimate
 
@@ -31,16 +32,16 @@ _LAZY = {
     "HostedGenerator": "nil_core.hosted.generator",
     "Order": "nil_core.hosted.tasks",
     "RejectedError": "nil_core.hosted.errors",
-    "Response": "nil_core.hosted.connection",
+    "Response": "nil_core.hosted.responses",
     "ServiceError": "nil_core.hosted.errors",
     "State": "nil_core.hosted.tasks",
     "Status": "nil_core.hosted.tasks",
     "Ticket": "nil_core.hosted.tasks",
     "checked_prompt": "nil_core.hosted.limits",
     "choose_seconds": "nil_core.hosted.limits",
-    "classify_http_error": "nil_core.hosted.connection",
+    "classify_http_error": "nil_core.hosted.responses",
     "data_uri": "nil_core.hosted.images",
-    "mentions_moderation": "nil_core.hosted.connection",
+    "mentions_moderation": "nil_core.hosted.responses",
     "png": "nil_core.hosted.images",
     "png_base64": "nil_core.hosted.images",
     "price_estimate": "nil_core.hosted.prices",

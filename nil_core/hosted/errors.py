@@ -19,6 +19,9 @@ class ErrorKind(StrEnum):
     MODERATED = "moderated"  # refused because of the content
     INVALID_REQUEST = "invalid request"  # the request is wrong
     NOT_FOUND = "not found"  # it does not exist, or no longer
+    REDIRECTED = "redirected"  # sent on to an address that is not followed
+    PROXY = "proxy"  # refused on the way: the proxy wants a user and password, or does not reach the service
+    CERTIFICATE = "certificate"  # the host cannot prove that it is the service
 
 
 RETRYABLE = frozenset({ErrorKind.RATE_LIMIT, ErrorKind.UNAVAILABLE})

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from nil_core.hosted.connection import Connection, Response, classify_http_error, mentions_moderation
+from nil_core.hosted.connection import Connection
 from nil_core.hosted.errors import ErrorKind, ErrorResponse
 from nil_core.hosted.generator import HostedGenerator
 from nil_core.hosted.images import data_uri
+from nil_core.hosted.responses import Response, classify_http_error, mentions_moderation
 from nil_core.hosted.tasks import Order, State, Status, Ticket
 
 QUEUE = "https://queue.fal.run"

@@ -9,15 +9,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from nil_core.errors import DataError, MachineError, NilError
+from nil_core.errors import DataError, MachineError, NilError, quoted
 from nil_core.hosted.clock import Clock
-from nil_core.hosted.connection import Connection, Response, brief, classify_http_error
+from nil_core.hosted.connection import Connection
 from nil_core.hosted.download import download, stored_path
 from nil_core.hosted.errors import ErrorKind, ErrorResponse, NoResponseError, RejectedError, ServiceError
 from nil_core.hosted.keys import Keys
 from nil_core.hosted.ledger import Entry, Ledger, Stage
 from nil_core.hosted.options import HostedOptions
+from nil_core.hosted.responses import Response, classify_http_error
 from nil_core.hosted.tasks import WAITING, Order, State, Status, Ticket
+from nil_core.hosted.words import brief
 from nil_core.payment import Estimate
 from nil_core.storage.cache import cache_root, fingerprint
 from nil_core.types import GenerationRequest, Progress, Video
@@ -135,7 +137,7 @@ class HostedGenerator(ABC):
         """The video of an earlier call; None if there is none, or if it is damaged and must be downloaded again."""
         if entry is None or entry.stage is not Stage.STORED:
             return None
-        progress(1, 1, f"{self.name}: task {entry.ticket['id']} is paid already")
+        progress(1, 1, f"{self.name}: task {_id(entry)} is paid already")
         try:
             return read_video(stored_path(entry.sha256), size=LONGEST_SIDE)
         except DataError:
@@ -152,7 +154,7 @@ class HostedGenerator(ABC):
                 entry = self._order(connection, order, self._new_entry(order, key))
             elif entry.stage is Stage.ORDERING:
                 entry = self._recover(connection, entry) or self._order(connection, order, entry)
-            progress(1, 1, f"{self.name}: task {entry.ticket['id']} is ordered and recorded")
+            progress(1, 1, f"{self.name}: task {_id(entry)} is ordered and recorded")
             return self._wait_and_download(connection, entry, progress)
         except KeyboardInterrupt:
             _log.warning("the order at %s is kept: the same command goes on, and pays nothing twice", self.name)
@@ -192,7 +194,7 @@ class HostedGenerator(ABC):
 
     def _unknown(self, entry: Entry, what: str) -> NoResponseError:
         record = self._ledger.path(entry.fingerprint)
-        return NoResponseError(what, f"look for it at {self.page}; to order (and pay) again: rm {record}")
+        return NoResponseError(what, f"look for it at {self.page}; to order (and pay) again: rm {quoted(record)}")
 
     def _wait_and_download(self, connection: Connection, entry: Entry, progress: Progress) -> tuple[Entry, Video]:
         status = self._wait(connection, entry, progress)
@@ -242,7 +244,7 @@ class HostedGenerator(ABC):
             return self._ledger.write(entry, **changes)
         except MachineError as error:  # it is paid: going on without a record is better than losing it
             entry = replace(entry, **changes)
-            _log.warning("%s task %s is paid, and cannot be recorded: %s", self.name, entry.ticket["id"], error.message)
+            _log.warning("%s task %s is paid, and cannot be recorded: %s", self.name, _id(entry), error.message)
             return entry
 
     def _fingerprint(self, order: Order) -> str:
@@ -270,3 +272,7 @@ class HostedGenerator(ABC):
             _log.warning("%s made %d x %d, which is not the aspect of the first frame", self.name, width, height)
         kept = min(len(video.frames), math.ceil(request.seconds * video.fps - 1e-6) + 1)
         return replace(video, frames=video.frames[:kept], crop_box=central_square(width, height), facts=facts)
+
+
+def _id(entry: Entry) -> str:
+    return brief(str(entry.ticket["id"]))

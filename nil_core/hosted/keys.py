@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 
 import platformdirs
 from pydantic import SecretStr
 
-from nil_core.errors import ConfigError
+from nil_core.errors import ConfigError, quoted
 
 REDACTED = "***"
+_AROUND = (
+    " \t\r\n\v\f\"'\u2018\u2019\u201c\u201d\xa0\u200b\ufeff"  # quotes and blanks: of env files, consoles, web pages
+)
+_PREFIX = re.compile(r"\A(bearer|key)\s+", re.IGNORECASE)  # of the header Authorization
 
 
 def key_file(variable: str) -> Path:
@@ -44,9 +49,9 @@ class Keys:
         else:
             raise ConfigError(
                 f"no key: {variable} is not set, and {path} does not exist",
-                f"export {variable}=... (create one at {self._page}), or write it there and: chmod 600 {path}",
+                f"export {variable}=... (create one at {self._page}), or write it there and: chmod 600 {quoted(path)}",
             )
-        value = value.strip()
+        value = _PREFIX.sub("", value.strip(_AROUND)).strip(_AROUND)
         if not value or not value.isascii() or not value.isprintable() or " " in value:
             raise ConfigError(f"{source} holds no key: one word of ASCII characters is expected", f"see {self._page}")
         return self.add_secret(value)
@@ -68,8 +73,8 @@ class Keys:
 def _read(path: Path) -> str:
     try:
         if os.name == "posix" and (mode := stat.S_IMODE(path.stat().st_mode)) & 0o077:
-            raise ConfigError(f"other users may read the key in {path} (mode {mode:o})", f"chmod 600 {path}")
-        return path.read_text(encoding="ascii")
+            raise ConfigError(f"other users may read the key in {path} (mode {mode:o})", f"chmod 600 {quoted(path)}")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it holds no ASCII text"
-        raise ConfigError(f"{path} cannot be read: {reason}", f"check with: ls -l {path}") from None
+        raise ConfigError(f"{path} cannot be read: {reason}", f"check with: ls -l {quoted(path)}") from None

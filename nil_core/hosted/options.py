@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import Field
 
 from nil_core.card import Options
 
-Address = Annotated[str, Field(pattern=r"^(https://[^\s/]+|http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?)(/\S*)?$")]
+_ADDRESS = r"^(https://[^\s/]+|http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?)(/\S*)?$"
+Address = Annotated[str, Field(pattern=_ADDRESS)]
 """URL of a service: https, because a key is sent there, or this machine."""
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an :data:`Address`."""
+    return re.match(_ADDRESS, text) is not None
 
 
 class HostedOptions(Options):

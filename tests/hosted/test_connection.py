@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nil_core.hosted.clock import MAX_PAUSE, Clock
-from nil_core.hosted.connection import Response, _retry_after, classify_http_error
 from nil_core.hosted.errors import ErrorKind
 from nil_core.hosted.limits import checked_prompt, choose_seconds
 from nil_core.hosted.prices import price_estimate
+from nil_core.hosted.responses import Response, classify_http_error, retry_after
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_success_is_no_error(status: int) -> None:
     [("7", 7), ("Thu, 01 Jan 1970 00:01:40 GMT", 40), ("Thu, 01 Jan 1970 00:00:40 GMT", 0), ("soon", 0), ("", 0)],
 )
 def test_retry_after_is_a_number_or_a_date(header: str, seconds: float) -> None:
-    assert _retry_after(Response(429, {}, headers={"retry-after": header}), now=60.0) == seconds
+    assert retry_after(Response(429, {}, headers={"retry-after": header}), now=60.0) == seconds
 
 
 @given(st.floats(0.1, 100), st.floats(0, 1, exclude_max=True))

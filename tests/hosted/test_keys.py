@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,31 @@ def test_the_error_for_a_missing_key_names_both_ways_to_set_it() -> None:
     assert "export SOME_KEY=" in message and str(key_file("SOME_KEY")) in message and PAGE in message
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        '"a-key"', "'a-key'", "a-key\r\n", "  a-key\t", "Bearer a-key", "bearer  a-key\n", "Key a-key",
+        '"Bearer a-key"', "Bearer 'a-key'", "\u201ca-key\u201d", "\ufeffa-key", "\xa0a-key\u200b",
+    ],
+)  # fmt: skip
+def test_what_env_files_and_web_pages_leave_around_a_key_is_not_part_of_it(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(value)
+    assert Keys(PAGE).get("SOME_KEY").get_secret_value() == "a-key"
+    monkeypatch.setenv("SOME_KEY", value)
+    assert Keys(PAGE).get("SOME_KEY").get_secret_value() == "a-key"
+
+
+def test_hints_hold_in_a_folder_with_blanks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "it's mine"))
+    path = write("a-key", 0o644)
+    with pytest.raises(ConfigError) as error:
+        Keys(PAGE).get("SOME_KEY")
+    subprocess.run(error.value.hint, shell=True, check=True)
+    assert path.stat().st_mode & 0o777 == 0o600 and Keys(PAGE).get("SOME_KEY")
+
+
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o602])
 def test_a_file_that_others_may_access_is_rejected(mode: int) -> None:
     path = write("a-key", mode)
@@ -50,12 +76,14 @@ def test_a_file_that_others_may_access_is_rejected(mode: int) -> None:
     assert error.value.hint == f"chmod 600 {path}" and "a-key" not in str(error.value)
 
 
-@pytest.mark.parametrize("value", ["", "two words", "line\nbreak", "schlüssel"])
+@pytest.mark.parametrize(
+    "value", ["", "two words", "line\nbreak", "schlüssel", '""', "Bearer two words", "a\x1bkey", "a\x7fkey"]
+)
 def test_an_invalid_key_is_rejected_without_being_shown(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     write(value)
     with pytest.raises(ConfigError) as error:
         Keys(PAGE).get("SOME_KEY")
-    assert not value or value not in str(error.value)
+    assert len(value) < 3 or value not in str(error.value)
 
 
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8), st.text(), st.text())

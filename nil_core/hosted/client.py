@@ -1,0 +1,34 @@
+"""The HTTP client: with the proxies and certificates of the environment, and its failures classified."""
+
+from __future__ import annotations
+
+import re
+import ssl
+
+import httpx2
+
+from nil_core import network
+from nil_core.hosted.errors import ErrorKind
+
+TIMEOUT = httpx2.Timeout(30.0, read=120.0)  # s; orders carry an image
+CERTIFICATE_VARIABLES = (*network.CERTIFICATE_VARIABLES, "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+def open_client() -> httpx2.Client:
+    """A client that uses the proxies and certificates of the environment.
+
+    Raises:
+        ConfigError: they cannot be used.
+    """
+    network.check_proxies()
+    certificates: ssl.SSLContext | bool = network.certificates(CERTIFICATE_VARIABLES) or True
+    return httpx2.Client(timeout=TIMEOUT, verify=certificates)
+
+
+def kind_of(failure: httpx2.RequestError) -> ErrorKind:
+    """Why nothing was sent; a proxy that answers 5xx may serve the next request."""
+    if "CERTIFICATE_VERIFY_FAILED" in str(failure):
+        return ErrorKind.CERTIFICATE
+    if isinstance(failure, httpx2.ProxyError) and not re.match(r"5\d\d", str(failure)):
+        return ErrorKind.PROXY
+    return ErrorKind.UNAVAILABLE
