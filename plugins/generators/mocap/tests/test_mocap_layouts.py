@@ -22,6 +22,7 @@ from scipy.spatial.transform import Rotation
 
 from nil_core.api import DataError, RobotSpec
 from nil_generator_mocap import MocapOptions
+from nil_generator_mocap.layouts import LAYOUTS
 from nil_generator_mocap.mapping import map_joints
 from nil_generator_mocap.orders import ORDERS
 from nil_generator_mocap.recording import Recording, read_raw
@@ -30,18 +31,19 @@ from nil_generator_mocap.search import resolve
 RATE, SAMPLES, SPEED = 50.0, 80, 1.2
 HEADING = 0.9  # rad; with it the two orders of a quaternion do not both stand
 STEP = {"g1": 1.1, "h1": 1.1, "a1": 2.2}  # Hz
-G1_ISAAC = (  # Isaac Lab's order of the G1's 29 joints, as its users print it
+words = str.split
+G1_ISAAC = words(  # Isaac Lab's order of the G1's 29 joints, as its users print it
     "left_hip_pitch right_hip_pitch waist_yaw left_hip_roll right_hip_roll waist_roll left_hip_yaw right_hip_yaw "
     "waist_pitch left_knee right_knee left_shoulder_pitch right_shoulder_pitch left_ankle_pitch right_ankle_pitch "
     "left_shoulder_roll right_shoulder_roll left_ankle_roll right_ankle_roll left_shoulder_yaw right_shoulder_yaw "
     "left_elbow right_elbow left_wrist_roll right_wrist_roll left_wrist_pitch right_wrist_pitch left_wrist_yaw "
     "right_wrist_yaw"
-).split()
-H1_ISAAC = (
+)
+H1_ISAAC = words(
     "left_hip_yaw right_hip_yaw torso left_hip_roll right_hip_roll left_shoulder_pitch right_shoulder_pitch "
     "left_hip_pitch right_hip_pitch left_shoulder_roll right_shoulder_roll left_knee right_knee left_shoulder_yaw "
     "right_shoulder_yaw left_ankle right_ankle left_elbow right_elbow"
-).split()
+)
 GO2_ISAAC = [f"{leg}_{joint}" for joint in ("hip", "thigh", "calf") for leg in ("fl", "fr", "rl", "rr")]
 
 
@@ -108,7 +110,9 @@ def walk(name: str, heading: float = HEADING) -> Walk:
         elif joint.endswith("shoulder_pitch"):
             poses[:, column] -= 0.3 * np.sin(phase)
     root = int(made.model.joint(made.model.body(made.spec.root).jntadr[0]).qposadr[0])
-    sway = Rotation.from_euler("ZYX", np.stack([0 * times, 0.03 + 0.02 * np.sin(9 * times), 0.02 * np.cos(9 * times)], 1))
+    sway = Rotation.from_euler(
+        "ZYX", np.stack([0 * times, 0.03 + 0.02 * np.sin(9 * times), 0.02 * np.cos(9 * times)], 1)
+    )
     poses[:, root + 3 : root + 7] = (Rotation.from_euler("z", heading) * sway).as_quat(scalar_first=True)
     feet = np.array([positions(made, pose)[1] for pose in poses])
     for i in range(1, SAMPLES):
@@ -153,7 +157,9 @@ def npz(path: Path, **arrays: Any) -> Path:
 
 
 def lafan(folder: Path, of: Walk, name: str = "g1", count: int = 29) -> Path:
-    return csv(folder / "walk1.csv", np.hstack([of.position, xyzw(of.quaternions), table(of, order(name, "tree", count))]))
+    return csv(
+        folder / "walk1.csv", np.hstack([of.position, xyzw(of.quaternions), table(of, order(name, "tree", count))])
+    )
 
 
 def beyond_mimic(folder: Path, of: Walk) -> Path:
@@ -274,10 +280,223 @@ def read(path: Path, made: Robot, **options: Any) -> tuple[Recording, dict[str, 
 
 
 def check(recording: Recording, of: Walk, made: Robot) -> None:
-    np.testing.assert_allclose(recording.position - recording.position[0], (of.position - of.position[0])[:, :2], atol=1e-4)
+    np.testing.assert_allclose(
+        recording.position - recording.position[0], (of.position - of.position[0])[:, :2], atol=1e-4
+    )
     turned = Rotation.from_quat(recording.orientation, scalar_first=True)
     assert (turned * Rotation.from_quat(of.quaternions, scalar_first=True).inv()).magnitude().max() < 1e-3
     moved = {joint: recording.joints[source.joint] for joint, source in map_joints(recording.joints, made.spec).items()}
     assert len(moved) == len(made.spec.actuators)
     for joint, angles in moved.items():
         np.testing.assert_allclose(angles, of.joints[plain(joint)], atol=1e-4, err_msg=joint)
+
+
+@pytest.mark.parametrize(("name", "count"), [("tree", 12), ("sdk", 12), ("isaac", 12)])
+def test_legs_of_a_quadruped_are_told_by_the_user(name: str, count: int, tmp_path: Path) -> None:
+    """Left and right are the same to a trot: nothing but the user tells FL FR RL RR from FR FL RR RL."""
+    of = walk("a1")
+    rows = np.hstack([of.position, xyzw(of.quaternions), table(of, order("a1", name, count))])
+    path = csv(tmp_path / "trot.csv", rows, separator=" ")
+    with pytest.raises(DataError) as caught:
+        read(path, robot("a1"))
+    if name == "isaac":
+        assert "FL_calf_joint of a1 is 1.8 rad beyond its range" in caught.value.message
+        assert "--set generator.order=isaac" in caught.value.hint
+    else:
+        assert "joints in the order tree or sdk; joint 1 is fl_hip in tree and fr_hip in sdk" in caught.value.message
+        assert "--set generator.order=tree" in caught.value.hint
+    recording, facts = read(path, robot("a1"), order=name)
+    check(recording, of, robot("a1"))
+    assert facts["rate"] == 30 and "30 Hz as usual in such files" in facts["why"]
+
+
+def test_orders_are_those_of_the_robots() -> None:
+    assert order("g1", "isaac", 29) == G1_ISAAC and order("h1", "isaac", 19) == H1_ISAAC
+    assert order("go2", "isaac", 12) == GO2_ISAAC
+    assert order("go1", "sdk", 12)[:6] == words("fr_hip fr_thigh fr_calf fl_hip fl_thigh fl_calf")
+    assert order("go2", "tree", 12)[:6] == words("fl_hip fl_thigh fl_calf fr_hip fr_thigh fr_calf")
+    assert order("h1", "sdk", 20)[:3] == words("right_hip_roll right_hip_pitch right_knee")
+    assert order("h1", "sdk", 20)[6:12] == ["torso", "left_hip_yaw", "right_hip_yaw", "", "left_ankle", "right_ankle"]
+    assert order("h1_2", "tree", 27)[:6] == [
+        f"left_{joint}" for joint in words("hip_yaw hip_pitch hip_roll knee ankle_pitch ankle_roll")
+    ]
+    assert order("h1_2", "tree", 27)[12] == "torso"
+    assert order("g1", "tree", 23)[12:18] == [
+        "waist_yaw",
+        *(f"left_{joint}" for joint in words("shoulder_pitch shoulder_roll shoulder_yaw elbow wrist_roll")),
+    ]
+    assert order("g1", "asap", 23)[12:16] == words("waist_yaw waist_roll waist_pitch left_shoulder_pitch")
+    for row in ORDERS:
+        moved = [joint for joint in row.joints if joint]
+        assert len(set(moved)) == len(moved) and sorted(moved) in [
+            sorted(joint for joint in other.joints if joint) for other in ORDERS if other.robot == row.robot
+        ]
+
+
+def test_every_layout_is_read_and_says_what_it_needs(tmp_path: Path) -> None:
+    """Whatever a row of the table names is found, and a file that lacks a part of it is told which."""
+    of = walk("g1")
+    for row in LAYOUTS:
+        if row.settled or row.position.key in ("table", "Frames", "frames"):
+            continue
+        turns = of.quaternions if row.turns[0] == "wxyz" else xyzw(of.quaternions)
+        bodies = of.bodies if row.bodies else of.position
+        joints = table(of, order("g1", "tree", 29))
+        arrays = {row.joints.key: joints, row.position.key: bodies, row.rotation.key: turns, "fps": RATE}
+        recording, facts = read(npz(tmp_path / "walk.npz", **arrays), robot("g1"), rate=RATE)
+        check(recording, of, robot("g1"))
+        assert facts["layout"] == row.writer
+        del arrays[row.rotation.key]
+        with pytest.raises(DataError, match=rf"lacks {row.rotation.key}|none of its arrays"):
+            read(npz(tmp_path / "walk.npz", **arrays), robot("g1"))
+
+
+def standing(heading: float) -> Walk:
+    of, times = walk("g1", heading), np.ones((SAMPLES, 1))
+    joints = {joint: angles[:1] * times[:, 0] for joint, angles in of.joints.items()}
+    return Walk(of.position[:1] * times, of.quaternions[:1] * times, joints, of.bodies)
+
+
+def test_a_stand_along_x_is_ambiguous_and_an_option_says_how_to_read_it(tmp_path: Path) -> None:
+    of = standing(0.0)
+    path = lafan(tmp_path, of)
+    with pytest.raises(DataError) as caught:
+        read(path, robot("g1"))
+    assert "can be read in 2 ways, and the motion does not tell which: quaternions xyzw or wxyz" in caught.value.message
+    assert caught.value.hint.startswith("say it: --set generator.quaternion=xyzw, as ")
+    recording, facts = read(path, robot("g1"), quaternion="xyzw")
+    check(recording, of, robot("g1"))
+    assert "xyzw as asked" in facts["why"]
+    check(read(lafan(tmp_path, standing(HEADING)), robot("g1"))[0], standing(HEADING), robot("g1"))
+
+
+def edited(rows: Any, change: Callable[[list[list[str]]], None]) -> str:
+    cells = [[f"{value:.6f}" for value in row] for row in rows]
+    change(cells)
+    return "\n".join(",".join(row) for row in cells)
+
+
+LYING = [f"{x:.6f}" for x in Rotation.from_euler("xyz", [-1.8, 0.3, 2.4]).as_quat()]  # whatever the order and the axes
+
+
+@pytest.mark.parametrize(
+    ("change", "says", "mends"),
+    [
+        (lambda cells: cells[4].pop(), "line 5 of walk.csv has 35 columns, and the lines before it have 36", "mend"),
+        (lambda cells: cells[2].__setitem__(3, "nan"), "line 3, column 4 of walk.csv holds nan", "mend the line"),
+        (lambda cells: cells[2].__setitem__(3, "x"), "line 3, column 4 of walk.csv holds x, not a finite", "mend"),
+        (lambda cells: cells[2].__setitem__(3, ""), "line 3, column 4 of walk.csv holds nothing", "mend the line"),
+        (lambda cells: cells.__delitem__(slice(1, None)), "walk.csv has 1 sample, and a motion needs 3", "longer"),
+        (lambda cells: cells.clear(), "walk.csv is empty", "generator.path="),
+        (lambda cells: [row.append("0") for row in cells], "walk.csv has 30 joints; g1 has 23 or 29", "same robot"),
+        (lambda cells: [row.__delitem__(slice(26, 36)) for row in cells], "has 19 joints, as h1 has; g1", "--robot h1"),
+        (lambda cells: [row.__delitem__(slice(5, 36)) for row in cells], "rotation in walk.csv has 2 columns", "then"),
+        (lambda cells: cells.insert(0, ["a"] * 36), "has two columns a", "every column once"),
+        (
+            lambda cells: cells.insert(0, [f"j{i}" for i in range(36)]),
+            "does not name a root's position",
+            "take the hea",
+        ),
+        (lambda cells: [row.__setitem__(slice(3, 7), ["0"] * 4) for row in cells], "quaternions of length 0", "turns"),
+        (lambda cells: [row.__setitem__(10, "9.9") for row in cells], "left_knee_joint of g1 is 7 rad beyond", "same"),
+        (
+            lambda cells: [row.__setitem__(slice(0, 3), [f"{9 * i}", "0", "0"]) for i, row in enumerate(cells)],
+            "goes at 270 m/s if its positions are in m",
+            "--set generator.length_unit=mm",
+        ),
+        (
+            lambda cells: [row.__setitem__(slice(3, 7), LYING) for row in cells],
+            "stands upright in no reading: .* 88 d",
+            "--set generator.quaternion=xyzw --set generator.up=z",
+        ),
+    ],
+)
+def test_tables_that_are_no_recording_of_this_robot(
+    change: Callable[[Any], Any], says: str, mends: str, tmp_path: Path
+) -> None:
+    of = walk("g1")
+    rows = np.hstack([of.position, xyzw(of.quaternions), table(of, order("g1", "tree", 29))])
+    path = tmp_path / "walk.csv"
+    path.write_text(edited(rows, change))
+    with pytest.raises(DataError, match=says) as caught:
+        read(path, robot("g1"))
+    assert mends in caught.value.hint and "\n" not in caught.value.message + caught.value.hint
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_the_line_that_converts_a_pickle_works(nested: bool, tmp_path: Path) -> None:
+    of = walk("g1")
+    clip = {
+        "fps": 50,
+        "root_pos": of.position,
+        "root_rot": xyzw(of.quaternions),
+        "dof_pos": table(of, order("g1", "tree", 29)),
+        "local_body_pos": None,
+        "link_body_list": ["pelvis"],
+    }
+    path = tmp_path / "my walk.pkl"
+    path.write_bytes(pickle.dumps({"walk": clip} if nested else clip))
+    with pytest.raises(DataError, match=r"my walk\.pkl is a pickle, which runs code") as caught:
+        read(path, robot("g1"))
+    line = caught.value.hint.removeprefix("where you trust it: ")
+    assert "\n" not in line
+    command = shlex.split(line)
+    assert command[0] == "python"
+    subprocess.run([sys.executable, *command[1:]], check=True, cwd=tmp_path)
+    recording, facts = read(tmp_path / "my walk.npz", robot("g1"))
+    check(recording, of, robot("g1"))
+    assert facts["layout"] == "GMR" and facts["quaternion"] == "xyzw"
+
+
+def test_other_files_that_are_not_read(tmp_path: Path) -> None:
+    of = walk("g1")
+    bodies = npz(tmp_path / "amass.npz", poses=np.zeros((9, 156)), trans=np.zeros((9, 3)), betas=np.zeros(16))
+    with pytest.raises(DataError, match="motion of a human body") as caught:
+        read(bodies, robot("g1"))
+    assert "GMR" in caught.value.hint
+    with pytest.raises(DataError, match="holds 2 clips: 0-turn, 0-walk") as caught:
+        read(phc(tmp_path, walk("h1")), robot("h1"))
+    assert caught.value.hint == "name one: --set generator.clip=0-turn"
+    with pytest.raises(DataError, match="has no clip run"):
+        read(phc(tmp_path, walk("h1")), robot("h1"), clip="run")
+    for start, suffix, says in (
+        (b"\x80\x04N.", ".bin", "is a pickle"),
+        (b"BZh", ".pkl", "is a pickle"),
+        (b"\x89HDF\r\n\x1a\n", ".h5", "HDF5"),
+        (b"\xff\xfe\x00", ".csv", "neither npz, npy, CSV nor JSON"),
+        (b"{}", ".json", "has no Frames"),
+        (b'{"Frames": [[1, 2], [3]], "FrameDuration": 0.02}', ".txt", "no recording in JSON"),
+        (b"{", ".json", "no recording in JSON"),
+    ):
+        (tmp_path / f"walk{suffix}").write_bytes(start)
+        with pytest.raises(DataError, match=says):
+            read(tmp_path / f"walk{suffix}", robot("g1"))
+    np.save(tmp_path / "phuma.npy", {"root_trans": of.position}, allow_pickle=True)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="is a pickle"):
+        read(tmp_path / "phuma.npy", robot("g1"))
+    lacking = npz(tmp_path / "no_rate.npz", root_pos=of.position, root_rot=xyzw(of.quaternions), dof_pos=of.position)
+    with pytest.raises(DataError, match="does not say how many samples a second has: it lacks fps") as caught:
+        read(lacking, robot("g1"))
+    assert caught.value.hint == "say it in Hz: --set generator.rate=30"
+    with pytest.raises(DataError, match="has 3 joints; g1 has 23 or 29"):
+        read(lacking, robot("g1"), rate=30)
+
+
+def test_a_g1_of_23_joints_and_a_robot_in_no_table(tmp_path: Path) -> None:
+    of = walk("g1")
+    recording, facts = read(lafan(tmp_path, of, count=23), robot("g1"), rate=RATE, order="tree")
+    check(recording, of, robot("g1"))
+    with pytest.raises(DataError, match="joint 14 is left_shoulder_pitch in tree and waist_roll in asap") as caught:
+        read(lafan(tmp_path, of, count=23), robot("g1"), rate=RATE)
+    assert "--set generator.order=tree" in caught.value.hint
+    rows = np.hstack([of.position, xyzw(of.quaternions), table(of, order("g1", "asap", 23))])
+    recording, facts = read(csv(tmp_path / "asap.csv", rows), robot("g1"), rate=RATE, order="asap")
+    assert facts["order"] == "asap" and "left_wrist_roll" not in recording.joints
+    assert len(map_joints(recording.joints, robot("g1").spec)) == 21, "two wrists stand still"
+    made = robot("talos")
+    own = [made.model.joint(i).name for i in range(made.model.njnt)][1:]
+    still = np.tile(made.standing_qpos, (9, 1))
+    turned = np.tile(Rotation.from_euler("z", 1.2).as_quat(), (9, 1))
+    path = csv(tmp_path / "talos.csv", np.hstack([still[:, :3], turned, still[:, 7:]]))
+    recording, facts = read(path, made, order="tree")
+    assert list(recording.joints) == own and facts["order"] == "tree"

@@ -38,7 +38,7 @@ class MocapOptions(Options):
 
 CARD = ComponentCard(
     kind="generator",
-    summary="A recorded motion (BeyondMimic, LAFAN1, GMR, LocoMuJoCo, ...), played without physics: the perfect video.",
+    summary="A recorded motion (LAFAN1, BeyondMimic, GMR, LocoMuJoCo, ...), played without physics.",
     target="nil_generator_mocap.generator:Mocap",
     config=MocapOptions,
     capabilities=frozenset({Capability.OFFLINE, Capability.NEEDS_SCENE}),

@@ -46,15 +46,14 @@ class Body:
             poses[:, int(self._model.joint(joint).qposadr[0])] = joints[source.joint] + source.offset
         return poses
 
-    def beyond_ranges(self, joints: Mapping[str, Doubles]) -> tuple[float, str]:
-        """Rad by which a joint is on average beyond its range, at worst, and which joint."""
-        worst = 0.0, ""
+    def beyond_ranges(self, joints: Mapping[str, Doubles]) -> list[tuple[float, str]]:
+        """Of every joint of the robot, the rad by which it is on average beyond its range, and its name."""
+        found = []
         for name, source in map_joints(joints, self._scene.spec).items():
             low, high = self._range(name)
             angles = joints[source.joint] + source.offset
-            excess = float(np.maximum(np.maximum(low - angles, angles - high), 0).mean())
-            worst = max(worst, (excess, name))
-        return worst
+            found.append((float(np.maximum(np.maximum(low - angles, angles - high), 0).mean()), name))
+        return found
 
     def misplaced(self, poses: Doubles, bodies: Doubles, isaac: bool) -> float:
         """M, mean distance of the robot's bodies in poses (n, nq) from (n, B, 3); 0 for another number of bodies."""

@@ -207,4 +207,6 @@ def _read_json(path: Path, text: str) -> Arrays:
             f"{path.name} is no recording in JSON: {str(error).splitlines()[0]}",
             "a recording has Frames, rows of equal length, and FrameDuration in s",
         ) from error
+    if "Frames" not in arrays:
+        raise DataError(f"{path.name} has no Frames", "a recording in JSON has Frames and FrameDuration")
     return {name: _finite(path, name, array) for name, array in arrays.items()}

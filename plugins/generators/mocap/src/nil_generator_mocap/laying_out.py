@@ -56,9 +56,8 @@ def lay_out(path: Path, arrays: Arrays, rate: float | None) -> Raw:
             raise DataError(f"{path.name} has qpos but no joint_names", "take another recording")
         names = names[1:]  # the first is the root's
     bodies = arrays.get(layout.bodies) if layout.bodies else None
-    raw = Raw(
-        layout, position, rotation, joints, names, _rate(path, layout, arrays, rate), bodies, arrays.get("split_points")
-    )
+    hertz, usual = _rate(path, layout, arrays, rate)
+    raw = Raw(layout, position, rotation, joints, names, hertz, usual, bodies, arrays.get("split_points"))
     return checked(path, raw)
 
 
@@ -107,15 +106,17 @@ def _part(path: Path, arrays: Arrays, part: Part) -> Doubles:
     return columns
 
 
-def _rate(path: Path, layout: Layout, arrays: Arrays, rate: float | None) -> float:
+def _rate(path: Path, layout: Layout, arrays: Arrays, rate: float | None) -> tuple[float, bool]:
     key = layout.rate or layout.step
     if key and key in arrays:
         said = float(arrays[key].item()) if arrays[key].size == 1 else 0.0
         if said <= 0:
             raise DataError(f"the {key} in {path.name} is not a positive number", "take another recording")
-        return 1 / said if key == layout.step else said
-    if rate or layout.usual_rate:
-        return rate or layout.usual_rate or 0.0
+        return (1 / said if key == layout.step else said), False
+    if rate:
+        return rate, False
+    if layout.usual_rate:
+        return layout.usual_rate, True
     raise DataError(
         f"{path.name} does not say how many samples a second has: it lacks {key}",
         "say it in Hz: --set generator.rate=30",
@@ -128,8 +129,6 @@ def _unknown(path: Path, arrays: Arrays) -> DataError:
             f"{path.name} is the motion of a human body (SMPL, as in AMASS), not of a robot",
             "retarget it to the robot first, for example with GMR or PHC, and take what they write",
         )
-    if {"Frames", "FrameDuration"} & set(arrays):
-        return DataError(f"{path.name} has no Frames", "a recording in JSON has Frames and FrameDuration")
     nearest = max(LAYOUTS, key=lambda row: sum(key in arrays for key in row.keys))
     lacking = [key for key in nearest.keys if key not in arrays]
     if len(lacking) < len(nearest.keys):
@@ -138,7 +137,7 @@ def _unknown(path: Path, arrays: Arrays) -> DataError:
         )
     return DataError(
         f"{path.name} is no recording that mocap knows: none of its arrays is one of a robot's root or joints",
-        f"it reads files of {some([row.writer.partition(',')[0] for row in LAYOUTS], 20)}",
+        f"it reads files of {'; '.join(row.writer for row in LAYOUTS)}",
     )
 
 
@@ -179,5 +178,5 @@ def _by_header(path: Path, arrays: Arrays, rate: float | None) -> Raw:
     position, rotation = columns(header.position), columns(header.rotation)
     if header.turn == EULER:
         rotation = Rotation.from_euler("xyz", rotation * RADIANS[header.angle]).as_rotvec()
-    found = Raw(layout, position, rotation, columns(joints), tuple(joints), _rate(path, layout, {}, rate))
+    found = Raw(layout, position, rotation, columns(joints), tuple(joints), *_rate(path, layout, {}, rate))
     return checked(path, found)

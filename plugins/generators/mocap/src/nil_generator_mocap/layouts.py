@@ -190,6 +190,7 @@ class Raw:
         joints: float64 (n, J).
         names: of the joints, where the file has them.
         rate: Hz.
+        rate_is_usual: the file does not say it, and neither did the user.
         bodies: float64 (n, B, 3), where the file has them.
         splits: bounds of pieces, where the file has them.
     """
@@ -200,5 +201,6 @@ class Raw:
     joints: Doubles
     names: tuple[str, ...] | None
     rate: float
+    rate_is_usual: bool = False
     bodies: Doubles | None = None
     splits: Doubles | None = None

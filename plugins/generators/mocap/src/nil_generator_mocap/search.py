@@ -20,8 +20,9 @@ import numpy as np
 from nil_core.api import DataError, Scene
 from nil_generator_mocap import MocapOptions
 from nil_generator_mocap.evidence import Body
-from nil_generator_mocap.layouts import METERS, RADIANS, WXYZ, XYZW, Raw
-from nil_generator_mocap.possible_orders import possible_orders
+from nil_generator_mocap.layouts import METERS, WXYZ, XYZW, Raw
+from nil_generator_mocap.orders import Order
+from nil_generator_mocap.possible_orders import known_orders, possible_orders
 from nil_generator_mocap.reading import UPS, Reading, orientation, position, recorded
 from nil_generator_mocap.recording import Recording
 
@@ -31,6 +32,7 @@ HEIGHTS = 0.4, 1.8  # of the stand's, in which the median of a root's height lie
 LYING = 60.0  # degrees from upright, mean over a recording
 FASTEST = 20.0  # m/s, mean of a root
 WITHIN = 0.35  # rad, mean by which a joint may leave its range: other revisions of a robot have other ranges
+MANY = 0.2  # of the joints
 
 
 def resolve(path: Path, raw: Raw, scene: Scene, options: MocapOptions) -> tuple[Recording, dict[str, Any]]:
@@ -74,7 +76,7 @@ class _Search:
     def __init__(self, path: Path, raw: Raw, scene: Scene, options: MocapOptions) -> None:
         self.path, self.raw, self.scene, self.options = path, raw, scene, options
         self.body = Body(scene)
-        self.why: list[str] = []
+        self.why = [f"{raw.rate:g} Hz as usual in such files"] if raw.rate_is_usual else []
 
     def find(self) -> Reading:
         readings = [
@@ -87,9 +89,9 @@ class _Search:
         self._demand_upright(readings)
         readings = self._with_lengths(readings)
         if self.raw.bodies is not None:
-            readings = self._keep(readings, self._misplaced, 1.5, 0.005, "m between its bodies and the file's")
+            readings = self._keep(readings, self._misplaced, 1.5, 0.005, "m from the bodies in the file")
         readings = self._with_angles(readings)
-        readings = self._keep(readings, self._slide, 1.5, 0.1, "m/s of the foot it stands on")
+        readings = self._keep(readings, self._slide, 1.5, 0.1, "m/s that the standing foot slides")
         readings = self._documented(readings)
         if len(readings) > 1:
             raise self._ambiguous(readings)
@@ -140,7 +142,7 @@ class _Search:
         dropped = [reading for reading in readings if reading not in kept]
         if told := _differences(kept, dropped):
             nearest = min(scores[reading] for reading in dropped)
-            self.why.append(f"{told}: {best:.2g} {what}, else {nearest:.2g} or more")
+            self.why.append(f"{told}: {best:.2f} {what}, else {nearest:.2f} or more")
         return kept
 
     def _tilt(self, reading: Reading) -> float:
@@ -175,27 +177,44 @@ class _Search:
         return kept
 
     def _with_angles(self, readings: list[Reading]) -> list[Reading]:
-        """Each with the unit in which its joints stay within their ranges."""
-        said = self.raw.layout.angle if self.options.angle_unit == "auto" else self.options.angle_unit
-        units = tuple(RADIANS) if said == "auto" else (said,)
-        beyond: dict[Reading, tuple[float, str]] = {}
-        for reading, unit in product(readings, units):
-            one = replace(reading, angle=unit)
-            if replace(reading, angle=units[0]) in beyond and beyond[replace(reading, angle=units[0])][0] <= WITHIN:
-                continue
-            beyond[one] = self.body.beyond_ranges(recorded(self.raw, one).joints)
+        """Each with the unit of its joints; those whose joints leave their ranges only if the user said the unit."""
+        read = [replace(reading, angle=self._angle_unit(reading)) for reading in readings]
         if self.options.angle_unit != "auto":
-            return list(beyond)
-        fits = [one for one, (excess, _) in beyond.items() if excess <= WITHIN]
+            return read
+        worst = {reading: max(self._beyond(reading)) for reading in read}
+        fits = [reading for reading, (excess, _) in worst.items() if excess <= WITHIN]
         if not fits:
-            excess, joint = min(beyond.values())
+            excess, joint = min(worst.values())
+            others = [] if self.raw.names else self._other_orders(readings)
             raise DataError(
                 f"in {self.path.name} the joint {joint} of {self.scene.spec.name} is {excess:.2g} rad beyond its range",
-                "take a recording of the same robot; or say the unit of its joints: --set generator.angle_unit=rad",
+                f"its joints may be in another order: --set generator.order={others[0]}"
+                if others
+                else "take a recording of the same robot; or say the joints' unit: --set generator.angle_unit=rad",
             )
-        if told := _differences(fits, [one for one in beyond if one not in fits]):
+        if fits[0].angle == "deg" and self.raw.layout.angle == "auto":
+            self.why.append(f"angles in deg: they reach {np.abs(self.raw.joints).max():.0f}, beyond any range in rad")
+        if told := _differences(fits, [reading for reading in read if reading not in fits]):
             self.why.append(f"{told}: the joints stay within their ranges")
         return fits
+
+    def _angle_unit(self, reading: Reading) -> str:
+        """Degrees where numbers are beyond a full turn and many joints would leave their ranges in radians."""
+        said = self.raw.layout.angle if self.options.angle_unit == "auto" else self.options.angle_unit
+        if said != "auto" or np.abs(self.raw.joints).max() <= 2 * np.pi:
+            return said if said != "auto" else "rad"
+        beyond = [excess > WITHIN for excess, _ in self._beyond(reading)]
+        degrees = max(self._beyond(replace(reading, angle="deg")))[0]
+        return "deg" if np.mean(beyond) >= MANY and degrees <= WITHIN else "rad"
+
+    def _beyond(self, reading: Reading) -> list[tuple[float, str]]:
+        return self.body.beyond_ranges(recorded(self.raw, reading).joints)
+
+    def _other_orders(self, readings: list[Reading]) -> list[str]:
+        """Names of orders that nobody documents for such files, and in which the joints stay within their ranges."""
+        count = self.raw.joints.shape[1]
+        others = [replace(readings[0], order=row) for row in known_orders(self.scene) if len(row.joints) == count]
+        return [one.order.name for one in others if one.order and max(self._beyond(one))[0] <= WITHIN]
 
     def _misplaced(self, reading: Reading) -> float:
         """M, mean distance of the robot's bodies from those of the file; 0 where they cannot be compared."""
@@ -216,30 +235,33 @@ class _Search:
         return self.body.slide(where, recording.orientation, recording.joints, self.raw.rate)
 
     def _ambiguous(self, readings: list[Reading]) -> DataError:
-        first = readings[0]
-        ways, said = [], []
-        for what, option, values in _open(readings):
-            ways.append(f"{what} {' or '.join(values)}")
-            said.append(f"--set generator.{option}={values[0]}")
+        open_options = _open(readings)
+        ways = [f"{what} {' or '.join(values)}" for what, _, values in open_options]
+        said = " ".join(f"--set generator.{option}={values[0]}" for _, option, values in open_options)
+        if orders := _first_difference([reading.order for reading in readings if reading.order]):
+            ways.append(orders)
+        documented = [option for _, option, _ in open_options] == ["quaternion"] and len(self.raw.layout.turns) > 1
         return DataError(
             f"{self.path.name} can be read in {len(readings)} ways, and the motion does not tell which: "
             f"{'; '.join(ways)}",
-            f"say it, for example as {first_writer(self.raw)}: {' '.join(said)}"
-            if first.turn == self.raw.layout.turns[0]
-            else f"say it: {' '.join(said)}",
+            f"say it: {said}" + (f", as {self.raw.layout.writer} has it" if documented else ""),
         )
 
 
-def first_writer(raw: Raw) -> str:
-    """Whose convention comes first."""
-    return raw.layout.writer.rpartition(" as ")[2]
+def _first_difference(orders: Sequence[Order]) -> str:
+    """Where orders of joints part."""
+    for i, joints in enumerate(zip(*(order.joints for order in orders), strict=True)):
+        if len(set(joints)) > 1:
+            said = (f"{joint} in {order.name}" for joint, order in zip(joints, orders, strict=True))
+            return f"joint {i + 1} is {' and '.join(dict.fromkeys(said))}"
+    return ""
 
 
 def _open(readings: Sequence[Reading]) -> list[tuple[str, str, list[str]]]:
     """What readings differ in: words, option, values."""
     axes: Mapping[str, tuple[str, Callable[[Reading], str]]] = {
         "quaternion": ("quaternions", lambda one: one.turn),
-        "up": ("an up axis", lambda one: one.up[0]),
+        "up": ("up axis", lambda one: one.up[0]),
         "order": ("joints in the order", lambda one: one.order.name if one.order else ""),
         "length_unit": ("lengths in", lambda one: one.length),
         "angle_unit": ("angles in", lambda one: one.angle),
