@@ -92,12 +92,6 @@ def _show(show: Reporter, robot: str, played: Mapping[str, Played], rankings: Ma
         for name, r in rankings.items()
     ]
     show.table("Encoders", ["encoder", "in order", "rank, behaviors", "rank, clips", "ms per clip"], rows)
-<<<<<<< ours
     show.say(
         f"in order: {' > '.join(EXPECTED_ORDER)}; rank: Spearman's correlation of similarity with negative distance"
     )
-||||||| base
-    show.say(f"in order: {' > '.join(ORDER)}; rank: Spearman's correlation of likeness with nearness")
-=======
-    show.say(f"in order: {' > '.join(EXPECTED_ORDER)}; rank: Spearman's correlation of likeness with nearness")
->>>>>>> theirs
