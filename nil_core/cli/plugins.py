@@ -28,7 +28,7 @@ app = typer.Typer(help="What is installed, what it offers, whether it works.", n
 @app.command("list")
 def list_plugins() -> None:
     """Name everything installed; imports no plugin."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for kind in KINDS:
         claims = Counter(entry.key for entry in registry.entries(kind))
         for entry in registry.entries(kind):

@@ -40,7 +40,7 @@ def manifest(config: RunConfig, choice: Choice, reference: Mapping[str, Any] | N
         "created": time.strftime("%Y-%m-%d %H:%M:%S"),
         "command": [os.path.basename(sys.argv[0]), *sys.argv[1:]],
         "versions": {each["distribution"]: each["version"] for each in made.values()} | versions(used, config),
-        "libraries": {name: found for name in LIBRARIES if (found := _version(name))},
+        "libraries": {name: installed for name in LIBRARIES if (installed := _version(name))},
         "python": platform.python_version(),
         "seed": config.seed,
         "hardware": hardware(),
