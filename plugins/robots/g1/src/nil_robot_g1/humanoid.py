@@ -55,9 +55,7 @@ class G1(PackagedRobot):
             | SHOULDER_ROLL,
             standing_height=0.783,
             feet=tuple(name for names in FOOT_GEOMS.values() for name in names),
-            camera=Camera(
-                distance=2.1, height=0.63, azimuth=55.0, elevation=-15.0
-            ),  # at an angle: from the side, legs look alike
+            camera=Camera(distance=2.1, height=0.63, azimuth=55.0, elevation=-15.0),  # from the side, legs look alike
             fall=FallLimits(min_height=0.5),
             reference_seconds=4.0,
         ),

@@ -51,9 +51,7 @@ class H1(PackagedRobot):
             standing_pose={f"{side}_{joint}": angle for side in SIDES for joint, angle in STANDING_POSE.items()},
             standing_height=1.03,
             feet=tuple(name for names in FOOT_GEOMS.values() for name in names),
-            camera=Camera(
-                distance=2.8, height=0.85, azimuth=55.0, elevation=-15.0
-            ),  # at an angle: from the side, legs look alike
+            camera=Camera(distance=2.8, height=0.85, azimuth=55.0, elevation=-15.0),  # from the side, legs look alike
             fall=FallLimits(min_height=0.7),
             reference_seconds=4.0,
         ),
