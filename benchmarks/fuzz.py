@@ -39,10 +39,10 @@ ROOT = Path(__file__).parents[1]
 
 
 @dataclass
-class Tally:
-    """What became of the cases of a kind."""
+class Outcomes:
+    """Number of cases of a kind by their end, and the seconds they took."""
 
-    ends: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
 
 
@@ -59,51 +59,52 @@ def main() -> None:
     kinds = chosen.kinds.split(",")
     if unknown := set(kinds) - {*KINDS, PROPERTIES}:
         parser.error(f"no kind is called {', '.join(sorted(unknown))}; kinds: {', '.join((*KINDS, PROPERTIES))}")
-    tallies = {kind: Tally() for kind in kinds}
+    outcomes = {kind: Outcomes() for kind in kinds}
     share = 60 * chosen.minutes / len(kinds)
     if PROPERTIES in kinds:
-        search_properties(chosen.seed, time.monotonic() + share, tallies[PROPERTIES])
+        search_properties(chosen.seed, time.monotonic() + share, outcomes[PROPERTIES])
     damaged = [kind for kind in kinds if kind != PROPERTIES]
     with tempfile.TemporaryDirectory() as home:
-        fuzz(chosen, damaged, tallies, share * len(damaged), Path(home))
+        fuzz(chosen, damaged, outcomes, share * len(damaged), Path(home))
     print("\n| kind | cases | success | refused | failures | seconds |\n| --- | --- | --- | --- | --- | --- |")
-    for kind, tally in tallies.items():
-        good, refused = tally.ends["success"], tally.ends["refused"]
-        cases = tally.ends.total()
-        print(f"| {kind} | {cases} | {good} | {refused} | {cases - good - refused} | {tally.seconds:.0f} |")
-    sys.exit(any(set(tally.ends) - {"success", "refused"} for tally in tallies.values()))
+    for kind, found in outcomes.items():
+        good, refused, cases = found.counts["success"], found.counts["refused"], found.counts.total()
+        print(f"| {kind} | {cases} | {good} | {refused} | {cases - good - refused} | {found.seconds:.0f} |")
+    sys.exit(any(set(found.counts) - {"success", "refused"} for found in outcomes.values()))
 
 
-def fuzz(chosen: argparse.Namespace, kinds: list[str], tallies: dict[str, Tally], seconds: float, home: Path) -> None:
+def fuzz(
+    chosen: argparse.Namespace, kinds: list[str], outcomes: dict[str, Outcomes], seconds: float, home: Path
+) -> None:
     """Spread cases over processes, each kind in turn, for so many seconds after the start."""
     if not kinds:
         return
     cases = ((kind, number) for number in itertools.count() for kind in kinds)
     if chosen.case is not None:
         cases = ((kind, chosen.case) for kind in kinds)
-    players = [Player(home / str(i), chosen.patience, kinds) for i in range(chosen.processes)]
+    workers = [Worker(home / str(i), chosen.patience, kinds) for i in range(chosen.processes)]
     ends, last = time.monotonic() + seconds, time.monotonic()
     try:
         while time.monotonic() < ends or chosen.case is not None:
-            busy = [(player, *case) for player, case in zip(players, cases, strict=False)]
+            busy = [(worker, *case) for worker, case in zip(workers, cases, strict=False)]
             if not busy:
                 break
-            for player, kind, number in busy:
-                player.begin(kind, chosen.seed, number)
-            for player, kind, number in busy:
-                end, why, seconds = player.finish()
-                tallies[kind].ends[end] += 1
-                tallies[kind].seconds += seconds
+            for worker, kind, number in busy:
+                worker.begin(kind, chosen.seed, number)
+            for worker, kind, number in busy:
+                end, why, seconds = worker.finish()
+                outcomes[kind].counts[end] += 1
+                outcomes[kind].seconds += seconds
                 if end not in ("success", "refused"):
-                    store(chosen.failures, player.folder, kind, chosen.seed, number, why)
+                    store(chosen.failures, worker.folder, kind, chosen.seed, number, why)
                 if chosen.case is not None:
                     print(f"{kind} {number}: {end}\n{why}")
             if time.monotonic() > last + 30:
                 last = time.monotonic()
-                print(" ".join(f"{kind}:{tally.ends.total()}" for kind, tally in tallies.items()), flush=True)
+                print(" ".join(f"{kind}:{found.counts.total()}" for kind, found in outcomes.items()), flush=True)
     finally:
-        for player in players:
-            player.stop()
+        for worker in workers:
+            worker.stop()
 
 
 def store(failures: Path, folder: Path, kind: str, seed: int, number: int, why: str) -> None:
@@ -116,13 +117,13 @@ def store(failures: Path, folder: Path, kind: str, seed: int, number: int, why: 
     print(f"FAILED {line}   ({where}): {why.strip().splitlines()[-1][:200]}", flush=True)
 
 
-class Player:
-    """A process that plays cases, one at a time; replaced when it dies or hangs.
+class Worker:
+    """A process that runs cases, one at a time; replaced when it dies or hangs.
 
     Args:
         home: its folder.
         patience: seconds for a case.
-        kinds: that will be played.
+        kinds: that will be run.
     """
 
     def __init__(self, home: Path, patience: float, kinds: list[str]) -> None:
@@ -166,19 +167,19 @@ class Player:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._home.mkdir(parents=True, exist_ok=True)
-        self._process = context.Process(target=play, args=(theirs, self._home, self._kinds), daemon=True)
+        self._process = context.Process(target=run_cases, args=(theirs, self._home, self._kinds), daemon=True)
         self._process.start()
         theirs.close()
         if not self._pipe.poll(START_SECONDS):
-            sys.exit("the process that plays cases does not start")
+            sys.exit("the process that runs cases does not start")
         with contextlib.suppress(EOFError):
             self._pipe.recv()
             return
-        sys.exit(f"the process that plays cases fails to start:\n{(self._home / 'printed.txt').read_text()}")
+        sys.exit(f"the process that runs cases fails to start:\n{(self._home / 'printed.txt').read_text()}")
 
 
-def play(pipe: Connection, home: Path, kinds: list[str]) -> None:
-    """Play cases until the pipe is closed; what they print goes to a file."""
+def run_cases(pipe: Connection, home: Path, kinds: list[str]) -> None:
+    """Run cases until the pipe is closed; what they print goes to a file."""
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     with open(home / "printed.txt", "w") as printed:
         os.dup2(printed.fileno(), 1)
@@ -223,7 +224,7 @@ def outcome(target: object, folder: Path) -> tuple[str, str]:
     return end
 
 
-def search_properties(seed: int, ends: float, tally: Tally) -> None:
+def search_properties(seed: int, ends: float, found: Outcomes) -> None:
     """Run the tests of hypothesis with seeds of their own; a failure prints the seed and the example that repeat it."""
     began = time.monotonic()
     files = sorted(
@@ -236,12 +237,12 @@ def search_properties(seed: int, ends: float, tally: Tally) -> None:
     for number in itertools.count():
         for file in files:
             if time.monotonic() > ends:
-                tally.seconds = time.monotonic() - began
+                found.seconds = time.monotonic() - began
                 return
             chosen = ["--hypothesis-profile=wide", f"--hypothesis-seed={seed + number}", "-n", "0", "-m", "hypothesis"]
             command = [sys.executable, "-m", "pytest", "-q", file, *chosen]
             done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-            tally.ends["success" if done.returncode in (0, 5) else "failed"] += 1
+            found.counts["success" if done.returncode in (0, 5) else "failed"] += 1
             if done.returncode not in (0, 5):
                 print(f"FAILED {' '.join(['python', *command[1:]])}\n{done.stdout[-3000:]}", flush=True)
 

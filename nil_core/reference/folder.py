@@ -71,7 +71,7 @@ def _damage_named(folder: Path, remedy: str, names: tuple[str, ...]) -> Iterator
     try:
         if not digests.verify(folder, names):
             _log.warning(
-                "%s has no %s, as before nil 0.3: damage to its files cannot be detected", folder, digests.NAME
+                "%s has no %s (nil 0.2 wrote none): damage to its files may go unnoticed", folder, digests.NAME
             )
         yield
     except MachineError:
