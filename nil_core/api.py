@@ -71,6 +71,8 @@ if TYPE_CHECKING:
     from nil_core.devices import find_device
     from nil_core.measurements import Measurements
     from nil_core.reward.terms import RewardTerm
+    from nil_core.sim.defaults import plain_default
+    from nil_core.sim.inertia import balance_inertia
     from nil_core.sim.observation import ObservationContext, ObservationTerm
     from nil_core.sim.packaged_robot import (
         JointDynamics,
@@ -81,7 +83,7 @@ if TYPE_CHECKING:
         make_actuators,
     )
     from nil_core.sim.robot_files import read_mjcf, touch_floor_only
-    from nil_core.sim.urdf import read_urdf
+    from nil_core.sim.urdf import parse_xml, read_urdf
     from nil_core.video.crop import central_square, letterbox
     from nil_core.video.files import read_video, write_video
 
@@ -96,9 +98,12 @@ _LAZY = {
     "ObservationContext": "nil_core.sim.observation",
     "ObservationTerm": "nil_core.sim.observation",
     "RewardTerm": "nil_core.reward.terms",
+    "balance_inertia": "nil_core.sim.inertia",
     "find_device": "nil_core.devices",
     "central_square": "nil_core.video.crop",
     "letterbox": "nil_core.video.crop",
+    "plain_default": "nil_core.sim.defaults",
+    "parse_xml": "nil_core.sim.urdf",
     "read_mjcf": "nil_core.sim.robot_files",
     "read_urdf": "nil_core.sim.urdf",
     "read_video": "nil_core.video.files",
@@ -171,12 +176,15 @@ __all__ = [
     "VideoEncoder",
     "VideoGenerator",
     "Weights",
+    "balance_inertia",
     "central_square",
     "choose_camera",
     "find_device",
     "letterbox",
     "make_actuators",
     "no_progress",
+    "parse_xml",
+    "plain_default",
     "read_mjcf",
     "read_urdf",
     "read_video",
