@@ -74,6 +74,8 @@ if TYPE_CHECKING:
     from nil_core.measurements import Measurements
     from nil_core.registry import card
     from nil_core.reward.terms import RewardTerm
+    from nil_core.sim.defaults import plain_default
+    from nil_core.sim.inertia import balance_inertia
     from nil_core.sim.observation import ObservationContext, ObservationTerm
     from nil_core.sim.packaged_robot import (
         JointDynamics,
@@ -84,7 +86,7 @@ if TYPE_CHECKING:
         make_actuators,
     )
     from nil_core.sim.robot_files import read_mjcf, touch_floor_only
-    from nil_core.sim.urdf import read_urdf
+    from nil_core.sim.urdf import parse_xml, read_urdf
     from nil_core.video.crop import central_square, letterbox
     from nil_core.video.files import read_video, write_video
 
@@ -102,11 +104,14 @@ _LAZY = {
     "RunConfig": "nil_core.config",
     "build": "nil_core.components",
     "card": "nil_core.registry",
+    "balance_inertia": "nil_core.sim.inertia",
     "find_device": "nil_core.devices",
     "central_square": "nil_core.video.crop",
     "letterbox": "nil_core.video.crop",
     "load_preset": "nil_core.config",
     "preset_names": "nil_core.config",
+    "plain_default": "nil_core.sim.defaults",
+    "parse_xml": "nil_core.sim.urdf",
     "read_mjcf": "nil_core.sim.robot_files",
     "read_urdf": "nil_core.sim.urdf",
     "read_video": "nil_core.video.files",
@@ -180,6 +185,7 @@ __all__ = [
     "VideoEncoder",
     "VideoGenerator",
     "Weights",
+    "balance_inertia",
     "build",
     "card",
     "central_square",
@@ -189,6 +195,8 @@ __all__ = [
     "load_preset",
     "make_actuators",
     "no_progress",
+    "parse_xml",
+    "plain_default",
     "preset_names",
     "read_mjcf",
     "read_urdf",
