@@ -76,7 +76,7 @@ def rank(
 
 
 def _show(show: Reporter, robot: str, played: Mapping[str, Played], rankings: Mapping[str, Ranking]) -> None:
-    from nil_core.evaluation.behaviors import ORDER
+    from nil_core.evaluation.behaviors import EXPECTED_ORDER
     from nil_core.evaluation.ranking import overlap
 
     apart = {name: 100 * float(each.errors.mean()) for name, each in played.items()}
@@ -91,4 +91,4 @@ def _show(show: Reporter, robot: str, played: Mapping[str, Played], rankings: Ma
         for name, r in rankings.items()
     ]
     show.table("Encoders", ["encoder", "in order", "rank, behaviors", "rank, clips", "ms per clip"], rows)
-    show.say(f"in order: {' > '.join(ORDER)}; rank: Spearman's correlation of likeness with nearness")
+    show.say(f"in order: {' > '.join(EXPECTED_ORDER)}; rank: Spearman's correlation of likeness with nearness")

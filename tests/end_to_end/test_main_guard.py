@@ -1,4 +1,4 @@
-"""A script without the main guard fails at once, says what mends it, and leaves nothing."""
+"""A script without the main guard fails at once with a hint, and leaves no files."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def test_the_same_mask_agrees_with_itself() -> None:
     found = first_frame_match(STAND, None, STAND)
     assert (found.scale, found.right, found.down, found.overlap) == (1.0, 0.0, 0.0, 1.0)
     assert found.reference_box == found.rollout_box == (0.2, 0.3, 0.65, 0.3)
-    assert found.crop_box == pytest.approx((0, 0, 200)) and found.close and "begins where" in str(found)
+    assert found.crop_box == pytest.approx((0, 0, 200)) and found.close and "matches" in str(found)
 
 
 @settings(deadline=None)
