@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -14,6 +15,9 @@ from nil_core.cli import config, doctor, encoders, evaluate, export, models, plu
 from nil_core.cli.extra_commands import CommandGroup
 from nil_core.errors import NilError
 from nil_core.readable import show_every_character
+
+OUTPUT_LOST = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+"""What writing to a full disk, or to a terminal that is gone, fails with."""
 
 app = typer.Typer(
     name="nil",
@@ -65,6 +69,12 @@ def main() -> None:
         if error.hint:
             print(f"     {error.hint}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno not in OUTPUT_LOST or os.environ.get("NIL_DEBUG"):
+            raise
+        print(f"nil: the output cannot be written: {error.strerror}", file=sys.stderr)
+        sys.stdout = None  # else Python tries again at the end
+        sys.exit(2)
     except KeyboardInterrupt:
         typer.echo("nil: interrupted", err=True)
         sys.exit(130)
