@@ -1,7 +1,8 @@
-"""An agent on tasks of the dm_control suite, beside the published returns.
+"""Train an agent on tasks of the dm_control suite and compare with published returns.
 
 Published: BRO and BRO Fast from the curves of its authors' code (10 seeds, action repeat 1), SAC from the result files
-of SimBa (arXiv 2410.09754; 10 seeds, two gradient steps a step, action repeat 2). A stopped run resumes.
+of SimBa (arXiv 2410.09754; 10 seeds, two gradient steps per environment step, action repeat 2). An interrupted run is
+resumed.
 
     python benchmarks/bro_dmc.py pendulum-swingup --agent bro-fast --steps 100000 --seeds 0 1 2
     python benchmarks/bro_dmc.py walker-run --agent sac --set gamma=0.99 --set learning_rate=3e-4
@@ -51,7 +52,7 @@ PUBLISHED: dict[str, dict[str, dict[int, int]]] = {
 
 
 def run(task: str, agent: str, options: dict[str, Any], settings: TaskSettings, folder: Path) -> list[dict[str, Any]]:
-    """One seed; the evaluations so far."""
+    """Train one seed; returns all its evaluations."""
     domain, name = task.split("-", 1)
 
     def make(seed: int) -> dm_env.Environment:
@@ -61,7 +62,7 @@ def run(task: str, agent: str, options: dict[str, Any], settings: TaskSettings, 
 
 
 def main() -> None:
-    """Run every seed, then print a markdown table."""
+    """Run every seed, then print a Markdown table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("task", help=f"domain-task; with published numbers: {', '.join(PUBLISHED)}")
     parser.add_argument("--agent", default="bro-fast")

@@ -1,12 +1,12 @@
-"""Clips a second of the video transformers: transformers' own call in fp32, as its documentation has it, against ours.
+"""Clips per second of the video transformers: transformers' documented call in fp32, compared with nil's encoders.
 
-    python benchmarks/encode.py                      # where torch works: CUDA if present
+    python benchmarks/encode.py                      # on CUDA if present
     python benchmarks/encode.py --device cpu --models timesformer-tiny timesformer-base --batches 1
 
-The models are built from their configurations with random numbers, written as checkpoints, and read back by the
-encoders. The plain call normalizes on the host, has eager attention, and keeps to ``torch.no_grad``. Ours is what a run
-does, at float32 and at bfloat16. On a GPU the share is that of the rate measured for bf16 products of 8192 x 8192 in
-the same run. Seconds are the least of the rounds; on a busy CPU read ``cpu s``, the processor time of a clip.
+The models have random weights; they are saved as checkpoints and loaded by the encoders. The plain call normalizes on
+the CPU and uses eager attention and ``torch.no_grad``. "Ours" is the call of a run, in float32 and in bfloat16. On a
+GPU, the share is relative to the rate of bf16 matrix products of 8192 x 8192 measured in the same run. Times are the
+minimum over the rounds; on a busy CPU compare the CPU time per clip.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ MODELS: dict[str, tuple[str, Callable[[], Any], float]] = {
     "videomae-small": ("videomae", lambda: VideoMAEModel(VideoMAEConfig(**SMALL)), 56.9e9),
     "videomae-base": ("videomae", lambda: VideoMAEModel(VideoMAEConfig()), 180.3e9),
 }
-"""Name to encoder, model, and multiply-adds a clip."""
+"""Name to encoder, model, and multiply-adds per clip."""
 
 
 def plain(kind: type, folder: Path, device: torch.device) -> Callable[[np.ndarray], np.ndarray]:
-    """The documented call: a normalized float clip of the host, then the model."""
+    """The call documented by transformers: normalization on the CPU, then the model."""
     model = kind.from_pretrained(folder, attn_implementation="eager").to(device).eval()  # type: ignore[attr-defined]
     mean, std = (0.45, 0.225) if kind is TimesformerModel else (np.array(part) for part in IMAGENET)
 
@@ -53,8 +53,10 @@ def plain(kind: type, folder: Path, device: torch.device) -> Callable[[np.ndarra
     return encode
 
 
-def ways(name: str, folder: Path, device: torch.device) -> Iterator[tuple[str, Callable[[np.ndarray], np.ndarray]]]:
-    """One after another, so that one model at a time lies in memory."""
+def implementations(
+    name: str, folder: Path, device: torch.device
+) -> Iterator[tuple[str, Callable[[np.ndarray], np.ndarray]]]:
+    """Name and encode function of each implementation, loaded one at a time to save memory."""
     encoder, build, _ = MODELS[name]
     yield "plain fp32", plain(type(build()), folder, device)
     for dtype in ("float32", "bfloat16"):
@@ -62,19 +64,19 @@ def ways(name: str, folder: Path, device: torch.device) -> Iterator[tuple[str, C
         yield f"ours {dtype}", registry.build("encoder", encoder, options).encode
 
 
-def least_seconds(encode: Callable[[np.ndarray], np.ndarray], clips: np.ndarray, seconds: float) -> tuple[float, float]:
-    """Wall and processor seconds of a batch: the least of as many rounds as fit, after one that compiles."""
+def min_seconds(encode: Callable[[np.ndarray], np.ndarray], clips: np.ndarray, seconds: float) -> tuple[float, float]:
+    """Minimum wall and CPU seconds of a batch over the rounds that fit in ``seconds``, after one warm-up round."""
     encode(clips)
     rounds, until = [], time.perf_counter() + seconds
     while not rounds or time.perf_counter() < until:
         wall, cpu = time.perf_counter(), time.process_time()
-        encode(clips)  # ends on the host, so the device is done
+        encode(clips)  # returns a CPU array, so the device has finished
         rounds.append((time.perf_counter() - wall, time.process_time() - cpu))
     return min(wall for wall, _ in rounds), min(cpu for _, cpu in rounds)
 
 
 def product_rate(device: torch.device) -> float:
-    """bf16 multiply-adds a second of a large matrix product, measured."""
+    """Measured bf16 multiply-adds per second of a large matrix product."""
     size = 8192
     a, b = (torch.randn(size, size, device=device, dtype=torch.bfloat16) for _ in range(2))
     for _ in range(3):
@@ -88,19 +90,19 @@ def product_rate(device: torch.device) -> float:
 
 
 def main() -> None:
-    """Print the table."""
+    """Print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--batches", nargs="+", type=int, help="default: 1 16 256 on a GPU, 1 16 on a CPU")
-    parser.add_argument("--seconds", type=float, default=5.0, help="of rounds for each line, at least one round")
+    parser.add_argument("--seconds", type=float, default=5.0, help="measuring time per row, at least one round")
     chosen = parser.parse_args()
     device = torch.device(chosen.device)
     on_gpu = device.type == "cuda"
     rate = product_rate(device) if on_gpu else 0.0
     if on_gpu:
         print(f"{torch.cuda.get_device_name(device)}: {2 * rate / 1e12:.0f} TFLOP/s in bf16 products")
-    print("| model | batch | way | clips/s | cpu s a clip | against plain | share of the bf16 rate | cosine to plain |")
+    print("| model | batch | code | clips/s | CPU s per clip | speedup | share of the bf16 rate | cosine to plain |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for name in chosen.models:
         with tempfile.TemporaryDirectory() as folder:
@@ -110,16 +112,16 @@ def main() -> None:
             shape = _clip_shape(model.config)
             del model
             baseline: dict[int, tuple[float, np.ndarray]] = {}
-            for way, encode in ways(name, Path(folder), device):
+            for code, encode in implementations(name, Path(folder), device):
                 for batch in chosen.batches or ([1, 16, 256] if on_gpu else [1, 16]):
                     clips = np.random.default_rng(0).integers(0, 256, (batch, *shape), np.uint8)
                     found = encode(clips)
-                    wall, cpu = least_seconds(encode, clips, chosen.seconds)
+                    wall, cpu = min_seconds(encode, clips, chosen.seconds)
                     first, wanted = baseline.setdefault(batch, (wall, found))
                     share = f"{MODELS[name][2] * batch / wall / rate:.0%}" if on_gpu else ""
                     cells = [f"{batch / wall:.3g}", f"{cpu / batch:.3g}", f"{first / wall:.2f}", share]
                     print(
-                        f"| {' | '.join([name, str(batch), way, *cells, f'{_cosine(found, wanted):.5f}'])} |",
+                        f"| {' | '.join([name, str(batch), code, *cells, f'{_cosine(found, wanted):.5f}'])} |",
                         flush=True,
                     )
 

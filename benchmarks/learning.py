@@ -1,7 +1,7 @@
-"""Learning curves of runs over seeds: return against standing still, and forward speed.
+"""Learning curves over seeds: return relative to standing still, and forward speed.
 
-Each seed runs as long as its robot says, or to the first goal, and is resumed to each following one: ``nil run``, then
-``nil run --resume``.
+Each seed is trained for the robot's default number of steps, or to the first goal and then resumed to each following
+one (``nil run``, then ``nil run --resume``).
 
 python benchmarks/learning.py [--seeds 0 1 2] [--goals 50000 100000] [--out FOLDER] [-- any options of nil run]
 """
@@ -19,12 +19,12 @@ NIL = [sys.executable, "-m", "nil_core.cli.main"]
 
 
 def main() -> None:
-    """Print a markdown row for each seed and goal, then the curve of each seed."""
+    """Print a Markdown row for each seed and goal, then the learning curve of each seed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--goals", type=int, nargs="+", default=[0])
     parser.add_argument("--out", type=Path, default=Path("runs/learning"))
-    parser.add_argument("options", nargs="*", help="of nil run")
+    parser.add_argument("options", nargs="*", help="options of nil run")
     arguments = parser.parse_args()
     print("| seed | steps | learning s | return | over standing | S_v | IoU | speed m/s | of reference | falls |")
     print("| --- |" + " --- |" * 9)
@@ -36,7 +36,7 @@ def main() -> None:
             options = ["--resume", str(folder)] if folder.exists() else start
             command = [*NIL, "run", *options, *(["--steps", str(goal)] if goal else [])]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-            print(row(folder, seed), f"<!-- {time.perf_counter() - began:.0f} s in all -->", flush=True)
+            print(row(folder, seed), f"<!-- {time.perf_counter() - began:.0f} s in total -->", flush=True)
     for seed in arguments.seeds:
         lines = (arguments.out / f"seed-{seed}" / "metrics.jsonl").read_text().splitlines()
         evaluations = [r for r in map(json.loads, lines) if r["kind"] == "eval"]
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def row(folder: Path, seed: int) -> str:
-    """A row from ``summary.json``."""
+    """A table row from ``summary.json``."""
     summary = json.loads((folder / "summary.json").read_text())
     t = summary["policies"]["trained"]
     cells = [

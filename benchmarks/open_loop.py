@@ -1,15 +1,15 @@
-"""How long the joints of a gait, fed to the PD controller without learning, keep each robot up.
+"""Open-loop playback of gaits by the PD controller: time until each robot falls, without learning.
 
     python benchmarks/open_loop.py [--robots h1 g1 talos a1] [--skills walking ...] [--seconds 4] [--set speed=0.8 ...]
 
-The generator ``gait`` plans the motion. The controller's targets are its joints at 25 Hz, each held for 0.04 s, with
-what carries the weight in the stand: action 0 of a run that adds its actions to the motion. Nothing corrects what goes
-wrong, so a walk on two legs falls sooner or later; how soon says how much of it a policy has to mend.
+The generator ``gait`` plans the motion. The PD targets are its joint angles at 25 Hz, each held for 0.04 s, plus the
+offsets that hold the robot's weight in the standing pose: action 0 of a run with ``motion.base``. There is no feedback,
+so a walk on two legs eventually falls; an early fall means that a policy has more to correct.
 
-Columns: seconds up (of ``--seconds``); speed along x reached and planned until then, m/s; turn rate reached and
-planned, rad/s; the share of moments in which the action ranges or torques fall short of the plan (inverse dynamics,
-``nil_core.testing.motion_demand``), for the worst joint; the share of physics steps in which a joint's torque is at
-its limit, likewise; and the CPU time of planning, s. Prints a Markdown table.
+Columns: seconds until the fall (at most ``--seconds``); speed along x reached and planned until then, m/s; turn rate
+reached and planned, rad/s; share of time steps in which the motion needs more than the action range or torque limit
+(inverse dynamics, ``nil_core.testing.motion_demand``), for the worst joint; share of physics steps in which the torque
+is at its limit, for the worst joint; CPU time of planning, s. Prints a Markdown table.
 """
 
 from __future__ import annotations
@@ -30,20 +30,23 @@ from nil_generator_gait import GaitOptions
 from nil_generator_gait.generator import plan_gait
 from nil_generator_gait.skills import SKILLS, find_skill
 
-HZ, TIMESTEP = 25, 0.004
+CONTROL_HZ, TIMESTEP = 25, 0.004
 
 
 def main() -> None:
-    """Print the table asked for."""
+    """Print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--robots", nargs="*", default=["h1", "g1", "talos", "a1"])
     parser.add_argument("--skills", nargs="*", default=[skill.name for skill in SKILLS])
     parser.add_argument("--seconds", type=float, default=4.0)
-    parser.add_argument("--path", help="of a model file, for the robot mjcf")
+    parser.add_argument("--path", help="model file of the robot mjcf")
     parser.add_argument("--set", nargs="*", default=[], metavar="OPTION=VALUE", help="options of the generator gait")
     chosen = parser.parse_args()
     options = GaitOptions.model_validate(dict(text.split("=", 1) for text in chosen.set))
-    print("| robot | skill | up, s | speed, of planned | turn rate, of planned | short | saturated | planning, s |")
+    print(
+        "| robot | skill | time to fall, s | speed, reached of planned, m/s | turn rate, reached of planned, rad/s "
+        "| infeasible | saturated | planning, s |"
+    )
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for robot in chosen.robots:
         scene = compose(
@@ -51,33 +54,33 @@ def main() -> None:
         )
         for skill in chosen.skills:
             began = time.process_time()
-            times = np.arange(round(chosen.seconds * HZ) + 1) / HZ
+            times = np.arange(round(chosen.seconds * CONTROL_HZ) + 1) / CONTROL_HZ
             trajectory, _ = plan_gait(scene, find_skill(skill), options, times)
             planning = time.process_time() - began
             print(f"| {robot} | {skill} | {' | '.join(row(scene, trajectory))} | {planning:.1f} |", flush=True)
 
 
 def row(scene: RobotScene, trajectory: Doubles) -> list[str]:
-    """Cells of one motion."""
-    up, poses, saturated = play(scene, trajectory)
-    end = round(up * HZ)
-    planned, reached = ((rows[end, 0] - rows[0, 0]) / up for rows in (trajectory, poses))
-    turn_planned, turn_reached = (yaws(rows[: end + 1])[-1] / up for rows in (trajectory, poses))
-    demand = motion_demand(scene, trajectory, HZ)
+    """Table cells of one motion."""
+    seconds, poses, saturated = play(scene, trajectory)
+    end = round(seconds * CONTROL_HZ)
+    planned, reached = ((rows[end, 0] - rows[0, 0]) / seconds for rows in (trajectory, poses))
+    turn_planned, turn_reached = (yaws(rows[: end + 1])[-1] / seconds for rows in (trajectory, poses))
+    demand = motion_demand(scene, trajectory, CONTROL_HZ)
     limits = np.array([(a.torque_limit, a.action_range) for a in scene.spec.actuators])
-    short = ((np.abs(demand.torque) > limits[:, 0]) | (np.abs(demand.correction) > limits[:, 1])).mean(axis=0)
+    infeasible = ((np.abs(demand.torque) > limits[:, 0]) | (np.abs(demand.correction) > limits[:, 1])).mean(axis=0)
     names = [actuator.joint for actuator in scene.spec.actuators]
     return [
-        f"{up:.2f}",
+        f"{seconds:.2f}",
         f"{reached:.2f} of {planned:.2f}",
         f"{turn_reached:.2f} of {turn_planned:.2f}",
-        worst(names, short),
+        worst(names, infeasible),
         worst(names, saturated),
     ]
 
 
 def play(scene: RobotScene, trajectory: Doubles) -> tuple[float, Doubles, Doubles]:
-    """Seconds until the robot falls or the motion ends, the poses (T, nq), each joint's share of saturated steps."""
+    """Seconds until the robot falls or the motion ends, poses (T, nq), share of saturated physics steps per joint."""
     model, data = scene.model, mujoco.MjData(scene.model)
     columns = [model.joint(actuator.joint).qposadr[0] for actuator in scene.spec.actuators]
     limits = np.array([actuator.torque_limit for actuator in scene.spec.actuators])
@@ -86,23 +89,23 @@ def play(scene: RobotScene, trajectory: Doubles) -> tuple[float, Doubles, Double
     poses, saturated = [data.qpos.copy()], []
     for pose in trajectory[1:]:
         data.ctrl[:] = scene.standing_ctrl + pose[columns] - scene.standing_qpos[columns]
-        for _ in range(round(1 / (HZ * TIMESTEP))):
+        for _ in range(round(1 / (CONTROL_HZ * TIMESTEP))):
             mujoco.mj_step(model, data)
             saturated.append(np.abs(data.actuator_force) > 0.99 * limits)
         poses.append(data.qpos.copy())
         if fallen(data, root, scene.spec.fall):
             break
-    return (len(poses) - 1) / HZ, np.array(poses), np.mean(saturated, axis=0)
+    return (len(poses) - 1) / CONTROL_HZ, np.array(poses), np.mean(saturated, axis=0)
 
 
 def yaws(poses: Doubles) -> Doubles:
-    """(T,) rad to the left, of the root, unwrapped."""
+    """Yaw of the root, (T,) rad, positive to the left, unwrapped."""
     w, x, y, z = poses[:, 3:7].T
     return np.unwrap(np.arctan2(2 * (w * z + x * y), 1 - 2 * (y**2 + z**2)))
 
 
 def worst(names: list[str], shares: Any) -> str:
-    """The largest share, and whose it is."""
+    """The largest share and its joint."""
     most = int(np.argmax(shares))
     return f"{shares[most]:.0%} {names[most]}" if shares[most] > 0 else "0"
 

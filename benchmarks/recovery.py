@@ -1,10 +1,10 @@
-"""How well the motion of the generator's walk is recovered from its pixels, and what that costs.
+"""Accuracy and time of motion recovery from the pixels of the generator's walk.
 
     python benchmarks/recovery.py [--robots a1 h1 g1 talos] [--skill walking] [--masks-only] [--workers 2]
 
-``--masks-only`` gives the recovery noise instead of the simulator's colors, as any other look would be. Prints a row of
-a Markdown table for each robot: rms error of leg joints and of all joints against the drawn trajectory, error of the
-mean forward speed, overlap of the re-rendered masks (mean, least), wall seconds, and CPU seconds of all processes.
+``--masks-only`` replaces the simulator's colors by noise, so that only masks are informative. Prints one row of
+a Markdown table per robot: rms error of leg joints and of all joints against the generator's trajectory, error of the
+mean forward speed, IoU of the re-rendered masks (mean, minimum), wall seconds, and CPU seconds of all processes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--masks-only", action="store_true")
     parser.add_argument("--workers", type=int, default=2)
     chosen = parser.parse_args()
-    print("| robot | frames | legs rad | all joints rad | speed off | overlap, mean / least | wall s | CPU s |")
+    print("| robot | frames | legs rad | all joints rad | speed error | IoU, mean / min | wall s | CPU s |")
     print("| --- |" + " --- |" * 7)
     for robot in chosen.robots:
         config = RunConfig(robot={"name": robot}, skill=chosen.skill)
@@ -45,20 +45,21 @@ def main() -> None:
         if chosen.masks_only:
             noise = np.random.default_rng(0).integers(0, 255, frames.shape, np.uint8)
             frames = np.where(video.masks[..., None], noise, np.uint8(0))
-        began, spent = time.perf_counter(), cpu_seconds()
+        began, cpu_began = time.perf_counter(), cpu_seconds()
         found = recover(scene, frames, video.masks, video.fps, chosen.workers)
-        wall, cpu = time.perf_counter() - began, cpu_seconds() - spent
+        wall, cpu = time.perf_counter() - began, cpu_seconds() - cpu_began
         errors = truth_errors(found.qpos, video.trajectory, PoseSpace(scene), video.fps)
-        off = f"{errors['speed_error']:.1%}" if "speed_error" in errors else "-"
+        speed_error = f"{errors['speed_error']:.1%}" if "speed_error" in errors else "-"
         print(
-            f"| {robot} | {len(frames)} | {errors['leg_error_rad']:.3f} | {errors['joint_error_rad']:.3f} | {off} "
-            f"| {found.report['overlap_mean']:.3f} / {found.report['overlap_least']:.3f} | {wall:.0f} | {cpu:.0f} |",
+            f"| {robot} | {len(frames)} | {errors['leg_error_rad']:.3f} | {errors['joint_error_rad']:.3f} "
+            f"| {speed_error} | {found.report['overlap_mean']:.3f} / {found.report['overlap_least']:.3f} "
+            f"| {wall:.0f} | {cpu:.0f} |",
             flush=True,
         )
 
 
 def cpu_seconds() -> float:
-    """Of this process and of those that it has ended."""
+    """CPU seconds of this process and of its finished child processes."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(each.ru_utime + each.ru_stime for each in used)
 

@@ -1,11 +1,11 @@
-"""What a frame with its mask costs: nil's one pass against dm_control's ``physics.render`` called twice, in one run.
+"""Time to render a frame and its mask: one pass of nil, compared with two calls of dm_control's ``physics.render``.
 
     python benchmarks/render.py --robot a1 --size 224
 
-dm_control draws the undecimated robot on its floor with MuJoCo's default quality, in colors and then as a
-segmentation, from the same camera. Both get one thread. Prints a row of a Markdown table: milliseconds per frame and
-mask (minimum over the poses and repeats, CPU time and wall time), how many times faster, and the overlap (IoU) of the
-decimated robot's masks with the undecimated one's over a cycle of walking poses.
+dm_control renders the robot with full meshes on a floor in MuJoCo's default quality, as RGB and then as a
+segmentation, from the same camera. Both use one thread. Prints a row of a Markdown table: milliseconds per frame and
+mask (minimum over the poses and repeats, CPU time and wall time), speedup, and the IoU of the masks of simplified
+and full meshes over a cycle of walking poses.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ import mujoco  # noqa: E402
 from nil_core.sim.renderer import Renderer  # noqa: E402
 from nil_core.sim.scene import RobotScene, compose  # noqa: E402
 
-POSES = 20
-OTHER_SIDE = ("FL", "RR", "left", "_l")  # joints of the legs that swing against the rest
-KNEES = ("calf", "knee", "_4_")  # these lead by a quarter of the cycle
+NUM_POSES = 20
+OPPOSITE_PHASE_LEGS = ("FL", "RR", "left", "_l")  # substrings of joints that swing half a cycle later
+KNEES = ("calf", "knee", "_4_")  # substrings of joints that lead by a quarter of the cycle
 
 Cost = tuple[float, float]
 
@@ -42,21 +42,21 @@ def main() -> None:
     arguments.add_argument("--size", type=int, default=224)
     arguments.add_argument("--repeats", type=int, default=5)
     chosen = arguments.parse_args()
-    # A process of its own: dm_control's context and ours do not mix.
-    with ProcessPoolExecutor(1, get_context("spawn")) as apart:
-        theirs = apart.submit(dm_control_cost, chosen.robot, chosen.size, chosen.repeats).result()
-    full, light = (scene(chosen.robot, chosen.size, simplify=simplify) for simplify in (False, True))
+    # In a separate process: dm_control's OpenGL context and nil's cannot be used in the same one.
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        theirs = pool.submit(dm_control_cost, chosen.robot, chosen.size, chosen.repeats).result()
+    full, simplified = (scene(chosen.robot, chosen.size, simplify=simplify) for simplify in (False, True))
     full_cost, full_masks = our_cost(full, chosen.repeats)
-    cost, masks = our_cost(light, chosen.repeats)
+    cost, masks = our_cost(simplified, chosen.repeats)
     overlap = (masks & full_masks).sum((1, 2)) / (masks | full_masks).sum((1, 2))
     print(
         "| robot | size | triangles | physics.render twice, ms CPU / wall | one pass, all triangles "
-        "| one pass, decimated | faster, CPU / wall | mask IoU, mean / least |"
+        "| one pass, simplified | speedup, CPU / wall | mask IoU, mean / min |"
     )
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     print(
-        f"| {chosen.robot} | {chosen.size} | {triangles(full)} to {triangles(light)} | {shown(theirs)} "
-        f"| {shown(full_cost)} | {shown(cost)} | {theirs[0] / cost[0]:.0f} x / {theirs[1] / cost[1]:.0f} x "
+        f"| {chosen.robot} | {chosen.size} | {triangles(full)} to {triangles(simplified)} | {formatted(theirs)} "
+        f"| {formatted(full_cost)} | {formatted(cost)} | {theirs[0] / cost[0]:.0f} x / {theirs[1] / cost[1]:.0f} x "
         f"| {overlap.mean():.4f} / {overlap.min():.4f} |"
     )
 
@@ -66,11 +66,11 @@ def scene(robot: str, size: int, simplify: bool) -> RobotScene:
 
 
 def walking_poses(scene: RobotScene) -> np.ndarray:
-    """A cycle in which every joint swings by its action range, the sides against each other: float64 (T, nq)."""
-    poses = np.tile(scene.standing_qpos, (POSES, 1))
-    cycle = np.arange(POSES) / POSES
+    """A cycle in which every joint swings by its action range, left and right in opposite phase: float64 (T, nq)."""
+    poses = np.tile(scene.standing_qpos, (NUM_POSES, 1))
+    cycle = np.arange(NUM_POSES) / NUM_POSES
     for actuator in scene.spec.actuators:
-        phase = cycle + 0.5 * any(part in actuator.joint for part in OTHER_SIDE)
+        phase = cycle + 0.5 * any(part in actuator.joint for part in OPPOSITE_PHASE_LEGS)
         phase += 0.25 * any(part in actuator.joint for part in KNEES)
         address = scene.model.joint(actuator.joint).qposadr[0]
         poses[:, address] += actuator.action_range * np.sin(2 * np.pi * phase)
@@ -78,17 +78,17 @@ def walking_poses(scene: RobotScene) -> np.ndarray:
 
 
 def our_cost(scene: RobotScene, repeats: int) -> tuple[Cost, np.ndarray]:
-    """Milliseconds a frame and mask, and the masks, bool (T, S, S)."""
+    """Milliseconds per frame and mask, and the masks, bool (T, S, S)."""
     size = scene.render_size
     data, renderer = mujoco.MjData(scene.model), Renderer(scene.model, size, scene.spec.camera, scene.spec.root)
-    frame, masks = np.empty((size, size, 3), np.uint8), np.empty((POSES, size, size), np.bool_)
+    frame, masks = np.empty((size, size, 3), np.uint8), np.empty((NUM_POSES, size, size), np.bool_)
     costs = []
     for pose, mask in repeats * list(zip(walking_poses(scene), masks, strict=True)):
         data.qpos[:] = pose
         mujoco.mj_forward(scene.model, data)
         costs.append(milliseconds(lambda mask=mask: renderer.draw(data, frame, mask)))
     renderer.close()
-    return least(costs), masks
+    return minimum(costs), masks
 
 
 def dm_control_cost(robot: str, size: int, repeats: int) -> Cost:
@@ -98,7 +98,7 @@ def dm_control_cost(robot: str, size: int, repeats: int) -> Cost:
 
     full = scene(robot, size, simplify=False)
     camera, default = full.spec.camera, mujoco.MjModel.from_xml_string("<mujoco/>").vis
-    # dm_control's free camera stands 1.5 extents from the model's center.
+    # dm_control's free camera is 1.5 extents away from the model's center.
     full.model.stat.extent, full.model.stat.center[:] = camera.distance / 1.5, (0, 0, camera.height)
     full.model.vis.global_.azimuth, full.model.vis.global_.elevation = camera.azimuth, camera.elevation
     full.model.vis.quality.offsamples = default.quality.offsamples
@@ -113,7 +113,7 @@ def dm_control_cost(robot: str, size: int, repeats: int) -> Cost:
         physics.data.qpos[:] = pose
         physics.forward()
         costs.append(milliseconds(draw))
-    return least(costs)
+    return minimum(costs)
 
 
 def milliseconds(call: Callable[[], None]) -> Cost:
@@ -122,16 +122,16 @@ def milliseconds(call: Callable[[], None]) -> Cost:
     return 1e3 * (time.process_time() - cpu), 1e3 * (time.perf_counter() - wall)
 
 
-def least(costs: list[Cost]) -> Cost:
+def minimum(costs: list[Cost]) -> Cost:
     return min(cpu for cpu, _ in costs), min(wall for _, wall in costs)
 
 
-def shown(cost: Cost) -> str:
+def formatted(cost: Cost) -> str:
     return f"{cost[0]:.2f} / {cost[1]:.2f}"
 
 
 def triangles(scene: RobotScene) -> int:
-    """Triangles drawn: those of every mesh geom in the visual group."""
+    """Number of rendered triangles: those of all mesh geoms in the visual group."""
     model = scene.model
     drawn = (model.geom_group == 2) & (model.geom_type == mujoco.mjtGeom.mjGEOM_MESH)
     return int(model.mesh_facenum[model.geom_dataid[drawn]].sum())

@@ -2,19 +2,18 @@
 
     python benchmarks/simulate.py [physics] [render] [start] [--robots a1 h1 g1 talos] [--seconds 1] [--repeats 3]
 
-What one environment step has to do at the default rates (25 actions a second, physics steps of 4 ms): 10 physics steps,
-one observation of some 80 numbers, and one render of 7,000 to 30,000 triangles. At 128 px (224 px) a render reads
-112 KiB (343 KiB) of colors and depths and leaves 64 KiB (196 KiB) in shared memory; the state kept for the case that
-the process dies adds 2 to 3 kB and 4 microseconds. Actions and the word "step" are all that goes the other way.
+Work of one environment step at the default rates (25 actions per second, physics steps of 4 ms): 10 physics steps,
+one observation of about 80 numbers, and one render of 7,000 to 30,000 triangles. At 128 px (224 px) a render reads
+112 KiB (343 KiB) of color and depth and writes 64 KiB (196 KiB) to shared memory; the state saved in case the process
+dies adds 2 to 3 kB and 4 microseconds. Workers receive only the actions and the command "step".
 
-physics: a plain loop of ``mj_step`` on one thread and on two (it lets go of Python's lock), against nil's environments
-without rendering in this process and in one and two worker processes. Robots stand, so that all do the same work.
-render: whole steps of four environments, in this process and with one and two workers.
-start: ``build()`` to the first frame in a fresh process, with an empty cache of meshes and with a full one. Imports,
-which the table shows apart, come before.
+physics: a plain loop of ``mj_step`` on one and two threads (it releases the GIL), compared with nil's environments
+without rendering in this process and in one and two worker processes. Robots stand still, so that all do the same work.
+render: complete steps of four environments, in this process and with one and two workers.
+start: from ``build()`` to the first frame in a new process, with an empty mesh cache and with a full one. The time of
+imports is listed separately.
 
-Everything compared is measured in turn, ``--repeats`` times, each time for ``--seconds``; the best of each is shown.
-Prints Markdown tables.
+Measurements alternate, ``--repeats`` times for ``--seconds`` each; the best of each is shown. Prints Markdown tables.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
-STARTED = time.perf_counter(), time.process_time()
+START_TIMES = time.perf_counter(), time.process_time()
 
 import numpy as np  # noqa: E402
 
@@ -47,20 +46,20 @@ from nil_core.sim.environment import EnvSpec  # noqa: E402
 from nil_core.sim.scene import RobotScene, compose  # noqa: E402
 from nil_core.sim.vector_env import VectorEnv  # noqa: E402
 
-ENVIRONMENTS, TICKS = 4, 60
-CHUNK = 100  # physics steps between two looks at the clock
+NUM_ENVS, TICKS = 4, 60
+STEPS_PER_CLOCK_READ = 100  # physics steps
 
-Speed = Callable[[float], float]  # measures for so many seconds, gives steps per second
+Speed = Callable[[float], float]  # seconds to measure -> steps per second
 
 
 def main() -> None:
-    """Print the tables asked for."""
+    """Print the selected tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="*", choices=["physics", "render", "start", []], default=[])
     parser.add_argument("--robots", nargs="*", default=["a1", "h1", "g1", "talos"])
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--first-frame", metavar="ROBOT", help="time one start in this process; prints JSON")
+    parser.add_argument("--first-frame", metavar="ROBOT", help="time one start in this process and print JSON")
     chosen = parser.parse_args()
     if chosen.first_frame:
         print(json.dumps(first_frame(chosen.first_frame)))
@@ -76,91 +75,93 @@ def main() -> None:
             for size in (128, 224):
                 row(f"{robot} | {size}", best(rendering(robot, size), chosen.seconds, chosen.repeats))
     if "start" in what:
-        heading("seconds, wall / CPU", "imports", "cold: build and compose", "first frame", "warm: the same",
-                "first frame", "warm, together")  # fmt: skip
+        heading("seconds, wall / CPU", "imports", "cold: build and compose", "first frame", "warm: build and compose",
+                "first frame", "warm, total")  # fmt: skip
         for robot in chosen.robots:
             print(f"| {robot} | {' | '.join(starts(robot, chosen.repeats))} |", flush=True)
 
 
 def physics(robot: str) -> Iterator[tuple[Speed, ExitStack]]:
-    """Ways to make physics steps."""
+    """Compared implementations of physics steps."""
     scene = compose(registry.build("robot", robot, {}), "pd", 0.004, 64)
     for threads in (1, 2):
         yield plain_loop(scene, threads), ExitStack()
     for workers in (0, 1, 2):
-        yield whole_steps(scene, workers, render=False, per_step=plan(scene).settings.substeps)
+        yield environment_steps(scene, workers, render=False, per_step=env_spec(scene).settings.substeps)
 
 
 def rendering(robot: str, size: int) -> Iterator[tuple[Speed, ExitStack]]:
-    """Ways to make whole steps."""
+    """Compared configurations of complete environment steps."""
     scene = compose(registry.build("robot", robot, {}), "pd", 0.004, size)
     for workers in (0, 1, 2):
-        yield whole_steps(scene, workers, render=True, per_step=1)
+        yield environment_steps(scene, workers, render=True, per_step=1)
 
 
-def best(ways: Iterator[tuple[Speed, ExitStack]], seconds: float, repeats: int) -> list[float]:
-    """Steps per second of each way."""
+def best(candidates: Iterator[tuple[Speed, ExitStack]], seconds: float, repeats: int) -> list[float]:
+    """Best steps per second of each candidate."""
     with ExitStack() as stack:
-        speeds = [(speed, stack.enter_context(held))[0] for speed, held in ways]
-        measured = [[speed(seconds) for speed in speeds] for _ in range(repeats)]  # in turn: noise hits all alike
+        speeds = [(speed, stack.enter_context(held))[0] for speed, held in candidates]
+        measured = [
+            [speed(seconds) for speed in speeds] for _ in range(repeats)
+        ]  # alternating, so that other load affects all alike
     return [max(column) for column in zip(*measured, strict=True)]
 
 
 def plain_loop(scene: RobotScene, threads: int) -> Speed:
-    """A loop of ``mj_step`` in each of some threads."""
+    """A loop of ``mj_step`` in each of ``threads`` threads."""
 
-    def alone(seconds: float) -> float:
+    def single_thread(seconds: float) -> float:
         data = mujoco.MjData(scene.model)
         data.qpos[:], data.ctrl[:] = scene.standing_qpos, scene.standing_ctrl
         began, steps = time.perf_counter(), 0
         while time.perf_counter() < began + seconds:
-            for _ in range(CHUNK):
+            for _ in range(STEPS_PER_CLOCK_READ):
                 mujoco.mj_step(scene.model, data)
-            steps += CHUNK
+            steps += STEPS_PER_CLOCK_READ
         return steps / (time.perf_counter() - began)
 
     def measure(seconds: float) -> float:
         with ThreadPoolExecutor(threads) as pool:
-            return sum(pool.map(alone, [seconds] * threads))
+            return sum(pool.map(single_thread, [seconds] * threads))
 
     return measure
 
 
-def whole_steps(scene: RobotScene, workers: int, render: bool, per_step: int) -> tuple[Speed, ExitStack]:
-    """Steps of nil's environments, each counted ``per_step`` times."""
-    simulation = VectorEnv(plan(scene), ENVIRONMENTS, workers, 0, render=render)
+def environment_steps(scene: RobotScene, workers: int, render: bool, per_step: int) -> tuple[Speed, ExitStack]:
+    """Steps of nil's environments; each counts as ``per_step`` steps."""
+    simulation = VectorEnv(env_spec(scene), NUM_ENVS, workers, 0, render=render)
     simulation.reset()
-    stand = np.zeros((ENVIRONMENTS, scene.model.nu), np.float32)
+    zero_actions = np.zeros((NUM_ENVS, scene.model.nu), np.float32)
     held = ExitStack()
     held.enter_context(simulation)
 
     def measure(seconds: float) -> float:
         began, steps = time.perf_counter(), 0
         while time.perf_counter() < began + seconds:
-            simulation.step(stand)
-            steps += ENVIRONMENTS
+            simulation.step(zero_actions)
+            steps += NUM_ENVS
         return per_step * steps / (time.perf_counter() - began)
 
     return measure, held
 
 
-def plan(scene: RobotScene) -> EnvSpec:
+def env_spec(scene: RobotScene) -> EnvSpec:
     settings = EnvironmentSettings(render_size=scene.render_size)
     return EnvSpec(scene, settings, TICKS, np.zeros((TICKS + 1, 0), np.float32), None)
 
 
 def starts(robot: str, repeats: int) -> list[str]:
-    """Cells: a cold start, and the quickest of some warm ones."""
+    """Table cells: one cold start, and the fastest of the warm ones."""
     with tempfile.TemporaryDirectory() as cache:
         cold, *warm = (start(robot, cache) for _ in range(1 + repeats))
-    least = min(warm, key=lambda times: sum(wall for wall, _ in times.values()))
-    together = sum(least[name][0] for name in ("compose", "frame")), sum(least[n][1] for n in ("compose", "frame"))
-    cells = [least["imports"], cold["compose"], cold["frame"], least["compose"], least["frame"], together]
+    fastest = min(warm, key=lambda times: sum(wall for wall, _ in times.values()))
+    total = sum(fastest[n][0] for n in ("compose", "frame")), sum(fastest[n][1] for n in ("compose", "frame"))
+    cells = [fastest["imports"], cold["compose"], cold["frame"], fastest["compose"], fastest["frame"], total]
     return [f"{wall:.2f} / {cpu:.2f}" for wall, cpu in cells]
 
 
 def start(robot: str, cache: str) -> Mapping[str, tuple[float, float]]:
-    """Seconds (wall, CPU) of each part of a start in a process of its own."""
+    """Seconds (wall, CPU) of each part of a start in a new process."""
     command = [sys.executable, __file__, "--first-frame", robot]
     done = subprocess.run(command, env=os.environ | {"NIL_CACHE": cache}, check=True, stdout=subprocess.PIPE)
     times: Mapping[str, tuple[float, float]] = json.loads(done.stdout)
@@ -170,7 +171,7 @@ def start(robot: str, cache: str) -> Mapping[str, tuple[float, float]]:
 def first_frame(name: str) -> dict[str, tuple[float, float]]:
     """Seconds (wall, CPU) of imports, of building and composing, and of the first frame."""
     robot = registry.build("robot", name, {})
-    moments = [STARTED, (time.perf_counter(), time.process_time())]
+    moments = [START_TIMES, (time.perf_counter(), time.process_time())]
     scene = compose(robot, "pd", 0.004, 128)
     moments.append((time.perf_counter(), time.process_time()))
     scene.render(scene.standing_qpos[None])

@@ -1,14 +1,14 @@
-"""How bad a video may be: what is recovered and learned from the generator's walk, spoiled as video models spoil it.
+"""Motion recovery and training on videos with typical defects of video models, added to the generator's walk.
 
     python benchmarks/spoiled.py [--robots a1 h1] [--kinds camera_drift ...] [--strengths .25 .5 1]
                                  [--segmenter chroma] [--learn STEPS] [--out FOLDER]
 
-The walk is put on the plain background that video models are given, spoiled (nil_core.testing.spoiler), and its masks
-are found by a segmenter, not by the simulator. Prints a Markdown row for each robot, kind and strength: the recovery's
-rms error over leg joints, error of the mean forward speed, overlap of the re-rendered masks, overlap of the segmenter's
-masks with the true ones, and why it is not trusted. ``--learn`` also learns from each video, by ``nil run --generator
-file``, and adds forward speed and falls. Every result is kept in FOLDER/results.jsonl: a benchmark that was interrupted
-goes on, and rows measured before are only printed.
+The walk is rendered on the plain background of first frames for video models, degraded (nil_core.testing.spoiler), and
+segmented by a segmenter instead of the simulator. Prints a Markdown row for each robot, kind and strength: rms error of
+the recovered leg joints, error of the mean forward speed, IoU of the re-rendered masks, IoU of the segmenter's masks
+with the true ones, and the reasons why the motion is untrusted. ``--learn`` also trains on each video, with ``nil run
+--generator file``, and adds forward speed and falls. Results are stored in FOLDER/results.jsonl: an interrupted
+benchmark can be continued, and stored results are printed without a new measurement.
 """
 
 from __future__ import annotations
@@ -46,28 +46,28 @@ from nil_core.video.files import write_png
 
 Row = dict[str, Any]
 NIL = [sys.executable, "-m", "nil_core.cli.main"]
-UNSPOILED = "none"
+NO_DEFECT = "none"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--robots", nargs="+", default=["a1", "h1"])
-    parser.add_argument("--kinds", nargs="+", choices=[UNSPOILED, *KINDS], default=[UNSPOILED, *KINDS])
+    parser.add_argument("--kinds", nargs="+", choices=[NO_DEFECT, *KINDS], default=[NO_DEFECT, *KINDS])
     parser.add_argument("--strengths", nargs="+", type=float, default=[0.25, 0.5, 1.0])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--segmenter", default="chroma")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--learn", type=int, metavar="STEPS", help="also learn from each video, for so many steps")
+    parser.add_argument("--learn", type=int, metavar="STEPS", help="also train on each video, for STEPS steps")
     parser.add_argument("--out", type=Path, default=Path("runs/spoiled"))
     chosen = parser.parse_args()
     results = Results(chosen.out / "results.jsonl")
-    columns = ["robot", "kind", "strength", "legs rad", "speed off", "overlap", "masks", "CPU s", "trusted"]
+    columns = ["robot", "kind", "strength", "legs rad", "speed error", "IoU", "mask IoU", "CPU s", "trusted"]
     columns += ["learned m/s", "falls"] if chosen.learn else []
     print(f"| {' | '.join(columns)} |\n|{' --- |' * len(columns)}")
     for robot in chosen.robots:
         maker = VideoMaker(robot, chosen.segmenter, chosen.seed)
         for kind in chosen.kinds:
-            for strength in chosen.strengths if kind != UNSPOILED else [0.0]:
+            for strength in chosen.strengths if kind != NO_DEFECT else [0.0]:
                 case = {"robot": robot, "kind": kind, "strength": strength, "seed": chosen.seed}
                 case |= {"segmenter": chosen.segmenter}
                 cells = recovery_cells(results.get({**case, "steps": 0}, partial(measure, maker, case, chosen.workers)))
@@ -79,7 +79,7 @@ def main() -> None:
 
 
 class Results:
-    """Rows in a JSON lines file, found again by what was asked."""
+    """Results in a JSON Lines file, keyed by case."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -90,7 +90,7 @@ class Results:
                 self._rows[json.dumps(row["case"], sort_keys=True)] = row["result"]
 
     def get(self, case: Row, measure: Callable[[], Row]) -> Row:
-        """The result of a case, measured where it is not known yet."""
+        """The result of a case, measured if it is not stored yet."""
         key = json.dumps(case, sort_keys=True)
         if key not in self._rows:
             self._rows[key] = measure()
@@ -101,7 +101,7 @@ class Results:
 
 
 class VideoMaker:
-    """Spoiled videos of a robot's walk; the walk is drawn when it is needed."""
+    """Degraded videos of a robot's walk, which is rendered on first use."""
 
     def __init__(self, robot: str, segmenter: str, seed: int) -> None:
         self.config = RunConfig(robot={"name": robot}, segmenter={"name": segmenter})
@@ -114,9 +114,9 @@ class VideoMaker:
         return self._walk()[0]
 
     def spoiled(self, kind: str, strength: float) -> Video:
-        """On a plain background; masks and trajectory are the true ones."""
+        """A degraded video on a plain background, with the true masks and trajectory."""
         scene, video = self._walk()
-        strengths = {} if kind == UNSPOILED else {kind: strength}
+        strengths = {} if kind == NO_DEFECT else {kind: strength}
         if kind in REDRAWN:
             video = spoil(video, strengths, self._seed, scene)
         _, _, background = draw_first_frame(scene, self.config.video)
@@ -124,10 +124,10 @@ class VideoMaker:
         return video if kind in REDRAWN else spoil(video, strengths, self._seed, scene)
 
     def masks(self, video: Video) -> np.ndarray:
-        """As the segmenter finds them (``sim_mask``: the true ones)."""
+        """Masks of the segmenter (``sim_mask``: the true ones)."""
         scene = self.scene
-        _, stand = scene.render(scene.standing_qpos[None])
-        return self._components["segmenter"].build().segment(video, stand[0], no_progress)
+        _, standing_masks = scene.render(scene.standing_qpos[None])
+        return self._components["segmenter"].build().segment(video, standing_masks[0], no_progress)
 
     def _walk(self) -> tuple[RobotScene, Video]:
         if self._made is None:
@@ -138,14 +138,14 @@ class VideoMaker:
 
 
 def measure(maker: VideoMaker, case: Row, workers: int) -> Row:
-    """Recover a spoiled video's motion."""
+    """Recover the motion of a degraded video."""
     video = maker.spoiled(case["kind"], case["strength"])
     try:
         masks = maker.masks(video)
     except DataError as error:
         return {"error": str(error)}
     frames = np.where(masks[..., None], video.frames, np.uint8(0))
-    began, spent = time.perf_counter(), cpu_seconds()
+    began, cpu_began = time.perf_counter(), cpu_seconds()
     found = recover(maker.scene, frames, masks, video.fps, workers)
     space = PoseSpace(maker.scene)
     return {
@@ -155,12 +155,12 @@ def measure(maker: VideoMaker, case: Row, workers: int) -> Row:
         "camera": found.report["camera"] is not None,
         "reasons": found.report["reasons"],
         "wall_seconds": time.perf_counter() - began,
-        "cpu_seconds": cpu_seconds() - spent,
+        "cpu_seconds": cpu_seconds() - cpu_began,
     }
 
 
 def learn(maker: VideoMaker, case: Row, folder: Path) -> Row:
-    """Learn from a spoiled video, as from any file."""
+    """Train on a degraded video, given as image files."""
     run, images = folder / f"run-{case['steps']}", folder / "video"
     if not (run / "summary.json").exists() or not json.loads((run / "summary.json").read_text())["finished"]:
         video = maker.spoiled(case["kind"], case["strength"])
@@ -205,7 +205,7 @@ def learning_cells(row: Row) -> list[str]:
 
 
 def cpu_seconds() -> float:
-    """Of this process and of those that it has ended."""
+    """CPU seconds of this process and of its finished child processes."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(each.ru_utime + each.ru_stime for each in used)
 

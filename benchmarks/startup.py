@@ -1,4 +1,4 @@
-"""Wall time of commands that import nothing heavy, against an empty Python in the same run.
+"""Wall time of fast commands, compared with an empty Python process.
 
 python benchmarks/startup.py [--repeats 9]
 """
@@ -21,17 +21,17 @@ COMMANDS = {
 
 
 def main() -> None:
-    """Print a markdown table."""
+    """Print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=9)
     repeats = parser.parse_args().repeats
     seconds: dict[str, list[float]] = {name: [] for name in COMMANDS}
-    for _ in range(repeats):  # in turn, so that noise hits all alike
+    for _ in range(repeats):  # alternating, so that other load affects all alike
         for name, command in COMMANDS.items():
             began = time.perf_counter()
             subprocess.run(command, check=True, capture_output=True)
             seconds[name].append(time.perf_counter() - began)
-    print("| command | least s | median s |\n| --- | --- | --- |")
+    print("| command | min s | median s |\n| --- | --- | --- |")
     for name, times in seconds.items():
         print(f"| `{name}` | {min(times):.3f} | {statistics.median(times):.3f} |")
 

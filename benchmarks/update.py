@@ -30,7 +30,7 @@ from nil_core.testing import random_transitions
 
 STORED = 20_000
 NUM_ENVS = 2  # of the default run
-SIZES = ((70, 12), (100, 29))
+SIZES = ((70, 12), (100, 29))  # of observations and actions
 
 
 def mlp(inputs: int, outputs: int) -> nn.Sequential:
@@ -139,7 +139,7 @@ class PlainBroNet(nn.Module):
 
 
 class PlainBro:
-    """BRO from its paper, equation by equation."""
+    """BRO implemented directly from the equations of its paper."""
 
     def __init__(self, data: Transitions) -> None:
         observation_size, action_size = data.observations.shape[1], data.actions.shape[1]
@@ -162,7 +162,7 @@ class PlainBro:
         ]
 
     def normal(self, observations: Tensor) -> torch.distributions.Normal:
-        """Of the actor, before the squashing."""
+        """Distribution of the actor before the tanh."""
         mean, raw_log_std = self.actor(observations).chunk(2, -1)
         return torch.distributions.Normal(mean, torch.exp(-10 + 6 * (1 + torch.tanh(raw_log_std))))
 
@@ -174,7 +174,7 @@ class PlainBro:
         return torch.tanh(u), log_prob.sum(-1, keepdim=True)
 
     def quantile_huber(self, quantiles: Tensor, td_target: Tensor) -> Tensor:
-        """All pairs."""
+        """Quantile Huber loss over all pairs of quantiles."""
         errors = td_target[:, None, :] - quantiles[:, :, None]
         huber = torch.where(errors.abs() <= 1, 0.5 * errors**2, errors.abs() - 0.5)
         weights = (self.fractions[None, :, None] - (errors.detach() < 0).float()).abs()
@@ -187,7 +187,7 @@ class PlainBro:
 
     @staticmethod
     def minimize(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-        """One step."""
+        """One optimizer step."""
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -284,18 +284,18 @@ def milliseconds(
             wall, cpu = time.perf_counter(), time.process_time()
             update(steps)
             elapsed = time.perf_counter() - wall, time.process_time() - cpu
-            least = (min(old, new / steps * 1e3) for old, new in zip(best[name], elapsed, strict=True))
-            best[name] = next(least), next(least)
+            minimum = (min(old, new / steps * 1e3) for old, new in zip(best[name], elapsed, strict=True))
+            best[name] = next(minimum), next(minimum)
     return best
 
 
 def main() -> None:
-    """Print a markdown table."""
+    """Print a Markdown table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--threads", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
-    columns = ["threads", "observation, action", "implementation", "wall ms", "faster", "CPU ms", "faster"]
+    columns = ["threads", "observation, action", "implementation", "wall ms", "speedup", "CPU ms", "speedup"]
     print(f"| {' | '.join(columns)} |\n|{' --- |' * len(columns)}", flush=True)
     for threads in given.threads:
         torch.set_num_threads(threads or os.cpu_count() or 1)

@@ -1,4 +1,4 @@
-"""Docstrings as Markdown: an extension of griffe for the documentation site."""
+"""griffe extension: converts docstrings to Markdown for the documentation site."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ LITERAL_BLOCK = re.compile(r"::$", re.MULTILINE)
 
 
 class Markdown(griffe.Extension):
-    """Turns the two parts of reStructuredText that docstrings here use, roles and literal blocks, into Markdown."""
+    """Converts reStructuredText roles and literal blocks, the two constructs used in docstrings here, to Markdown."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
-        """Called for every object once the tree is complete."""
+        """Convert the docstring of an object; griffe calls this for every object of the complete tree."""
         if obj.docstring:
             obj.docstring.value = LITERAL_BLOCK.sub(":", ROLE.sub(r"`\1`", obj.docstring.value))

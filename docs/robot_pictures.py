@@ -1,8 +1,8 @@
-"""Draw docs/pictures/robots-*.jpg: each robot walking, by the generator gait and by mocap where there is a recording.
+"""Make docs/pictures/robots-*.jpg: each robot walking, by the generator gait and, if there is a recording, by mocap.
 
 python docs/robot_pictures.py                       # the robots of this repository
-python docs/robot_pictures.py mjcf:FILE.xml         # any other
-python docs/robot_pictures.py --mocap FOLDER ...    # LocoMuJoCo's recordings, version 0.4, by their own names
+python docs/robot_pictures.py mjcf:FILE.xml         # any other robot
+python docs/robot_pictures.py --mocap FOLDER ...    # folder with LocoMuJoCo recordings (version 0.4), original names
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ RECORDINGS = {
     "talos": {"path": "02-constspeed_TALOS.npz"},
     "a1": {"path": "walk_straight.npz", "piece": 2, "start": 0.4},
 }
-SIZE, SHOWN = 160, 8  # pixels; moments, over the last second
+FRAME_SIDE = 160  # pixels
+NUM_FRAMES = 8  # shown, from the last second
 FPS, SECONDS = 24.0, 2.5
 
 
@@ -35,7 +36,7 @@ def main() -> None:
     given = arguments.parse_args()
     for robot in given.robots:
         name, _, path = robot.partition(":")
-        scene = compose(registry.build("robot", name, {"path": path} if path else {}), "pd", 0.004, SIZE)
+        scene = compose(registry.build("robot", name, {"path": path} if path else {}), "pd", 0.004, FRAME_SIDE)
         rows = [draw(scene, "gait", {})]
         recording = RECORDINGS.get(name)
         if given.mocap and recording and (given.mocap / str(recording["path"])).exists():
@@ -46,13 +47,13 @@ def main() -> None:
 
 
 def draw(scene: RobotScene, generator: str, options: dict[str, object]) -> Frames:
-    """A row of moments, (SIZE, SHOWN * SIZE, 3), from the last second of a walk."""
+    """A row of frames, (FRAME_SIDE, NUM_FRAMES * FRAME_SIDE, 3), from the last second of a walk."""
     frames, masks = scene.render(scene.standing_qpos[None])
     request = GenerationRequest("", "walking", frames[0], masks[0], FPS, SECONDS, seed=0, scene=scene)
     video = registry.build("generator", generator, options).generate(request, no_progress)
     print(scene.spec.name, generator, f"{video.facts['speed']:.2f} m/s")
-    moments = np.linspace(len(video.frames) - FPS, len(video.frames) - 1, SHOWN).round().astype(int)
-    row: Frames = np.concatenate(video.frames[moments], axis=1)
+    shown = np.linspace(len(video.frames) - FPS, len(video.frames) - 1, NUM_FRAMES).round().astype(int)
+    row: Frames = np.concatenate(video.frames[shown], axis=1)
     return row
 
 

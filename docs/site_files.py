@@ -1,8 +1,8 @@
-"""Which files the documentation site consists of: a hook of ``mkdocs.yml``.
+"""MkDocs hook: selects the files of the documentation site.
 
-The site keeps the folders of the repository, so that a relative link leads to the same file on the site, in an editor
-and on a code host. It holds README and changelog, ``docs/``, the examples' page, results, the READMEs of the plugins,
-and whatever file they link to.
+The site keeps the folder structure of the repository, so that relative links work on the site, in an editor and on a
+code host. It contains README and changelog, ``docs/``, the README of the examples, results, the READMEs of the plugins,
+and all files that they link to.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LINK = re.compile(r"\]\(([^)#\s]+)")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Add the sections of the navigation whose pages no list names."""
+    """Add the navigation sections of plugins and decisions, whose pages are found by pattern."""
     root = _root(config)
     decisions = [path for path in _found(root, "docs/decisions/*.md") if not path.endswith("README.md")]
     kinds = sorted({path.parents[1].name for path in root.glob("plugins/*/*/README.md")})
@@ -43,7 +43,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Replace the files of ``docs/`` by those above, named from the root of the repository."""
+    """Replace the files of ``docs/`` by ``PAGES`` and ``EXTRA``, with paths relative to the repository root."""
     root = _root(config)
     pages = [path for pattern in PAGES for path in _found(root, pattern)]
     wanted = {*pages, *EXTRA, *(target for page in pages for target in _linked(root, page))}
@@ -60,7 +60,7 @@ def _found(root: Path, pattern: str) -> list[str]:
 
 
 def _linked(root: Path, page: str) -> list[str]:
-    """Files of the repository that a page links to; what leads nowhere is left for mkdocs to report."""
+    """Files of the repository that a page links to; mkdocs reports broken links."""
     source = root / page
     targets = LINK.findall(source.read_text(encoding="utf-8"))
     paths = [(source.parent / target).resolve() for target in targets if "://" not in target]

@@ -20,6 +20,7 @@ from nil_core.card import (
     RobotOptions,
     Weights,
 )
+from nil_core.config import ControlMode
 from nil_core.errors import (
     ConfigError,
     DataError,
@@ -48,7 +49,6 @@ from nil_core.types import (
     AgentSpec,
     Camera,
     Color,
-    ControlMode,
     CropBox,
     Doubles,
     FallLimits,
@@ -68,13 +68,25 @@ from nil_core.types import (
 )
 
 if TYPE_CHECKING:
+    from nil_core.components import build
+    from nil_core.config import RunConfig, load_preset, preset_names
     from nil_core.devices import find_device
     from nil_core.measurements import Measurements
+    from nil_core.registry import card
     from nil_core.reward.terms import RewardTerm
+    from nil_core.sim.defaults import plain_default
+    from nil_core.sim.inertia import balance_inertia
     from nil_core.sim.observation import ObservationContext, ObservationTerm
-    from nil_core.sim.packaged_robot import JointDynamics, ModelFile, PackagedRobot, RobotData, make_actuators
+    from nil_core.sim.packaged_robot import (
+        JointDynamics,
+        ModelFile,
+        PackagedRobot,
+        RobotData,
+        choose_camera,
+        make_actuators,
+    )
     from nil_core.sim.robot_files import read_mjcf, touch_floor_only
-    from nil_core.sim.urdf import read_urdf
+    from nil_core.sim.urdf import parse_xml, read_urdf
     from nil_core.video.crop import central_square, letterbox
     from nil_core.video.files import read_video, write_video
 
@@ -83,14 +95,23 @@ _LAZY = {
     "ModelFile": "nil_core.sim.packaged_robot",
     "PackagedRobot": "nil_core.sim.packaged_robot",
     "RobotData": "nil_core.sim.packaged_robot",
+    "choose_camera": "nil_core.sim.packaged_robot",
     "make_actuators": "nil_core.sim.packaged_robot",
     "Measurements": "nil_core.measurements",
     "ObservationContext": "nil_core.sim.observation",
     "ObservationTerm": "nil_core.sim.observation",
     "RewardTerm": "nil_core.reward.terms",
+    "RunConfig": "nil_core.config",
+    "build": "nil_core.components",
+    "card": "nil_core.registry",
+    "balance_inertia": "nil_core.sim.inertia",
     "find_device": "nil_core.devices",
     "central_square": "nil_core.video.crop",
     "letterbox": "nil_core.video.crop",
+    "load_preset": "nil_core.config",
+    "preset_names": "nil_core.config",
+    "plain_default": "nil_core.sim.defaults",
+    "parse_xml": "nil_core.sim.urdf",
     "read_mjcf": "nil_core.sim.robot_files",
     "read_urdf": "nil_core.sim.urdf",
     "read_video": "nil_core.video.files",
@@ -153,6 +174,7 @@ __all__ = [
     "RobotData",
     "RobotOptions",
     "RobotSpec",
+    "RunConfig",
     "RunError",
     "Scene",
     "Segmenter",
@@ -163,11 +185,19 @@ __all__ = [
     "VideoEncoder",
     "VideoGenerator",
     "Weights",
+    "balance_inertia",
+    "build",
+    "card",
     "central_square",
+    "choose_camera",
     "find_device",
     "letterbox",
+    "load_preset",
     "make_actuators",
     "no_progress",
+    "parse_xml",
+    "plain_default",
+    "preset_names",
     "read_mjcf",
     "read_urdf",
     "read_video",

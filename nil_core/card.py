@@ -28,6 +28,7 @@ class Capability(StrEnum):
     FRAME_WISE = "frame_wise"  # an encoder whose clip embedding is its frames' features, concatenated
     LEARNS = "learns"  # an agent whose update() changes it
     EXPORTS = "exports"  # an agent whose network() is its policy as a torch module
+    INEXACT_RESUME = "inexact_resume"  # an agent that saves its policy, but not all that it goes on learning from
 
 
 class Options(BaseModel):
@@ -42,12 +43,16 @@ class Options(BaseModel):
 
 
 class RobotOptions(Options):
-    """Options of a robot with colliders of its own; a robot may add to them."""
+    """Options of a robot from a model file; a robot may add to them. What is unset is the robot's own."""
 
     self_collision: bool = Field(
         default=False,
         description="Let the robot's links collide with each other; off, they meet the floor only, which is faster.",
     )
+    camera_distance: float | None = Field(None, gt=0, description="Camera from the point it looks at, m.")
+    camera_height: float | None = Field(None, description="The point that the camera looks at above the floor, m.")
+    camera_azimuth: float | None = Field(None, description="Degrees; 90 sees the robot walk to the right.")
+    camera_elevation: float | None = Field(None, ge=-90, le=90, description="Degrees; negative looks down.")
 
 
 class MenagerieOptions(RobotOptions):
@@ -107,6 +112,8 @@ class ComponentCard:
             their names, any id of the hub, a local folder, or :data:`nil_core.weights.RANDOM_TINY`.
         prompt_template: a generator's own wording, filled in as ``str.format`` does with ``{robot}``, ``{skill}`` and
             ``{prompt}`` (equation 1 of the paper). Empty: equation 1 as it is. A user's sentence is never wrapped.
+        wraps: pairs of an option and a kind: the option names another component, which this one builds with
+            :func:`nil_core.api.build`. That is then looked for before a run, and its version and source count.
         api: the ``API_VERSION`` it was written for.
     """
 
@@ -121,6 +128,7 @@ class ComponentCard:
     keys: tuple[str, ...] = ()
     weights: tuple[Weights, ...] = ()
     prompt_template: str = ""
+    wraps: tuple[tuple[str, Kind], ...] = ()
     api: int = API_VERSION
 
     def can(self, capability: Capability) -> bool:

@@ -12,7 +12,6 @@ from nil_core.card import KINDS, Capability, ComponentCard, Kind, Options
 from nil_core.config import Component, RunConfig
 from nil_core.entry_points import Entry, canonical, find_observation_term, find_reward_term
 from nil_core.errors import ConfigError, PluginError
-from nil_core.plugin_outputs import checked
 from nil_core.plugin_source import source_hash
 
 _log = logging.getLogger(__name__)
@@ -70,6 +69,8 @@ class Chosen:
                 self.kind,
                 self.name,
             )
+        from nil_core.plugin_outputs import checked  # imports numpy: not for nil --help
+
         component = registry.build(self.kind, self.name, self.options.model_dump(), *args)
         return checked(self.kind, component, self.entry, *args)
 
@@ -91,14 +92,34 @@ class Chosen:
         return {"source": found} if found else {}
 
     def described(self) -> dict[str, Any]:
-        """Who it is and how it is set, as JSON values."""
-        return {
+        """Who it is, how it is set and what it wraps, as JSON values."""
+        described = {
             "kind": self.kind,
             "name": self.name,
             "distribution": self.distribution,
             "version": self.version,
             "options": self.options.model_dump(mode="json"),
         }
+        wrapped = [
+            {
+                "kind": kind,
+                "name": entry.name,
+                "distribution": entry.distribution,
+                "version": entry.version,
+                "source": source_hash(entry.distribution, entry.value, registry.card(kind, entry.name).target),
+            }
+            for kind, entry in self.wrapped()
+        ]
+        return described | ({"wraps": wrapped} if wrapped else {})
+
+    def wrapped(self) -> tuple[tuple[Kind, Entry], ...]:
+        """The components that it builds itself, see :attr:`nil_core.card.ComponentCard.wraps`.
+
+        Raises:
+            PluginError: one is not installed.
+        """
+        names = ((kind, getattr(self.options, option, None)) for option, kind in self.card.wraps)
+        return tuple((kind, _entry(kind, name)) for kind, name in names if name)
 
     def weights_identity(self) -> str:
         """The fingerprint of its weights; random ones have a name instead."""
@@ -137,7 +158,27 @@ def choose(config: RunConfig) -> Choice:
             "--segmenter chroma keys the robot against a plain background, sam2 tracks it before any",
         )
     third_party_terms(config, choice)
+    for chosen in choice.values():
+        chosen.wrapped()  # raises where it is not installed
     return choice
+
+
+def build(kind: Kind, name: str, options: Mapping[str, Any] | None = None, *args: Any) -> Any:
+    """Another plugin's component, for one that wraps it.
+
+    Args:
+        kind: which registry.
+        name: as on the command line.
+        options: its own options by name; what is missing takes its default.
+        args: what its kind is built with: an ``AgentSpec`` for an agent, a ``RewardSpec`` for a reward.
+
+    Returns:
+        the component; what it gives is checked, and errors name it.
+
+    Raises:
+        ConfigError, PluginError, NilError: as :func:`nil_core.registry.build`.
+    """
+    return _chosen(kind, Component(name=name, **(options or {}))).build(*args)
 
 
 def _automatic_segmenter(drawn: bool) -> str:
@@ -169,5 +210,14 @@ def third_party_terms(config: RunConfig, choice: Choice) -> tuple[Entry, ...]:
 def _chosen(kind: Kind, component: Component) -> Chosen:
     card = registry.card(kind, component.name)
     options = registry.options(kind, component.name, component.options)
-    entry = next(e for e in registry.entries(kind) if e.key == canonical(component.name))
-    return Chosen(kind, entry, card, options)
+    return Chosen(kind, _entry(kind, component.name), card, options)
+
+
+def _entry(kind: Kind, name: str) -> Entry:
+    """The entry point behind a name.
+
+    Raises:
+        PluginError: as :func:`nil_core.registry.card`.
+    """
+    registry.card(kind, name)
+    return next(entry for entry in registry.entries(kind) if entry.key == canonical(name))

@@ -1,7 +1,7 @@
-"""What a run is made of: one validated tree, and where each of its values came from.
+"""Run configuration: one validated tree of values, with the origin of each value.
 
-Values are laid over each other: defaults < preset < TOML file < options < ``--set a.b=c``. Options of components
-(``[agent] gamma = 0.9``) pass through here unchecked; the registry checks them against the component's own class.
+Later sources override earlier ones: defaults < preset < TOML file < options < ``--set a.b=c``. Options of components
+(``[agent] gamma = 0.9``) are not checked here; the registry validates them with the component's own class.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from nil_core.card import KINDS
 from nil_core.errors import ConfigError
 from nil_core.presets import PRESETS
 from nil_core.renamed_keys import renamed_key_error
-from nil_core.types import ControlMode
 
 Tree = dict[str, Any]
 NonNegative = Field(ge=0)
 Framing = Literal["whole", "box"]
+ControlMode = Literal["pd", "torque"]
 
 
 class Section(BaseModel):
-    """A table of the config: unknown keys are errors, values are fixed once validated.
+    """Base class of config tables: unknown keys are errors; validated values are immutable.
 
     Attributes:
         RENAMED: old to new keys, see :mod:`nil_core.renamed_keys`.
@@ -47,21 +47,21 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-def _words(value: Any) -> Any:
-    """``a, b`` as a list of words; anything else as it is."""
+def _split_names(value: Any) -> Any:
+    """Split the string ``a, b`` into a list of names; return other values unchanged."""
     return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
 
 class Component(Section):
-    """One of N: the component's name, and its own options beside it."""
+    """A component: its name and its own options."""
 
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
-    name: str = Field(description="the word on the command line; see `nil plugins list`")
+    name: str = Field(description="name on the command line; see `nil plugins list`")
 
     @model_validator(mode="before")
     @classmethod
-    def _from_word(cls, value: Any) -> Any:
+    def _from_name(cls, value: Any) -> Any:
         return {"name": value} if isinstance(value, str) else value
 
     @property
@@ -75,70 +75,74 @@ class VideoSettings(Section):
 
     seconds: PositiveFloat | None = Field(
         None,
-        description="length asked of the generator, and so of an episode; unset: the robot's own, 4 on two legs, "
-        "2.5 on more",
+        description="length of the video in seconds, and so of an episode; unset: set by the robot, 4 for bipeds, "
+        "else 2.5",
     )
     alignment: Literal["hold", "blend", "flow", "rife"] = Field(
         "hold",
-        description="how frames are laid on ticks: hold the last one (paper v1), or draw what lies between: blend "
+        description="resampling of frames to the tick rate: hold the last frame (paper v1), or interpolate: blend "
         "(cross-fade), flow (optical flow), rife (paper v2, needs rife_weights)",
     )
     rife_weights: Path | None = Field(None, description="RIFE as a TorchScript file, see docs/video.md")
     framing: Framing = Field(
-        "whole", description="what reward and encoder see of reference and rollout: all, or a square about the robot"
+        "whole", description="image region for reward and encoder: whole, or a square around the robot (box)"
     )
     align_first_frame: bool = Field(
-        False, description="scale and shift the reference so that its robot begins where the simulator's stands"
+        False, description="scale and shift the reference so that its first frame matches the simulator's"
     )
     first_frame_size: int = Field(
-        768, ge=64, le=2048, description="side in pixels of the first frame that generators get which do not draw it"
+        768, ge=64, le=2048, description="side in pixels of the first frame for generators that do not render the scene"
     )
     background: str = Field(
         "auto",
         pattern=r"^(auto|black|white|green|#[0-9a-fA-F]{6})$",
-        description="around the robot in that frame: black, white, green, #rrggbb, or auto: of the three, the farthest "
-        "from the robot's own colors",
+        description="background of that frame: black, white, green, #rrggbb, or auto: the one of the three with the "
+        "largest distance from the robot's colors",
     )
 
 
 class ObservationSettings(Section):
-    """What the agent sees of the state; each part is a switch. The paper's agent sees the joints alone."""
+    """Terms of the observation, which can be switched on or off. The paper uses only the joints."""
 
-    joints: bool = Field(True, description="joint positions about the stand (rad) and velocities (rad/s, scaled)")
-    gravity: bool = Field(True, description="direction of gravity in the torso's frame")
-    angular_velocity: bool = Field(True, description="of the root in its own frame (rad/s, scaled)")
-    linear_velocity: bool = Field(True, description="of the root in its own frame (m/s)")
-    height: bool = Field(True, description="of the root above its stand (m, scaled)")
-    heading: bool = Field(True, description="sine and cosine of the root's yaw, and its sideways drift (m)")
-    last_action: bool = Field(True, description="the action before")
-    phase: bool = Field(True, description="time in the reference: fraction, and its sine and cosine")
-    preview: int = Field(2, ge=0, description="coming ticks of the reference that are shown; 0 for none")
-    preview_components: PositiveInt = Field(8, description="principal components per shown tick, of features and masks")
+    joints: bool = Field(
+        True, description="joint positions relative to the standing pose (rad) and velocities (rad/s, scaled)"
+    )
+    gravity: bool = Field(True, description="direction of gravity in the torso frame")
+    angular_velocity: bool = Field(True, description="angular velocity of the root in its own frame (rad/s, scaled)")
+    linear_velocity: bool = Field(True, description="linear velocity of the root in its own frame (m/s)")
+    height: bool = Field(True, description="height of the root relative to the standing pose (m, scaled)")
+    heading: bool = Field(True, description="sine and cosine of the root's yaw, and its lateral offset (m)")
+    last_action: bool = Field(True, description="previous action")
+    phase: bool = Field(True, description="phase of the reference: completed fraction, and its sine and cosine")
+    preview: int = Field(2, ge=0, description="number of future ticks of the reference; 0: none")
+    preview_components: PositiveInt = Field(8, description="principal components of features and masks per future tick")
     terms: tuple[str, ...] = Field(
-        (), description="further terms, of other distributions (entry points nil.observation_terms), by name"
+        (), description="names of custom terms of installed distributions (entry points nil.observation_terms)"
     )
 
     @field_validator("terms", mode="before")
     @classmethod
-    def _from_words(cls, value: Any) -> Any:
-        return _words(value)
+    def _from_string(cls, value: Any) -> Any:
+        return _split_names(value)
 
     @model_validator(mode="after")
-    def _sees_something(self) -> ObservationSettings:
+    def _not_empty(self) -> ObservationSettings:
         if not any(getattr(self, name) for name in type(self).model_fields if name != "preview_components"):
-            raise ValueError("at least one part must be on")
+            raise ValueError("at least one term must be on")
         return self
 
 
 class EnvironmentSettings(Section):
-    """Physics, control and time."""
+    """Physics, control and rates."""
 
-    control: ControlMode = Field("pd", description="pd: targets about the stand; torque: the paper's")
-    control_hz: PositiveFloat = Field(25.0, description="actions a second")
-    tick_hz: PositiveFloat = Field(25.0, description="rewards (and frames) a second; divides control_hz")
+    control: ControlMode = Field(
+        "pd", description="pd: actions are offsets of PD targets; torque: actions are torques, as in the paper"
+    )
+    control_hz: PositiveFloat = Field(25.0, description="actions per second")
+    tick_hz: PositiveFloat = Field(25.0, description="rewards and frames per second; must divide control_hz")
     timestep: float = Field(0.004, ge=1e-5, le=0.1, description="physics step in seconds")
     render_size: int = Field(128, ge=16, le=1024, description="side of the rendered frame in pixels")
-    reset_noise: float = Field(0.01, ge=0, description="rad of uniform noise on the joints at the start of an episode")
+    reset_noise: float = Field(0.01, ge=0, description="uniform noise on the joints at the start of an episode, rad")
     observation: ObservationSettings = ObservationSettings()
 
     @model_validator(mode="after")
@@ -153,86 +157,90 @@ class EnvironmentSettings(Section):
 
     @property
     def substeps(self) -> int:
-        """Physics steps in a control step."""
+        """Physics steps per control step."""
         return round(1.0 / (self.control_hz * self.timestep))
 
     @property
     def control_steps_per_tick(self) -> int:
-        """The paper's k."""
+        """Control steps per tick, k in the paper."""
         return round(self.control_hz / self.tick_hz)
 
 
 class MotionSettings(Section):
-    """The robot's motion in joint space, recovered from the video, and what a run builds on it. Not in the paper."""
+    """Joint-space motion recovered from the video, and its use. Not in the paper."""
 
     source: Literal["video", "generator", "none"] = Field(
         "video",
-        description="video: recovered from its frames and masks; generator: the trajectory that a drawing generator "
-        "knows (an oracle, for comparisons); none: nothing is recovered, and nothing below applies",
+        description="video: recovered from its frames and masks; generator: the trajectory of a generator that renders "
+        "the robot (an oracle, for comparisons); none: no motion, the settings below have no effect",
     )
     untrusted: Literal["ignore", "use"] = Field(
-        "ignore", description="what to do with a recovered motion that its own report does not trust"
+        "ignore", description="whether to use a recovered motion whose report says that it is untrusted"
     )
     base: bool = Field(
-        True, description="PD targets are the motion's joints plus actions, not the standing pose plus actions"
+        True,
+        description="PD targets are joint angles of the motion plus actions, instead of standing pose plus actions",
     )
     start_share: float = Field(
         0.8,
         ge=0,
         le=1,
-        description="share of training episodes that start anywhere in the motion; the others start at rest at its "
-        "beginning, as evaluations always do",
+        description="share of training episodes that start at a random time of the motion; the others start at rest at "
+        "its beginning, as all evaluations do",
     )
     start_noise: float = Field(
         1.0,
         ge=0,
-        description="scale of the noise on those starts; 1: 0.05 rad on joints, 0.05 rad of roll and pitch, "
-        "0.1 rad of yaw, 0.2 m/s and rad/s of the root",
+        description="scale of the noise on these starts; 1: 0.05 rad on joints, 0.05 rad on roll and pitch, "
+        "0.1 rad on yaw, 0.2 m/s and rad/s on the root",
     )
-    start_adaptive: bool = Field(True, description="start more often in the parts where episodes fail")
+    start_adaptive: bool = Field(True, description="start more often in parts of the motion where episodes fail")
     max_deviation: float | None = Field(
         None,
         gt=0,
-        description="end a training episode as a fall does when the root's height leaves the motion by so many m, or "
-        "its tilt by three times as many rad; unset: never",
+        description="terminate a training episode like a fall when the root deviates from the motion by this height "
+        "(m), or by a tilt of three times as many rad; unset: never",
     )
 
 
 class SimulationSettings(Section):
-    """How much simulates at once."""
+    """Parallel simulation."""
 
-    num_envs: PositiveInt = Field(2, description="environments that act at once")
-    workers: int = Field(1, ge=0, description="processes that simulate and render; 0: in this process")
+    num_envs: PositiveInt = Field(2, description="number of parallel environments")
+    workers: int = Field(1, ge=0, description="worker processes that simulate and render; 0: in the main process")
 
 
 class TrainingSettings(Section):
-    """When the run looks at itself, and when it saves."""
+    """Logging, evaluation and checkpoint intervals."""
 
     log_every: PositiveInt = Field(500, description="environment steps between lines of metrics.jsonl")
-    eval_every: int = Field(5_000, ge=0, description="environment steps between evaluations of the mode; 0: never")
-    eval_episodes: PositiveInt = Field(2, description="episodes of such an evaluation")
+    eval_every: int = Field(
+        5_000, ge=0, description="environment steps between evaluations of the deterministic policy; 0: never"
+    )
+    eval_episodes: PositiveInt = Field(2, description="episodes of each evaluation")
     checkpoint_every: PositiveInt = Field(5_000, description="environment steps between checkpoints")
-    keep: PositiveInt = Field(2, description="newest checkpoints to keep, beside the best")
+    keep: PositiveInt = Field(2, description="number of newest checkpoints to keep, in addition to the best")
     encode_ticks: PositiveInt = Field(1, description="ticks whose frames are encoded in one batch")
 
 
 class EvaluationSettings(Section):
-    """The table at the end of a run."""
+    """Evaluation of policies and baselines."""
 
-    episodes: PositiveInt = Field(5, description="episodes of the trained policy and of each baseline")
-    video_metrics: bool = Field(
-        True, description="measure S_v and IoU in every evaluation, whatever the reward is made of"
+    episodes: PositiveInt = Field(
+        5, description="episodes of the trained policy and of each baseline at the end of a run"
     )
+    video_metrics: bool = Field(True, description="measure S_v and IoU in every evaluation, independent of the reward")
     target_speed: float | None = Field(
-        None, description="m/s for the environment reward; default: what the video's source knows, else its motion"
+        None,
+        description="target speed of the environment reward, m/s; unset: from the video's source, else from its motion",
     )
 
 
 class RunConfig(Section):
-    """Everything a run is determined by. ``RunConfig()`` is the default ``nil run``.
+    """Complete configuration of a run. ``RunConfig()`` is the default ``nil run``.
 
     Component fields take a name or a table: ``RunConfig(robot="a1", agent={"name": "sac", "gamma": 0.95})``; a table
-    without a name is of the default component.
+    without a name configures the default component.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {
@@ -240,17 +248,17 @@ class RunConfig(Section):
         "simulation.environments": "simulation.num_envs",
     }
 
-    skill: str = Field("walking", min_length=1, description="what the robot shall do: the verb of the prompt")
-    prompt: str | None = Field(None, description="the whole sentence, instead of the paper's equation 1")
-    negative_prompt: str = Field("", description="what the video shall not show, for generators that take such a text")
-    seed: int = Field(0, ge=0, description="seeds everything random")
+    skill: str = Field("walking", min_length=1, description="skill to learn: the verb of the prompt")
+    prompt: str | None = Field(None, description="complete prompt, instead of equation 1 of the paper")
+    negative_prompt: str = Field("", description="negative prompt, for generators that support one")
+    seed: int = Field(0, ge=0, description="seed of all random numbers")
     steps: PositiveInt | None = Field(
-        None, description="environment steps to learn for; unset: as many as the robot's spec says"
+        None, description="environment steps of training; unset: the default of the robot"
     )
-    device: str = Field("auto", description="where torch works: auto, cpu, cuda, cuda:1 ...")
+    device: str = Field("auto", description="torch device: auto, cpu, cuda, cuda:1 ...")
     track: tuple[str, ...] = Field(
         (),
-        description="trackers that tell others of the run: wandb, mlflow; what stays on this machine needs no naming",
+        description="trackers that send data to other machines: wandb, mlflow; local trackers need not be listed",
     )
     generator: Component = Component(name="gait")
     encoder: Component = Component(name="hog")
@@ -278,33 +286,33 @@ class RunConfig(Section):
 
     @field_validator("track", mode="before")
     @classmethod
-    def _from_words(cls, value: Any) -> Any:
-        return _words(value)
+    def _from_string(cls, value: Any) -> Any:
+        return _split_names(value)
 
     @property
     def total_steps(self) -> int:
-        """``steps``, which a run has settled before it learns."""
+        """``steps``, which is always set before training."""
         assert self.steps is not None
         return self.steps
 
     def tree(self) -> Tree:
-        """As nested plain values; unset optionals are left out, so that it can be written as TOML."""
+        """Nested plain values, without unset optional ones, so that they can be written as TOML."""
         return self.model_dump(mode="json", exclude_none=True)
 
     def to_toml(self) -> str:
-        """The text of a ``--config`` file that gives this run again."""
+        """The text of a ``--config`` file with this configuration."""
         return tomli_w.dumps(self.tree())
 
 
 @dataclass(frozen=True)
 class Resolved:
-    """A config, and for every dotted key that was set somewhere, where."""
+    """A config, and the origin of every dotted key that was set explicitly."""
 
     config: RunConfig
     origins: Mapping[str, str]
 
     def origin(self, key: str) -> str:
-        """Where the value of a dotted key came from."""
+        """Origin of the value of a dotted key."""
         return self.origins.get(key, "default")
 
 
@@ -314,16 +322,16 @@ def resolve(
     options: Mapping[str, Any] | None = None,
     sets: Iterable[str] = (),
 ) -> Resolved:
-    """Lay the sources over each other and validate.
+    """Merge the sources and validate the result.
 
     Args:
         preset: a key of :data:`nil_core.presets.PRESETS`.
         file: TOML, tables as in :class:`RunConfig`.
         options: dotted key to value, as from command-line options; None values are skipped.
-        sets: ``a.b=c`` strings; the value is read as TOML, else as a plain string.
+        sets: ``a.b=c`` strings; the value is parsed as TOML, else used as a plain string.
 
     Raises:
-        ConfigError: an unknown preset, key or file, or a value that does not fit.
+        ConfigError: an unknown preset or key, an unreadable file, or an invalid value.
     """
     if preset not in PRESETS:
         raise ConfigError(f"there is no preset {preset!r}", f"presets: {', '.join(PRESETS)}")
@@ -331,32 +339,50 @@ def resolve(
     if file is not None:
         layers.append((str(file), _read_toml(file)))
     given = {key: value for key, value in (options or {}).items() if value is not None}
-    layers.append(("option", _unflatten(_spell_names(given))))
+    layers.append(("option", _unflatten(_expand_name_keys(given))))
     layers.extend(("--set", _unflatten(dict([parse_set(text)]))) for text in sets)
     tree: Tree = {}
     origins: dict[str, str] = {}
     for origin, layer in layers:
-        _lay_over(tree, _spell_out(layer), origin, origins)
+        _merge(tree, _expand_names(layer), origin, origins)
     config = validate(tree)
     _check_base(config, origins)
     return Resolved(config, origins)
 
 
+def preset_names() -> tuple[str, ...]:
+    """Every preset that :func:`load_preset` takes; the first is the default."""
+    return tuple(PRESETS)
+
+
+def load_preset(name: str, changes: Mapping[str, Any] | None = None) -> RunConfig:
+    """The config that a preset stands for: ``nil run --preset NAME`` as a value.
+
+    Args:
+        name: one of :func:`preset_names`.
+        changes: dotted config key to value, laid over it: ``{"robot": "g1", "agent.gamma": 0.95}``.
+
+    Raises:
+        ConfigError: an unknown preset or key, or a value that does not fit.
+    """
+    return resolve(name, options=changes).config
+
+
 def _check_base(config: RunConfig, origins: Mapping[str, str]) -> None:
-    """Under torque control the motion's joints are no base of the actions: refused where somebody asks for it."""
-    asked = origins.get("motion.base") in ("option", "--set")
-    if asked and config.motion.base and config.environment.control == "torque":
+    """Refuse ``motion.base`` under torque control if it was set explicitly: a torque cannot be added to an angle."""
+    explicit = origins.get("motion.base") in ("option", "--set")
+    if explicit and config.motion.base and config.environment.control == "torque":
         raise ConfigError(
-            "motion.base needs PD control: a torque is nothing that could be added to a joint's angle",
-            "--set environment.control=pd, or leave out motion.base",
+            "motion.base needs PD control: a torque cannot be added to a joint angle",
+            "--set environment.control=pd, or omit motion.base",
         )
 
 
 def validate(tree: Mapping[str, Any]) -> RunConfig:
-    """A config from nested plain values.
+    """Make a config from nested plain values.
 
     Raises:
-        ConfigError: naming the key, what is wrong, and the nearest key that exists.
+        ConfigError: with the key, what is wrong, and the nearest existing key.
     """
     try:
         return RunConfig.model_validate(tree)
@@ -365,18 +391,18 @@ def validate(tree: Mapping[str, Any]) -> RunConfig:
 
 
 def with_changes(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
-    """A config with some values changed, by dotted key; validated again.
+    """Change values of a config, by dotted key, and validate it again.
 
     Raises:
         ConfigError: as :func:`validate`.
     """
     tree, origins = config.tree(), dict[str, str]()
-    _lay_over(tree, _spell_out(_unflatten(changes)), "--set", origins)
+    _merge(tree, _expand_names(_unflatten(changes)), "--set", origins)
     return validate(tree)
 
 
 def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -> ConfigError:
-    """pydantic's first complaint as one line a person can act on; a renamed key comes before all others."""
+    """pydantic's first error as a one-line message with a hint; renamed keys take precedence over other errors."""
     if (renamed := renamed_key_error(error, model, prefix)) is not None:
         return renamed
     first = error.errors()[0]
@@ -402,7 +428,7 @@ def _section_at(model: type[BaseModel], path: list[str]) -> type[BaseModel]:
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested tables as dotted keys."""
+    """Convert nested tables to dotted keys."""
     flat: dict[str, Any] = {}
     for key, value in tree.items():
         flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
@@ -420,17 +446,18 @@ def _unflatten(flat: Mapping[str, Any]) -> Tree:
     return tree
 
 
-def _spell_names(flat: Mapping[str, Any]) -> Tree:
-    """``agent`` and ``agent.gamma`` may stand side by side in one layer."""
+def _expand_name_keys(flat: Mapping[str, Any]) -> Tree:
+    """Replace the key ``agent`` by ``agent.name``, so that it can be combined with ``agent.gamma``."""
     return {f"{k}.name" if k in KINDS and isinstance(v, str) else k: v for k, v in flat.items()}
 
 
-def _spell_out(layer: Tree) -> Tree:
-    """``robot = "a1"`` as the table it stands for."""
+def _expand_names(layer: Tree) -> Tree:
+    """Replace ``robot = "a1"`` by the table ``{"name": "a1"}``."""
     return {k: {"name": v} if k in KINDS and isinstance(v, str) else v for k, v in layer.items()}
 
 
-def _lay_over(tree: Tree, layer: Tree, origin: str, origins: dict[str, str], prefix: str = "") -> None:
+def _merge(tree: Tree, layer: Tree, origin: str, origins: dict[str, str], prefix: str = "") -> None:
+    """Write the values of a layer into the tree, in place, and record their origin."""
     for key, value in layer.items():
         dotted = prefix + key
         if not isinstance(value, Mapping):
@@ -441,12 +468,12 @@ def _lay_over(tree: Tree, layer: Tree, origin: str, origins: dict[str, str], pre
         if not isinstance(below, dict):
             below = tree[key] = {}
         if not prefix and key in KINDS and value.get("name", below.get("name")) != below.get("name"):
-            below.clear()  # options of another component say nothing about this one
+            below.clear()  # options of another component do not apply to this one
             for stale in [k for k in origins if k.startswith(dotted + ".")]:
                 del origins[stale]
         if not prefix and key in KINDS and "name" not in value and "name" not in below:
             below["name"] = RunConfig.model_fields[key].default.name
-        _lay_over(below, dict(value), origin, origins, dotted + ".")
+        _merge(below, dict(value), origin, origins, dotted + ".")
 
 
 def _read_toml(file: Path) -> Tree:
@@ -455,11 +482,11 @@ def _read_toml(file: Path) -> Tree:
     except OSError as error:
         raise ConfigError(f"cannot read the config {file}: {error.strerror or error}", "check the path") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} is not TOML: {error}", "`nil config show --toml` prints one to start from") from None
+        raise ConfigError(f"{file} is not TOML: {error}", "`nil config show --toml` prints a valid one") from None
 
 
 def parse_set(text: str) -> tuple[str, Any]:
-    """Key and value of ``a.b=c``; the value is read as TOML, else as a plain string."""
+    """Split ``a.b=c`` into key and value; the value is parsed as TOML, else used as a plain string."""
     key, equals, value = text.partition("=")
     key = key.strip()
     if not equals or not all(key.split(".")):

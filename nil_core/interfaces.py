@@ -182,7 +182,8 @@ class Agent(Protocol):
 
     The loop calls, for every control step of N environments: ``act``, then ``observe`` with the transitions whose
     reward became known, then ``update``. Everything random must come from ``setting.seed`` and be part of ``save``:
-    a resumed run repeats the unbroken one to the byte.
+    a resumed run repeats the unbroken one to the byte. One that cannot (it wraps a library that keeps its random state
+    to itself) says so by the capability ``inexact_resume``: it then saves its policy, and goes on as it can.
     """
 
     def act(self, observations: Floats, explore: bool) -> Floats:
@@ -299,3 +300,14 @@ class Reward(Protocol):
     def restore(self, state: Arrays) -> None:
         """Back to a saved :meth:`state`."""
         ...
+
+
+PROTOCOLS: Mapping[str, type] = {
+    "generator": VideoGenerator,
+    "encoder": VideoEncoder,
+    "segmenter": Segmenter,
+    "robot": Robot,
+    "agent": Agent,
+    "reward": Reward,
+}
+"""What the implementation of a plugin of each kind must have."""

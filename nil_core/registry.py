@@ -28,26 +28,7 @@ from nil_core import entry_points
 from nil_core.card import API_VERSION, KINDS, Capability, ComponentCard, Kind, Options
 from nil_core.entry_points import Entry, broken, canonical, load, one_line, plugin_errors
 from nil_core.errors import ConfigError, NilError, PluginError
-from nil_core.interfaces import (
-    Agent,
-    FrameWiseEncoder,
-    PaidGenerator,
-    Reward,
-    Robot,
-    Segmenter,
-    VideoEncoder,
-    VideoGenerator,
-)
 from nil_core.renamed_keys import renamed_key_error
-
-PROTOCOLS: Mapping[Kind, type] = {
-    "generator": VideoGenerator,
-    "encoder": VideoEncoder,
-    "segmenter": Segmenter,
-    "robot": Robot,
-    "agent": Agent,
-    "reward": Reward,
-}
 
 
 @dataclass(frozen=True)
@@ -232,6 +213,8 @@ def _importable(module: str) -> bool:
 
 
 def _protocol(found: ComponentCard) -> type:
+    from nil_core.interfaces import PROTOCOLS, FrameWiseEncoder, PaidGenerator  # imports numpy: not for nil --help
+
     if found.can(Capability.FRAME_WISE):
         return FrameWiseEncoder
     return PaidGenerator if found.can(Capability.PAID) else PROTOCOLS[found.kind]

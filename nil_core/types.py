@@ -23,8 +23,6 @@ Labels = npt.NDArray[np.int16]
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 
-ControlMode = Literal["pd", "torque"]
-
 Color = tuple[int, int, int]
 """Red, green and blue, 0 ... 255."""
 
@@ -56,7 +54,8 @@ class Video:
         trajectory: float64 (T, nq) joint-space motion that was drawn, when there is one. Kept for metrics (the MoCap
             loss); never shown to an agent.
         facts: what the source knows about the clip, JSON values only: ``{"speed": 0.8}`` is the commanded forward
-            speed in m/s, used as the target of the environment reward; anything else is provenance.
+            speed in m/s, used as the target of the environment reward; ``{"remarks": ["..."]}`` are lines for the
+            person who learns from it; anything else is provenance.
         crop_box: left, top and side (pixels) of the square that shows what the first frame showed, from generators that
             were given a letterboxed first frame (:func:`nil_core.api.central_square`). None: nobody knows, and the
             whole picture is padded to a square.
@@ -266,6 +265,9 @@ class AgentSpec:
         total_steps: environment steps the run was asked for (schedules may use it; a resumed run may ask for more).
         seed: seeds everything random in the agent.
         device: ``cpu``, ``cuda``, ``cuda:1`` ...
+        layout: where each term of the observation lies: ``layout["preview"]`` is a slice of a row. Terms are those of
+            docs/observation.md that are switched on, and of a task the names it gives its observations; empty where
+            nobody named them.
     """
 
     observation_size: int
@@ -275,6 +277,7 @@ class AgentSpec:
     total_steps: int
     seed: int
     device: str = "cpu"
+    layout: Mapping[str, slice] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

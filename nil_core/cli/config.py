@@ -1,4 +1,4 @@
-"""``nil config``: what a run would be made of."""
+"""``nil config``: show the configuration of a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 from nil_core.cli import options as o
 from nil_core.cli import tables
 
-app = typer.Typer(help="What a run would be made of.", no_args_is_help=True)
+app = typer.Typer(help="Show the configuration of a run.", no_args_is_help=True)
 
 
 @app.callback()
@@ -32,9 +32,9 @@ def show(
     preset: o.Preset = None,
     config: o.ConfigFile = None,
     set_: o.Sets = None,
-    toml: Annotated[bool, typer.Option("--toml", help="Print a file for --config instead.")] = False,
+    toml: Annotated[bool, typer.Option("--toml", help="Print a TOML file for --config instead.")] = False,
 ) -> None:
-    """Print every value with its origin, components' own options included; takes the options of nil run."""
+    """Print every value with its origin, including component options; takes the options of nil run."""
     from nil_core.components import choose
     from nil_core.config import flatten
 

@@ -1,4 +1,4 @@
-"""``nil doctor``: what this machine can do, as a block to paste into a bug report."""
+"""``nil doctor``: report on this machine, to paste into a bug report."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ import typer
 
 from nil_core.readable import say
 
-HUB_KEY = "HF_TOKEN"  # of the hub that weights are fetched from; the other keys are named by cards
+HUB_KEY = "HF_TOKEN"  # of the Hugging Face Hub; other keys are listed on cards
 LIBRARIES = ("nil-core", "numpy", "mujoco", "dm-control", "torch", "av", "transformers", "diffusers", "sam2")
 
 
 def doctor() -> None:
-    """Check OpenGL with one rendered frame, GPU, torch, keys (present or not, never their value), disk and plugins."""
+    """Check OpenGL (renders one frame), GPU, torch, API keys (whether set, never their value), disk and plugins."""
     failed = []
     say("```")
-    for name, look in CHECKS.items():
+    for name, check in CHECKS.items():
         try:
-            found = look()
+            found = check()
         except Exception as error:
             failed.append(name)
             hint = getattr(error, "hint", "")
@@ -52,8 +52,8 @@ def _libraries() -> str:
 
 
 def _gl() -> str:
-    """Draw a sphere and count its pixels."""
-    import nil_core.sim  # noqa: F401  first: it chooses the backend
+    """Render a sphere and count its pixels."""
+    import nil_core.sim  # noqa: F401  must be first: chooses the backend
 
     # isort: split
     import mujoco
@@ -73,7 +73,7 @@ def _gl() -> str:
     renderer.draw(data, frame, mask)
     seconds = time.perf_counter() - began
     if not mask.any():
-        raise RuntimeError("a frame was rendered, and it is empty")
+        raise RuntimeError("the rendered frame is empty")
     renderer.close()
     return f"MUJOCO_GL={os.environ.get('MUJOCO_GL', '')} draws: {mask.mean():.0%} of a frame in {1000 * seconds:.1f} ms"
 
@@ -122,7 +122,7 @@ def _plugins() -> str:
 CHECKS: dict[str, Callable[[], str]] = {
     "system": _system,
     "libraries": _libraries,
-    "torch": _torch,  # before GL: see nil_core.sim.gl
+    "torch": _torch,  # must run before GL, see nil_core.sim.gl
     "gl": _gl,
     "keys": _keys,
     "disk": _disk,

@@ -1,4 +1,4 @@
-"""``nil encoders``: how well encoders tell motions of a robot apart, before hours are spent on a run."""
+"""``nil encoders``: measure how well encoders distinguish motions of a robot, before a long run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nil_core.reporting import Reporter
 if TYPE_CHECKING:
     from nil_core.evaluation.ranking import Played, Ranking
 
-app = typer.Typer(help="How well encoders tell motions of a robot apart.", no_args_is_help=True)
+app = typer.Typer(help="Compare encoders on motions of a robot.", no_args_is_help=True)
 
 
 @app.callback()
@@ -30,18 +30,19 @@ def _encoders() -> None:
 def rank(
     encoders: Annotated[
         list[str] | None,
-        typer.Argument(help="Which; all that are installed unless named.", autocompletion=o.installed_names("encoder")),
+        typer.Argument(help="Encoders; default: all installed.", autocompletion=o.installed_names("encoder")),
     ] = None,
     robot: o.Robot = None,
     mocap: Annotated[
         Path | None,
-        typer.Option(help="A recorded walk (npz of LocoMuJoCo), instead of a procedural gait.", show_default=False),
+        typer.Option(help="Recorded walk (LocoMuJoCo npz), instead of a procedural gait.", show_default=False),
     ] = None,
     set_: o.Sets = None,
 ) -> None:
-    """Show a walk and fifteen other behaviors to encoders: how like the walk does each look to them?
+    """Rank encoders by how well their similarity to a walk orders fifteen other behaviors.
 
-    Sorted by how far the bodies really are from the walk's; a good encoder's similarity falls from row to row.
+    Behaviors are sorted by the distance of the bodies from those of the walk; for a good encoder, similarity decreases
+    from row to row.
     """
     import nil_core.sim  # noqa: F401  chooses the OpenGL backend before anything imports mujoco
 
@@ -64,9 +65,9 @@ def rank(
             except NilError as error:
                 if encoders:
                     raise
-                show.warn(f"{name} is left out: {error.message}; {error.hint}")
+                show.warn(f"{name} is skipped: {error.message}; {error.hint}")
         if not embedders:
-            raise PluginError("no encoder is here that could be ranked", "name one: nil encoders rank hog")
+            raise PluginError("no encoder to rank is installed", "name one: nil encoders rank hog")
         choice = choose(configs[0])
         scene = build_scene(configs[0], choice)
         motion = walk(configs[0], choice, scene, show.progress)
@@ -76,19 +77,21 @@ def rank(
 
 
 def _show(show: Reporter, robot: str, played: Mapping[str, Played], rankings: Mapping[str, Ranking]) -> None:
-    from nil_core.evaluation.behaviors import ORDER
+    from nil_core.evaluation.behaviors import EXPECTED_ORDER
     from nil_core.evaluation.ranking import overlap
 
-    apart = {name: 100 * float(each.errors.mean()) for name, each in played.items()}
-    seen = {"IoU": overlap(played)} | {name: each.similarity for name, each in rankings.items()}
-    likeness = [
-        [name, f"{apart[name]:.1f}", *(f"{similarity[name]:.3f}" for similarity in seen.values())]
-        for name in sorted(apart, key=apart.__getitem__)
+    distances_cm = {name: 100 * float(each.errors.mean()) for name, each in played.items()}
+    similarities = {"IoU": overlap(played)} | {name: each.similarity for name, each in rankings.items()}
+    table = [
+        [name, f"{distances_cm[name]:.1f}", *(f"{similarity[name]:.3f}" for similarity in similarities.values())]
+        for name in sorted(distances_cm, key=distances_cm.__getitem__)
     ]
-    show.table(f"Likeness to a walk of {robot}", ["behavior", "apart cm", *seen], likeness)
+    show.table(f"Similarity to a walk of {robot}", ["behavior", "distance cm", *similarities], table)
     rows = [
         [name, "yes" if r.in_order else "no", f"{r.behaviors:.3f}", f"{r.clips:.3f}", f"{1000 * r.seconds:.2f}"]
         for name, r in rankings.items()
     ]
     show.table("Encoders", ["encoder", "in order", "rank, behaviors", "rank, clips", "ms per clip"], rows)
-    show.say(f"in order: {' > '.join(ORDER)}; rank: Spearman's correlation of likeness with nearness")
+    show.say(
+        f"in order: {' > '.join(EXPECTED_ORDER)}; rank: Spearman's correlation of similarity with negative distance"
+    )

@@ -1,4 +1,4 @@
-"""``nil eval`` and ``nil play``: what a policy is worth, and what it looks like."""
+"""``nil eval`` and ``nil play``: evaluate and play back a policy."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ from nil_core.readable import say
 
 
 class Which(StrEnum):
-    """Which of a run's policies."""
+    """Checkpoint to use."""
 
     newest = "newest"
     best = "best"
 
 
-Folder = Annotated[Path, typer.Argument(help="A run's folder.", show_default=False)]
-Seed = Annotated[int, typer.Option(help="Of the start states.", min=0)]
-Checkpoint = Annotated[Which, typer.Option("--checkpoint", help="Which of the run's policies.")]
+Folder = Annotated[Path, typer.Argument(help="Run folder.", show_default=False)]
+Seed = Annotated[int, typer.Option(help="Seed of the start states.", min=0)]
+Checkpoint = Annotated[Which, typer.Option("--checkpoint", help="Checkpoint to use.")]
 
 
 def evaluate(
     folder: Folder,
     episodes: Annotated[
-        int | None, typer.Option(min=1, help="Of each policy; default as in the run's config.", show_default=False)
+        int | None, typer.Option(min=1, help="Episodes per policy; default: the run's config.", show_default=False)
     ] = None,
     seed: Seed = 0,
     which: Checkpoint = Which.newest,
-    json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON alone.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print only the rows, as JSON.")] = False,
     set_: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="Another reward than the run's own: reward.KEY=VALUE.",
+            help="Change the reward: reward.KEY=VALUE.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Score a run's policy beside standing still and other baselines.
+    """Evaluate a run's policy, standing still and other baselines.
 
-    Return and speed come with their standard deviation and the 95 % interval of their mean.
+    Return and speed are printed with their standard deviation and the 95 % confidence interval of their mean.
     """
     from nil_core.experiment.evaluate import evaluate as evaluate_run
     from nil_core.reporting import Silent
@@ -62,13 +62,13 @@ def evaluate(
 
 def play(
     folder: Folder,
-    out: Annotated[Path | None, typer.Option(help="The mp4 to write; default videos/play.mp4 of the run.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Output mp4; default: videos/play.mp4 of the run.")] = None,
     seed: Seed = 0,
-    size: Annotated[int, typer.Option(min=64, max=2048, help="Side of the picture in pixels.")] = 480,
+    size: Annotated[int, typer.Option(min=64, max=2048, help="Side of the video in pixels.")] = 480,
     which: Checkpoint = Which.newest,
-    viewer: Annotated[bool, typer.Option(help="Open MuJoCo's viewer where there is a display.")] = True,
+    viewer: Annotated[bool, typer.Option(help="Open MuJoCo's viewer if there is a display.")] = True,
 ) -> None:
-    """Play a run's policy: writes an mp4 with floor and shadows, and opens a viewer where there is a display."""
+    """Play a run's policy: write an mp4 with floor and shadows, and open a viewer if there is a display."""
     from nil_core.experiment.play import play as play_policy
 
     with reporter() as show:

@@ -27,6 +27,12 @@ def export(
         typer.Option(help="The file to write; default policy.onnx or policy.pt of the run.", show_default=False),
     ] = None,
     which: Checkpoint = Which.newest,
+    opset: Annotated[
+        int | None, typer.Option(help="ONNX opset that an old onnxruntime reads, from 7.", show_default=False)
+    ] = None,
+    ir_version: Annotated[
+        int | None, typer.Option(help="ONNX IR version that it reads, from 3.", show_default=False)
+    ] = None,
 ) -> None:
     """Write a run's policy as one file for other programs: observations in, actions out.
 
@@ -36,4 +42,4 @@ def export(
     from nil_core.experiment.export import export as export_policy
 
     with reporter() as show:
-        export_policy(folder, form, out, which, show)
+        export_policy(folder, form, out, which, show, opset, ir_version)

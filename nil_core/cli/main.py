@@ -1,13 +1,12 @@
-"""``nil``: the commands, and how their errors are shown. Importing this module imports nothing heavy."""
+"""``nil``: the command line application and its error handling. Imports no large modules."""
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import sys
 from importlib.metadata import version
-from typing import Annotated, TextIO
+from typing import Annotated, NoReturn, TextIO
 
 import typer
 
@@ -15,14 +14,12 @@ from nil_core.cli import config, doctor, encoders, evaluate, export, models, plu
 from nil_core.cli.extra_commands import CommandGroup
 from nil_core.errors import NilError
 from nil_core.readable import show_every_character
-
-OUTPUT_LOST = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
-"""What writing to a full disk, or to a terminal that is gone, fails with."""
+from nil_core.storage.os_errors import unforeseen
 
 app = typer.Typer(
     name="nil",
     cls=CommandGroup,
-    help="A sentence becomes a motor skill: a generated video shows a robot doing it, and it learns to do so.",
+    help="Train a robot skill from a sentence: generate a reference video, then learn to imitate it.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -49,35 +46,40 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _nil(
     show_version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and leave.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     pass
 
 
 def main() -> None:
-    """The entry point: a :class:`NilError` is two lines and its exit code; ``NIL_DEBUG=1`` shows tracebacks."""
+    """Entry point. A :class:`NilError` prints two lines and sets the exit code; ``NIL_DEBUG=1`` shows tracebacks."""
     show_every_character()
     _show_warnings()
     try:
         app()
     except NilError as error:
-        if os.environ.get("NIL_DEBUG"):
-            raise
-        line = f"nil: {error.message}"
-        print(typer.style(line, fg="red") if _may_color(sys.stderr) else line, file=sys.stderr)
-        if error.hint:
-            print(f"     {error.hint}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _leave(error)
     except OSError as error:
-        if error.errno not in OUTPUT_LOST or os.environ.get("NIL_DEBUG"):
+        explained = unforeseen(error)
+        if explained is None:
             raise
-        print(f"nil: the output cannot be written: {error.strerror}", file=sys.stderr)
-        sys.stdout = None  # else Python tries again at the end
-        sys.exit(2)
+        if error.filename is None:
+            sys.stdout = None  # type: ignore[assignment]  # it may be the output that cannot be written: else Python tries it again at the end
+        _leave(explained)
     except KeyboardInterrupt:
         typer.echo("nil: interrupted", err=True)
         sys.exit(130)
+
+
+def _leave(error: NilError) -> NoReturn:
+    if os.environ.get("NIL_DEBUG"):
+        raise error
+    line = f"nil: {error.message}"
+    print(typer.style(line, fg="red") if _may_color(sys.stderr) else line, file=sys.stderr)
+    if error.hint:
+        print(f"     {error.hint}", file=sys.stderr)
+    sys.exit(error.exit_code)
 
 
 def _may_color(stream: TextIO) -> bool:
@@ -85,8 +87,8 @@ def _may_color(stream: TextIO) -> bool:
 
 
 def _show_warnings() -> None:
-    """Of whoever logs them, one line each; what ``nil`` says at INFO goes through the reporter."""
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # its notices are for those who develop with it
+    """Print warnings of all loggers, one line each; INFO messages of ``nil`` go through the reporter."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # its lower-level messages are for developers
     handler = logging.StreamHandler()
     handler.setLevel(logging.WARNING)
     handler.setFormatter(logging.Formatter("warning: %(message)s"))

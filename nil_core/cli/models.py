@@ -1,4 +1,4 @@
-"""``nil models``: the pretrained weights that the installed plugins can use, where they lie, how they come."""
+"""``nil models``: list, download and locate the pretrained weights of installed plugins."""
 
 from __future__ import annotations
 
@@ -14,14 +14,12 @@ from nil_core.entry_points import canonical
 from nil_core.errors import ConfigError, NilError
 from nil_core.readable import say
 
-app = typer.Typer(
-    help="The pretrained weights that plugins use: which, under which license, and where.", no_args_is_help=True
-)
+app = typer.Typer(help="List, download and locate the pretrained weights of plugins.", no_args_is_help=True)
 
 
 @dataclass(frozen=True)
 class Model:
-    """Weights, and a component that can load them."""
+    """Pretrained weights and a component that can load them."""
 
     kind: Kind
     plugin: str
@@ -29,7 +27,7 @@ class Model:
 
     @property
     def name(self) -> str:
-        """As a person may call it: ``timesformer.base``."""
+        """Name on the command line: ``timesformer.base``."""
         return f"{self.plugin}.{self.weights.name}"
 
 
@@ -38,32 +36,32 @@ def _complete(incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
-_NAME = typer.Argument(help="plugin.name or owner/model as in `nil models list`.", autocompletion=_complete)
+_NAME = typer.Argument(help="plugin.name or owner/model, as in `nil models list`.", autocompletion=_complete)
 Name = Annotated[str, _NAME]
 Names = Annotated[list[str], _NAME]
 
 
 @app.command("list")
 def list_() -> None:
-    """List every model that the installed plugins can use: license, size, and whether it is here."""
+    """List the models that installed plugins can use: license, size, and whether they are downloaded."""
     models = list(_models())
     width = max((len(model.name) for model in models), default=0)
     for model in models:
         each = model.weights
-        here = "here" if _is_here(each) else "not here"
-        say(f"{model.name:{width}}  {model.kind:9}  {each.megabytes:>6} MB  {here}")
+        state = "downloaded" if _is_downloaded(each) else "not downloaded"
+        say(f"{model.name:{width}}  {model.kind:9}  {each.megabytes:>6} MB  {state}")
         say(f"    {each.repository}, {each.license}{f': {each.summary}' if each.summary else ''}")
     if any("-NC" in model.weights.license for model in models):
         say("\nNC: these weights may not be used commercially.")
     say(
-        "\nThe option `weights` takes the name after the dot, any other model of the hub as owner/model,\n"
+        "\nThe option `weights` takes the name after the dot, any other model of the Hugging Face Hub as owner/model,\n"
         f"a local folder, or {weights.RANDOM_TINY}. A run never downloads: nil models fetch NAME does."
     )
 
 
 @app.command()
 def fetch(names: Names) -> None:
-    """Download models into the hub's cache. Interrupted, it goes on where it was at the next call."""
+    """Download models into the Hugging Face cache. An interrupted download is continued by the next call."""
     for each in [_named(name) for name in names]:
         if each.license:
             say(f"{each.repository}: {each.license}, {each.megabytes} MB")
@@ -78,14 +76,14 @@ def where(name: Name) -> None:
 
 
 def _models() -> Iterator[Model]:
-    """Of every sound component, in the order of ``nil plugins list``."""
+    """Models of all working components, in the order of ``nil plugins list``."""
     for finding in registry.check_all():
         for each in finding.card.weights if finding.card else ():
             yield Model(finding.kind, finding.entry.name, each)
 
 
 def _named(name: str) -> Weights:
-    """The model of a name; any id of the hub is one."""
+    """The model with a name, or with any id of the Hugging Face Hub."""
     models = list(_models())
     for model in models:
         if name == model.weights.repository or canonical(name) in (
@@ -95,12 +93,12 @@ def _named(name: str) -> Weights:
             return model.weights
     if name.count("/") == 1:
         return Weights(name, name, license="", megabytes=0)
-    likely = registry.nearest(name, {canonical(model.name): model.name for model in models})
-    question = f": did you mean {likely!r}?" if likely else ""
-    raise ConfigError(f"no model is called {name!r}{question}", "nil models list shows them all; others as owner/model")
+    nearest = registry.nearest(name, {canonical(model.name): model.name for model in models})
+    question = f": did you mean {nearest!r}?" if nearest else ""
+    raise ConfigError(f"no model is called {name!r}{question}", "nil models list shows all; use owner/model for others")
 
 
-def _is_here(each: Weights) -> bool:
+def _is_downloaded(each: Weights) -> bool:
     try:
         weights.locate(each.repository, (each,))
     except NilError:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -27,7 +28,7 @@ app = typer.Typer(help="What is installed, what it offers, whether it works.", n
 @app.command("list")
 def list_plugins() -> None:
     """Name everything installed; imports no plugin."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for kind in KINDS:
         claims = Counter(entry.key for entry in registry.entries(kind))
         for entry in registry.entries(kind):
@@ -82,6 +83,30 @@ def check(
         tables.show(console, f"{failure.message}\n    {failure.hint}")
     if errors:
         raise typer.Exit(PluginError.exit_code)
+
+
+def _kinds(incomplete: str) -> list[str]:
+    """What a shell completes."""
+    return [kind for kind in KINDS if kind.startswith(incomplete)]
+
+
+@app.command()
+def new(
+    kind: Annotated[
+        str,
+        typer.Argument(help=f"What it is: {', '.join(KINDS)}.", autocompletion=_kinds),
+    ],
+    name: Annotated[str, typer.Argument(help="What it is called on the command line.")],
+    out: Annotated[Path | None, typer.Option(help="Folder to make; default nil-KIND-NAME.", show_default=False)] = None,
+) -> None:
+    """Make a plugin to start from: a distribution that keeps its contract as it is."""
+    from nil_core.cli.new_plugin import NewPlugin, install_line
+
+    plugin = NewPlugin.named(kind, name)
+    folder = plugin.write(out)
+    typer.echo(f"{folder} holds {plugin.distribution}, which works as it is:")
+    for line in (install_line(folder), *plugin.commands):
+        typer.echo(line)
 
 
 Check = Callable[[], str]
@@ -166,6 +191,8 @@ def _show(console: Console, kind: Kind, name: str, card: ComponentCard) -> None:
         tables.show(console, f"prompt: {card.prompt_template}")
     for requirement in card.requires:
         tables.show(console, f"needs {requirement.module}: {requirement.install}")
+    if kind == "encoder":
+        tables.show(console, f"what it tells apart: nil encoders rank {name}")
     fields = card.config.model_fields
     if not fields:
         tables.show(console, "no options\n")

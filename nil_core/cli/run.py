@@ -13,8 +13,7 @@ from nil_core.components import choose
 from nil_core.config import RunConfig
 from nil_core.errors import ConfigError
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
+INTERRUPTED_EXIT_CODE = 130  # after Ctrl-C, as in shells
 
 
 def run(
@@ -31,24 +30,24 @@ def run(
     steps: o.Steps = None,
     track: Annotated[
         str | None,
-        typer.Option(help="Trackers that tell others of the run, e.g. wandb,mlflow.", show_default=False),
+        typer.Option(help="Trackers that send data to other machines, e.g. wandb,mlflow.", show_default=False),
     ] = None,
     preset: o.Preset = None,
     config: o.ConfigFile = None,
     set_: o.Sets = None,
     reference: Annotated[
-        Path | None, typer.Option(help="Imitate this folder of nil generate, or of an earlier run.", show_default=False)
+        Path | None, typer.Option(help="Reference folder of nil generate, or of an earlier run.", show_default=False)
     ] = None,
     out: o.Out = None,
     yes: o.Yes = False,
     no_cache: o.NoCache = False,
     resume: Annotated[
-        Path | None, typer.Option(help="Go on with this run; --steps sets a new goal.", show_default=False)
+        Path | None, typer.Option(help="Resume this run; --steps sets a new total.", show_default=False)
     ] = None,
 ) -> None:
-    """Generate a reference video and learn to do what it shows.
+    """Generate a reference video and train a policy to imitate it.
 
-    Without options: a procedural walk for the Unitree A1, learned on two cores in some minutes, offline.
+    Default: a procedural walk of the Unitree A1, trained offline on two cores in a few minutes.
     """
     if resume is not None:
         given = {
@@ -60,27 +59,27 @@ def run(
         }  # fmt: skip
         if extra := [name for name, value in given.items() if value is not None and value != []]:
             raise ConfigError(
-                f"--resume goes on with the run as it was; {', '.join(extra)} cannot change it",
+                f"--resume continues the run with its own settings; it cannot be combined with {', '.join(extra)}",
                 f"nil run --resume {resume} [--steps N], or start a new run",
             )
         from nil_core.experiment.resume import resume as resume_run
 
         with reporter() as show:
             result = resume_run(resume, steps, show)
-        raise typer.Exit(0 if result.finished else INTERRUPTED)
+        raise typer.Exit(0 if result.finished else INTERRUPTED_EXIT_CODE)
     chosen = o.resolved(
         preset, config, set_, generator=generator, encoder=encoder, segmenter=segmenter, robot=robot, agent=agent,
         reward=reward, skill=skill, prompt=prompt, negative_prompt=negative_prompt, seed=seed, steps=steps, track=track,
     )  # fmt: skip
     with reporter() as show:
         goal = f"{chosen.config.steps} steps, " if chosen.config.steps else ""
-        show.say(f"{_described(chosen.config)}; {goal}seed {chosen.config.seed}")
+        show.say(f"{_describe(chosen.config)}; {goal}seed {chosen.config.seed}")
         from nil_core.experiment.run import run as run_experiment
 
         result = run_experiment(
             chosen.config, out, reference, show, consent=o.consent(yes, show.say), use_cache=not no_cache
         )
-    raise typer.Exit(0 if result.finished else INTERRUPTED)
+    raise typer.Exit(0 if result.finished else INTERRUPTED_EXIT_CODE)
 
 
 def generate(
@@ -98,10 +97,10 @@ def generate(
     yes: o.Yes = False,
     no_cache: o.NoCache = False,
 ) -> None:
-    """Generate the reference video alone: a folder for nil run --reference.
+    """Generate only the reference video, into a folder for nil run --reference.
 
-    Several generators (--generator svd,kling) make a folder each, and a page to choose from; --set kling.KEY=VALUE then
-    sets an option of that one.
+    Several generators (--generator svd,kling) make one folder each, and a page to compare them; --set kling.KEY=VALUE
+    then sets an option of one generator.
     """
     given = {
         "segmenter": segmenter, "robot": robot, "skill": skill, "prompt": prompt, "negative_prompt": negative_prompt,
@@ -109,19 +108,20 @@ def generate(
     }  # fmt: skip
     names = [name.strip() for name in (generator or "").split(",")]
     if len(names) > 1:
-        shares = o.shared_out(names, set_ or [])
+        sets_by_name = o.split_sets(names, set_ or [])
         configs = {
-            name: o.resolved(preset, config, sets, generator=name, **given).config for name, sets in shares.items()
+            name: o.resolved(preset, config, sets, generator=name, **given).config
+            for name, sets in sets_by_name.items()
         }
         _generate_several(configs, out, yes, use_cache=not no_cache)
         return
     chosen = o.resolved(preset, config, set_, generator=generator, **given)
     with reporter() as show:
-        show.say(_described(chosen.config))
+        show.say(_describe(chosen.config))
         from nil_core.experiment.generate import generate as generate_reference
 
         folder = generate_reference(chosen.config, out, show, o.consent(yes, show.say), use_cache=not no_cache)
-        show.say(f"watch {folder / 'video.mp4'}; learn it with: nil run --reference {folder}")
+        show.say(f"video: {folder / 'video.mp4'}; to train on it: nil run --reference {folder}")
 
 
 def _generate_several(configs: dict[str, RunConfig], out: Path | None, yes: bool, use_cache: bool) -> None:
@@ -133,11 +133,11 @@ def _generate_several(configs: dict[str, RunConfig], out: Path | None, yes: bool
             show.warn(f"{name} failed: {error.message}")
         if several.page:
             first = next(iter(several.folders.values()))
-            show.say(f"look at {several.page} and choose; for example: nil run --reference {first}")
+            show.say(f"compare the videos in {several.page}; then for example: nil run --reference {first}")
     if several.failures:
         raise typer.Exit(max(error.exit_code for error in several.failures.values()))
 
 
-def _described(config: RunConfig) -> str:
-    """Said at once: what comes next takes seconds to import."""
+def _describe(config: RunConfig) -> str:
+    """Skill and components, printed before imports that take seconds."""
     return f"{config.skill}: " + ", ".join(f"{kind} {chosen.name}" for kind, chosen in choose(config).items())

@@ -1,17 +1,23 @@
-"""``nil runs``: what was run here, and how it went."""
+"""``nil runs``: list runs and show their results."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nil_core.cli import tables
+from nil_core.errors import NilError, RunError
 from nil_core.readable import say
 
-app = typer.Typer(help="What was run here, and how it went.", no_args_is_help=True)
-Root = Annotated[Path, typer.Option(help="Where runs lie.")]
+if TYPE_CHECKING:
+    from nil_core.storage.run_folder import RunFolder
+
+app = typer.Typer(help="List runs and show their results.", no_args_is_help=True)
+Root = Annotated[Path, typer.Option(help="Folder that contains the runs.")]
 
 
 @app.command("list")
@@ -20,7 +26,7 @@ def list_(root: Root = Path("runs")) -> None:
     from nil_core.storage.run_folder import list_runs
 
     rows = []
-    for folder in list_runs(root):
+    for folder in filter(_is_readable, list_runs(root)):
         status, summary = folder.read(folder.status), folder.read(folder.summary)
         trained = summary.get("policies", {}).get("trained", {})
         gain = summary.get("return_over_zero")
@@ -42,9 +48,41 @@ def list_(root: Root = Path("runs")) -> None:
     )
 
 
+def _is_readable(folder: RunFolder) -> bool:
+    """Whether a line can be made of the run's small files; if not, a warning says why."""
+    try:
+        with _damage_named(folder.path):
+            status, summary = folder.read(folder.status), folder.read(folder.summary)
+            if not isinstance(status.get("state", ""), str):
+                raise TypeError(f"its state is {status['state']!r}")
+            if trained := summary.get("policies", {}).get("trained", {}):
+                format(trained["return"], ".3f"), format(trained["speed"], ".2f")
+            if (gain := summary.get("return_over_zero")) is not None:
+                format(gain, "+.0%")
+    except NilError as error:
+        typer.echo(f"warning: {error.message}", err=True)
+        return False
+    return True
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """The small files of a run hold whatever somebody, or a bad disk, wrote into them."""
+    try:
+        yield
+    except (FileNotFoundError, LookupError, TypeError, AttributeError, ValueError, StopIteration) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise RunError(f"the run {path} is damaged: {reason}", "start a new one, or mend its files") from None
+
+
 @app.command()
-def show(folder: Annotated[Path, typer.Argument(help="A run's folder.")]) -> None:
-    """Show how a run was made, how far it is, and how it went."""
+def show(folder: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
+    """Show origin, progress and results of a run."""
+    with _damage_named(folder):
+        _show(folder)
+
+
+def _show(folder: Path) -> None:
     from nil_core import time_shares
     from nil_core.storage import log
     from nil_core.storage.run_folder import open_run
@@ -63,14 +101,13 @@ def show(folder: Annotated[Path, typer.Argument(help="A run's folder.")]) -> Non
         facts["time"] = time_shares.in_words(parts)
     for name, value in facts.items():
         tables.show(console, f"{name:10} {value}")
-    evaluations = [row for row in log.read(opened.metrics) if row["kind"] == "eval"]
+    evaluations = [row for row in log.read(opened.metrics) if row.get("kind") == "eval"]
     if evaluations:
         columns = [name for name in evaluations[-1] if name not in ("kind", "episodes")]
-        tables.show_table(
-            console, columns, [[f"{row[name]:.4g}" for name in columns] for row in evaluations], "Learning", boxed=True
-        )
+        cells = [[f"{row[name]:.4g}" for name in columns] for row in evaluations]
+        tables.show_table(console, columns, cells, "Evaluations", boxed=True)
     if summary:
         policies = summary["policies"]
         columns = [name for name, value in next(iter(policies.values())).items() if isinstance(value, int | float)]
         rows = [[policy, *(f"{row[name]:.3f}" for name in columns)] for policy, row in policies.items()]
-        tables.show_table(console, ["policy", *columns], rows, "At the end", boxed=True)
+        tables.show_table(console, ["policy", *columns], rows, "Final evaluation", boxed=True)

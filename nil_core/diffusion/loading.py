@@ -1,4 +1,4 @@
-"""Loading of a pipeline from a folder of weights to its device. Nothing is ever downloaded."""
+"""Loading of a pipeline from a folder of weights to its device, without downloads."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def load_pipeline(
         )
     pipeline = None
     try:
-        loaded = {name: load(part, place, dtype) for name, (part, place) in (components or {}).items()}
+        loaded = {name: load(part, part_folder, dtype) for name, (part, part_folder) in (components or {}).items()}
         pipeline = load(pipeline_class, folder, dtype, float32_components, loaded)
         yield LoadedPipeline(pipeline, device, dtype, _place(pipeline, device, options.offload))
     except torch.OutOfMemoryError as error:
@@ -130,7 +130,7 @@ def choose_offload(sizes: Sequence[int], free: int) -> Offload:
 
     Args:
         sizes: of each component, bytes.
-        free: GPU memory, bytes.
+        free: free GPU memory, bytes.
     """
     if sum(sizes) + WORKING_MEMORY <= free:
         return "none"

@@ -26,11 +26,11 @@ def input_image(request: GenerationRequest, width: int, height: int) -> Image.Im
 
 
 def sample_frames(loaded: LoadedPipeline, arguments: Mapping[str, Any], seed: int, progress: Progress) -> Frames:
-    """Call a pipeline.
+    """Sample a video with a pipeline.
 
     Args:
         loaded: the pipeline.
-        arguments: of its call; output type and random generator are added here.
+        arguments: of its call, without output type and random generator.
         seed: the same seed gives the same video on the same machine.
         progress: called after every denoising step. Any exception that it raises (Ctrl-C too) ends the sampling.
 

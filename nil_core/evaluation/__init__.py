@@ -1,1 +1,1 @@
-"""Whole episodes of a policy, and their numbers."""
+"""Evaluation of policies and encoders: whole episodes, metrics, rankings."""

@@ -1,4 +1,4 @@
-"""What people look at: the comparison video, the contact sheet, the learning curve."""
+"""Comparison video, contact sheet and learning curve."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nil_core.storage.atomic import writing
 from nil_core.types import Frames, Masks, Reference
 from nil_core.video.files import side_by_side, write_png, write_video
 
-PANEL = 256
+PANEL_PIXELS = 256
 SHEET_COLUMNS = 8
 
 
@@ -26,17 +26,15 @@ def comparison(reference: Reference, episode: Episode) -> Frames:
 
 
 def contact_sheet(reference: Reference, episode: Episode) -> Frames:
-    """Moments of the reference (above) and of the rollout at the same times (below), from left to right."""
-    moments = np.linspace(0, len(reference.frames) - 1, SHEET_COLUMNS).astype(int)
-    shown = np.minimum(moments, len(episode.frames) - 1)
-    rows = [
-        np.concatenate(list(_enlarged(part)), axis=1) for part in (reference.frames[moments], episode.frames[shown])
-    ]
+    """Frames of the reference (above) and of the rollout at the same times (below), from left to right."""
+    times = np.linspace(0, len(reference.frames) - 1, SHEET_COLUMNS).astype(int)
+    shown = np.minimum(times, len(episode.frames) - 1)
+    rows = [np.concatenate(list(_enlarged(part)), axis=1) for part in (reference.frames[times], episode.frames[shown])]
     return np.concatenate(rows, axis=0)
 
 
 def write_comparison(folder: Path, reference: Reference, episode: Episode) -> Path:
-    """``comparison.mp4`` and ``contact_sheet.png`` in a folder; returns the video's path."""
+    """Write ``comparison.mp4`` and ``contact_sheet.png`` to a folder and return the video's path."""
     folder.mkdir(parents=True, exist_ok=True)
     write_png(folder / "contact_sheet.png", contact_sheet(reference, episode))
     path = folder / "comparison.mp4"
@@ -45,7 +43,7 @@ def write_comparison(folder: Path, reference: Reference, episode: Episode) -> Pa
 
 
 def write_curve(path: Path, rows: Sequence[Mapping[str, Any]], baselines: Mapping[str, Mapping[str, float]]) -> None:
-    """The learning curve as PNG: return, mask IoU and forward speed by environment step, with the baselines as lines.
+    """Plot the learning curve as PNG: return, mask IoU and forward speed by environment step; baselines are lines.
 
     Args:
         path: of the picture.
@@ -78,5 +76,5 @@ def write_curve(path: Path, rows: Sequence[Mapping[str, Any]], baselines: Mappin
 
 
 def _enlarged(images: Frames | Masks) -> Frames | Masks:
-    factor = max(1, PANEL // images.shape[1])
+    factor = max(1, PANEL_PIXELS // images.shape[1])
     return images.repeat(factor, axis=1).repeat(factor, axis=2)

@@ -1,6 +1,6 @@
-"""A walk, and what a policy might do instead: motions whose likeness to the walk is known, to test encoders.
+"""Test motions for encoders: a walk, and variations whose similarity to it is known.
 
-All are played without physics, but for the fall.
+All are kinematic, except the fall.
 """
 
 from __future__ import annotations
@@ -19,43 +19,45 @@ from nil_core.reference.generation import compose_request
 from nil_core.sim.scene import RobotScene
 from nil_core.types import Doubles, Progress
 
-LEAD = 1.0
-"""Seconds left out at the beginning, in which generators start from rest."""
+SKIPPED_SECONDS = 1.0
+"""Skipped at the beginning, where generators start from rest."""
 
-SECONDS = 2.5
+BEHAVIOR_SECONDS = 2.5
 """Length of every behavior."""
 
-FASTER = 1.5
-FINER = 2
-"""Poses of the walk per tick, so that it can be played at half its speed."""
+FAST_SPEED = 1.5
+"""Speed factor of the fast walk."""
+
+POSES_PER_TICK = 2
+"""Poses of the generated walk per tick, so that it can be played at half its speed."""
 
 REFERENCE = "the walk itself"
 SHIFTED, NOISY, FALLING = "0.04 s later", "joint noise 0.4 rad", "falling"
-ORDER = (SHIFTED, NOISY, FALLING)
-"""What an encoder must rank in this order, from likest to least like, to be of use."""
+EXPECTED_ORDER = (SHIFTED, NOISY, FALLING)
+"""Order, from most to least similar, in which a useful encoder ranks these behaviors."""
 
 
 def walk(config: RunConfig, choice: Choice, scene: RobotScene, progress: Progress) -> Doubles:
-    """The motion that the chosen generator draws.
+    """Generate the walk with the chosen generator.
 
     Returns:
-        float64 (n, nq), ``FINER`` poses a tick, long enough for :func:`behaviors`.
+        float64 (n, nq), ``POSES_PER_TICK`` poses a tick, long enough for :func:`behaviors`.
 
     Raises:
-        ConfigError: the generator draws no motion of the robot.
-        DataError: or none this long.
+        ConfigError: the generator returns no motion of the robot.
+        DataError: its motion is too short.
     """
-    drawer = choice["generator"]
-    if not drawer.can(Capability.NEEDS_SCENE):
+    chosen = choice["generator"]
+    if not chosen.can(Capability.NEEDS_SCENE):
         raise ConfigError(
-            f"generator {drawer.name} makes videos and no motion that could be varied", "take gait or mocap"
+            f"generator {chosen.name} makes videos and no motion that could be varied", "use gait or mocap"
         )
-    rate = FINER * config.environment.tick_hz
-    seconds = LEAD + FASTER * SECONDS
-    request = replace(compose_request(config, drawer, scene), fps=rate, seconds=seconds)
-    trajectory = drawer.build().generate(request, progress).trajectory
+    rate = POSES_PER_TICK * config.environment.tick_hz
+    seconds = SKIPPED_SECONDS + FAST_SPEED * BEHAVIOR_SECONDS
+    request = replace(compose_request(config, chosen, scene), fps=rate, seconds=seconds)
+    trajectory = chosen.build().generate(request, progress).trajectory
     if trajectory is None or len(trajectory) < round(seconds * rate) + 1:
-        raise DataError(f"generator {drawer.name} gave no motion of {seconds:g} s", "take gait or mocap")
+        raise DataError(f"generator {chosen.name} gave no motion of {seconds:g} s", "use gait or mocap")
     return np.asarray(trajectory)
 
 
@@ -63,21 +65,21 @@ def behaviors(scene: RobotScene, motion: Doubles, tick_hz: float, seed: int = 0)
     """The walk and fifteen other behaviors.
 
     Args:
-        scene: robot, model and stand.
+        scene: robot, model and standing pose.
         motion: from :func:`walk`.
-        tick_hz: of the poses that are wanted.
+        tick_hz: rate of the returned poses.
         seed: of the noise.
 
     Returns:
-        name to poses, float64 (T, nq), one a tick for ``SECONDS``; :data:`REFERENCE` is the walk.
+        name to poses, float64 (T, nq), one a tick for ``BEHAVIOR_SECONDS``; :data:`REFERENCE` is the walk.
     """
-    ticks = np.arange(round(SECONDS * tick_hz) + 1)
+    ticks = np.arange(round(BEHAVIOR_SECONDS * tick_hz) + 1)
     joints = np.array([scene.model.joint(a.joint).qposadr[0] for a in scene.spec.actuators])
     random = np.random.default_rng(seed)
 
     def played(later: float = 0.0, speed: float = 1.0) -> Doubles:
-        start = round((LEAD + later) * tick_hz * FINER)
-        return np.asarray(motion[start + np.rint(FINER * speed * ticks).astype(int)])
+        start = round((SKIPPED_SECONDS + later) * tick_hz * POSES_PER_TICK)
+        return np.asarray(motion[start + np.rint(POSES_PER_TICK * speed * ticks).astype(int)])
 
     def noisy(deviation: float) -> Doubles:
         poses = played()
@@ -92,7 +94,7 @@ def behaviors(scene: RobotScene, motion: Doubles, tick_hz: float, seed: int = 0)
         "0.2 s later": played(later=0.2),
         "0.52 s later": played(later=0.52),
         "half as fast": played(speed=0.5),
-        "half as fast again": played(speed=FASTER),
+        "half as fast again": played(speed=FAST_SPEED),
         "backwards": walk[::-1],
         "joint noise 0.05 rad": noisy(0.05),
         "joint noise 0.2 rad": noisy(0.2),
@@ -106,7 +108,7 @@ def behaviors(scene: RobotScene, motion: Doubles, tick_hz: float, seed: int = 0)
 
 
 def _turned(scene: RobotScene, walk: Doubles) -> Doubles:
-    root = _root(scene)
+    root = _root_address(scene)
     poses, quarter = walk.copy(), np.array([np.sqrt(0.5), 0.0, 0.0, np.sqrt(0.5)])
     for pose in poses:
         mujoco.mju_mulQuat(pose[root + 3 : root + 7], quarter, pose[root + 3 : root + 7].copy())
@@ -114,7 +116,7 @@ def _turned(scene: RobotScene, walk: Doubles) -> Doubles:
 
 
 def _flailing(scene: RobotScene, joints: np.ndarray, times: Doubles, random: np.random.Generator) -> Doubles:
-    """Every joint swings by up to 0.8 rad about the stand, at a rate and from a phase of its own."""
+    """Every joint swings by up to 0.8 rad about the standing pose, with its own frequency and phase."""
     poses = np.tile(scene.standing_qpos, (len(times), 1))
     rates, phases = random.uniform(0.5, 2.5, len(joints)), random.uniform(0, 2 * np.pi, len(joints))
     poses[:, joints] += 0.8 * np.sin(2 * np.pi * rates * times[:, None] + phases)
@@ -122,7 +124,7 @@ def _flailing(scene: RobotScene, joints: np.ndarray, times: Doubles, random: np.
 
 
 def _falling(scene: RobotScene, walk: Doubles, tick_hz: float) -> Doubles:
-    """The walk when its motors lose their power at the first moment: simulated."""
+    """Simulation of the walk whose motors lose power at the start."""
     model = copy.copy(scene.model)
     model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_ACTUATION
     data = mujoco.MjData(model)
@@ -135,6 +137,6 @@ def _falling(scene: RobotScene, walk: Doubles, tick_hz: float) -> Doubles:
     return poses
 
 
-def _root(scene: RobotScene) -> int:
-    """Where the root's free joint begins in qpos."""
+def _root_address(scene: RobotScene) -> int:
+    """Index in qpos of the root's free joint."""
     return int(scene.model.joint(scene.model.body(scene.spec.root).jntadr[0]).qposadr[0])

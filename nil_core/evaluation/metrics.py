@@ -1,4 +1,4 @@
-"""Episodes as numbers."""
+"""Evaluation metrics of episodes."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ COLUMNS = {
     "falls": "episodes that ended in a fall",
     "episodes": "episodes",
 }
-"""What :func:`summarize` gives, and what it means."""
+"""Columns of :func:`summarize` and their meaning."""
 
 CONFIDENCE = 0.95
 
 
 def summarize(episodes: Sequence[Episode], ticks: int, horizon: int, has_target: bool) -> dict[str, float]:
-    """Means over episodes, see :data:`COLUMNS`; a part that was not computed is left out.
+    """Means over episodes, see :data:`COLUMNS`; columns that were not computed are left out.
 
     Args:
         episodes: from :func:`nil_core.evaluation.rollout.rollout`.
         ticks, horizon: ticks and control steps of a full episode.
-        has_target: a target speed is known, so the environment reward means something.
+        has_target: a target speed is known, so the environment reward is meaningful.
     """
     row = {"return": _mean(_returns(episodes, ticks))}
     for part in ("similarity", "iou"):
@@ -47,15 +47,15 @@ def summarize(episodes: Sequence[Episode], ticks: int, horizon: int, has_target:
 
 
 def spread(episodes: Sequence[Episode], ticks: int) -> dict[str, Any]:
-    """How far return and speed scatter over episodes, and how sure their means are.
+    """Standard deviations of return and speed over episodes, and confidence intervals of their means.
 
-    The interval is Student's: mean ± t(0.975, n - 1) s / sqrt(n). With the five episodes of a run a percentile
-    bootstrap covers far less than it says; Student's is exact where episodes scatter normally, and only roughly right
-    where a few of them fall.
+    The interval is Student's: mean ± t(0.975, n - 1) s / sqrt(n). With the five episodes of a run, the coverage of a
+    percentile bootstrap is far below its nominal value; Student's is exact for normally distributed episodes, and only
+    approximate if a few of them fall.
 
     Returns:
         ``return_std`` and ``speed_std``, with n - 1 in the denominator, and ``return_ci95`` and ``speed_ci95``, lower
-        and upper bound of the mean. None for a single episode: it tells nothing of the others.
+        and upper bound of the mean. None for a single episode.
     """
     measured = {"return": _returns(episodes, ticks), "speed": _speeds(episodes)}
     row: dict[str, Any] = {}
@@ -63,9 +63,9 @@ def spread(episodes: Sequence[Episode], ticks: int) -> dict[str, Any]:
         row[f"{name}_std"], row[f"{name}_ci95"] = None, None
         if (n := len(values)) > 1:
             deviation = np.std(values, ddof=1)
-            reach = stdtrit(n - 1, (1 + CONFIDENCE) / 2) * deviation / np.sqrt(n)
+            half_width = stdtrit(n - 1, (1 + CONFIDENCE) / 2) * deviation / np.sqrt(n)
             row[f"{name}_std"] = float(deviation)
-            row[f"{name}_ci95"] = [float(np.mean(values) - reach), float(np.mean(values) + reach)]
+            row[f"{name}_ci95"] = [float(np.mean(values) - half_width), float(np.mean(values) + half_width)]
     return row
 
 

@@ -1,4 +1,4 @@
-"""How well encoders tell a walk from other motions: their similarities, beside how far the bodies really are apart."""
+"""Rank encoders by how well their similarities to a walk agree with the true distances of the robot's bodies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from nil_core.errors import DataError
-from nil_core.evaluation.behaviors import ORDER, REFERENCE
+from nil_core.evaluation.behaviors import EXPECTED_ORDER, REFERENCE
 from nil_core.reward.similarity import cosine
 from nil_core.sim.scene import RobotScene
 from nil_core.types import Doubles, Frames, Masks, Progress
@@ -23,13 +23,13 @@ from nil_core.video.masks import iou
 
 @dataclass(frozen=True)
 class Played:
-    """A behavior of T ticks as it looks.
+    """A rendered behavior of T ticks.
 
     Attributes:
         frames: uint8 (T, S, S, 3).
         masks: bool (T, S, S).
-        errors: float64 (T,) m, mean distance of the robot's bodies from where the walk has them, seen from the root's
-            x and y.
+        errors: float64 (T,) m, mean distance of the robot's bodies from those of the walk, relative to the root's x
+            and y.
     """
 
     frames: Frames
@@ -39,14 +39,14 @@ class Played:
 
 @dataclass(frozen=True)
 class Ranking:
-    """How an encoder sees behaviors.
+    """Ranking of behaviors by an encoder.
 
     Attributes:
         similarity: behavior to its mean cosine similarity to the walk, over the clips.
-        in_order: the walk a moment later looks likest, a noisy one less, a fall least (``behaviors.ORDER``).
-        behaviors, clips: Spearman's rank correlation of similarity with nearness of the bodies, over behaviors and
+        in_order: the shifted walk is most similar, the noisy one less, the fall least (``behaviors.EXPECTED_ORDER``).
+        behaviors, clips: Spearman's rank correlation of similarity with closeness of the bodies, over behaviors and
             over single clips.
-        seconds: per clip, as a reward asks for it (a frame-wise encoder sees each frame once), loading aside.
+        seconds: per clip, as in a reward (a frame-wise encoder encodes each frame once), without loading.
     """
 
     similarity: Mapping[str, float]
@@ -57,24 +57,24 @@ class Ranking:
 
 
 def play(scene: RobotScene, motions: Mapping[str, Doubles], progress: Progress) -> dict[str, Played]:
-    """Draw behaviors, from :func:`nil_core.evaluation.behaviors.behaviors`, and measure them against the walk."""
+    """Render behaviors of :func:`nil_core.evaluation.behaviors.behaviors` and measure their distances from the walk."""
     walk = _bodies(scene, motions[REFERENCE])
     played = {}
     for number, (name, poses) in enumerate(motions.items(), start=1):
         frames, masks = scene.render(poses)
-        apart = np.linalg.norm(_bodies(scene, poses) - walk, axis=-1)
-        played[name] = Played(frames, masks, apart.mean(axis=1))
-        progress(number, len(motions), "behaviors drawn")
+        distances = np.linalg.norm(_bodies(scene, poses) - walk, axis=-1)
+        played[name] = Played(frames, masks, distances.mean(axis=1))
+        progress(number, len(motions), "behaviors rendered")
     return played
 
 
 def overlap(played: Mapping[str, Played]) -> dict[str, float]:
-    """Behavior to the mean IoU of its masks with the walk's: what masks alone tell."""
+    """Behavior to the mean IoU of its masks with the walk's, for comparison with encoders."""
     return {name: float(iou(each.masks, played[REFERENCE].masks).mean()) for name, each in played.items()}
 
 
 def rank(played: Mapping[str, Played], embedder: ClipEmbedder, progress: Progress, name: str) -> Ranking:
-    """Have an encoder compare behaviors with the walk, clip by clip; clips that are not yet whole are left out.
+    """Compare behaviors with the walk by an encoder, clip by clip; incomplete clips are left out.
 
     Args:
         played: from :func:`play`.
@@ -88,25 +88,25 @@ def rank(played: Mapping[str, Played], embedder: ClipEmbedder, progress: Progres
     ticks = len(played[REFERENCE].frames)
     if embedder.length > ticks:
         raise DataError(
-            f"the encoder {name} looks at {embedder.length} ticks at once, and the behaviors last {ticks}",
-            "a smaller encoder.stride",
+            f"the encoder {name} takes clips of {embedder.length} ticks, and the behaviors have {ticks}",
+            "set a smaller encoder.stride",
         )
     whole = slice(embedder.length - 1, None)
     began = time.perf_counter()
     walk = embedder.embed_video(played[REFERENCE].frames)[0][whole]
-    alike = {REFERENCE: cosine(walk, walk)}
+    similarities = {REFERENCE: cosine(walk, walk)}
     others = [behavior for behavior in played if behavior != REFERENCE]
     for number, behavior in enumerate(others, start=1):
-        alike[behavior] = cosine(embedder.embed_video(played[behavior].frames)[0][whole], walk)
-        progress(number, len(others), f"behaviors seen by {name}")
+        similarities[behavior] = cosine(embedder.embed_video(played[behavior].frames)[0][whole], walk)
+        progress(number, len(others), f"behaviors encoded by {name}")
     seconds = (time.perf_counter() - began) / sum(len(each.frames) for each in played.values())
-    similarity = {behavior: float(clips.mean()) for behavior, clips in alike.items()}
+    similarity = {behavior: float(clips.mean()) for behavior, clips in similarities.items()}
     return Ranking(
         similarity=similarity,
-        in_order=all(likelier > other for likelier, other in pairwise(similarity[each] for each in ORDER)),
+        in_order=all(more > less for more, less in pairwise(similarity[each] for each in EXPECTED_ORDER)),
         behaviors=spearman([similarity[each] for each in others], [-played[each].errors.mean() for each in others]),
         clips=spearman(
-            np.concatenate([alike[each] for each in others]),
+            np.concatenate([similarities[each] for each in others]),
             np.concatenate([-_clip_errors(played[each].errors, embedder.length) for each in others]),
         ),
         seconds=seconds,
@@ -114,7 +114,7 @@ def rank(played: Mapping[str, Played], embedder: ClipEmbedder, progress: Progres
 
 
 def spearman(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
-    """Spearman's rank correlation of two rows of numbers, in [-1, 1]; 0 where all of one are equal."""
+    """Spearman's rank correlation of two rows of numbers, in [-1, 1]; 0 if all numbers of one are equal."""
     first, second = np.asarray(a), np.asarray(b)
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return 0.0

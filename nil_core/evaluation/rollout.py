@@ -1,4 +1,4 @@
-"""Whole episodes of a policy, scored: the reward and, beside it, metrics it was not trained on."""
+"""Rollout of whole episodes of a policy, with the reward and further metrics."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nil_core.tick import Tick
 from nil_core.train.collect import Collector, Policy, VectorEnvLike
 from nil_core.types import Doubles, Floats, Frames, Masks
 
-SCORED_AT_ONCE = 64
+SCORE_TICKS = 64
 """Ticks of all environments that are scored in one batch."""
 
 
@@ -23,14 +23,14 @@ class Episode:
     """One episode.
 
     Attributes:
-        observations: float32 (steps, obs), what the policy saw.
+        observations: float32 (steps, obs), inputs of the policy.
         rewards: float32 (ticks,), the reward.
-        terms: what it consists of and what was measured beside it, (ticks,) each.
+        terms: terms of the reward and further metrics, (ticks,) each.
         speed: float32 (steps,), forward speed in m/s.
         environment_reward: float32 (steps,), the task's own.
-        fell: it ended in a fall.
-        qpos: float64 (ticks + 1, nq), the first row the start's.
-        frames, masks: uint8 (ticks + 1, S, S, 3) and bool, where recorded.
+        fell: whether it ended in a fall.
+        qpos: float64 (ticks + 1, nq), the first row is the start.
+        frames, masks: uint8 (ticks + 1, S, S, 3) and bool, if recorded.
     """
 
     observations: Floats
@@ -53,16 +53,16 @@ def rollout(
     record: bool = False,
     metrics: PictureTerms | None = None,
 ) -> list[Episode]:
-    """One episode in every environment.
+    """Run one episode in every environment.
 
     Args:
         env: the environments.
-        start: the state to begin from, so that the same call gives the same episodes whenever it is made.
+        start: the state to begin from, so that the same call always gives the same episodes.
         reward: for as many environments.
         policy: observations (N, obs) to actions (N, act).
         horizon: control steps in a full episode.
         record: keep frames and masks of the first environment.
-        metrics: measured beside the reward, whatever its weights are.
+        metrics: measured in addition to the reward, independent of its weights.
 
     Returns:
         an episode per environment.
@@ -78,7 +78,7 @@ def rollout(
             if not (episodes[tick.env] and episodes[tick.env][-1].ended):
                 episodes[tick.env].append(tick)
 
-    collector = Collector(env, reward, score_ticks=SCORED_AT_ONCE)
+    collector = Collector(env, reward, score_ticks=SCORE_TICKS)
     env.restore(start)
     collector.start()
     for _ in range(horizon):
@@ -90,7 +90,7 @@ def rollout(
 
 
 def _measure(metrics: PictureTerms, ticks: Sequence[Tick]) -> None:
-    """Write what the reward has not measured itself onto ticks."""
+    """Add the terms that the reward has not measured itself to ticks."""
     ended = [tick for tick in ticks if not tick.begins]
     for name, values in metrics.measure(ticks).items():
         for tick, value in zip(ended, values, strict=True):
@@ -98,7 +98,7 @@ def _measure(metrics: PictureTerms, ticks: Sequence[Tick]) -> None:
 
 
 def _episode(ticks: Sequence[Tick]) -> Episode:
-    scored = ticks[1:]  # the first one is the beginning
+    scored = ticks[1:]  # the first one begins the episode
     empty = np.empty((0, 0, 0, 3), np.uint8)
     frames = [tick.frame for tick in ticks if tick.frame is not None]
     masks = [tick.mask for tick in ticks if tick.mask is not None]

@@ -1,4 +1,4 @@
-"""Scores a run's policy beside the baselines."""
+"""Evaluation of a run's policy and the baselines."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def evaluate(
     reporter: Reporter | None = None,
     sets: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Score a run's policy beside the baselines.
+    """Evaluate a run's policy and the baselines.
 
     Args:
-        folder: of the run.
-        episodes: of each policy; default as in the run's config.
+        folder: the run folder.
+        episodes: per policy; default: the run's config.
         seed: of the start states.
         which: ``newest`` or ``best`` checkpoint.
-        reporter: who to tell.
-        sets: dotted config key to value, laid over the run's own config: other weights of the reward make the returns
-            of different runs comparable.
+        reporter: receives messages and tables.
+        sets: dotted config keys that override the run's config: with equal reward weights, the returns of different
+            runs are comparable.
 
     Returns:
         policy name to row, see :data:`nil_core.evaluation.metrics.COLUMNS` and

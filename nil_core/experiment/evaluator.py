@@ -1,4 +1,4 @@
-"""Scores policies on the same start states: the trained one, and the baselines that it must beat."""
+"""Evaluation of the trained policy and the baselines from the same start states."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from nil_core.sim.vector_env import VectorEnv
 from nil_core.train.collect import Policy
 from nil_core.types import Floats
 
-EVALUATION_SEED = 1_000_003  # apart from the seeds of training environments
+EVALUATION_SEED = 1_000_003  # offset: differs from the seeds of training environments
 
 BASELINES = ("zero", "random")
-BASELINES_ABOUT_MOTION = ("standing", "base", "random")
-"""Where actions are about the motion of the reference: ``standing`` is action 0 about the stand, ``base`` action 0
-about the motion, ``random`` random actions about it."""
+BASELINES_WITH_MOTION = ("standing", "base", "random")
+"""Baselines if actions are relative to the reference's motion: ``standing`` is action 0 relative to the standing pose,
+``base`` action 0 relative to the motion, ``random`` random actions relative to the motion."""
 
 
 class Evaluator:
-    """Scores policies on the same start states, however often it is asked.
+    """Evaluates policies, always from the same start states.
 
     Args:
-        experiment: what to act in.
-        episodes: environments, each gives one episode.
+        experiment: defines environments and reward.
+        episodes: number of environments; each runs one episode.
         seed: of the start states.
     """
 
@@ -42,22 +42,22 @@ class Evaluator:
         self._start: State = self.env.state()
 
     def episodes(self, policy: Policy, record: bool = False) -> list[Episode]:
-        """One episode per environment."""
+        """Run one episode per environment."""
         horizon, recorded = self._experiment.env_spec.control_steps, record and self.env.buffers.drawn
         return rollout(self.env, self._start, self._reward, policy, horizon, recorded, self._metrics)
 
     def score(self, episodes: list[Episode]) -> Mapping[str, float]:
-        """Their row of the table, see :data:`nil_core.evaluation.metrics.COLUMNS`."""
+        """Metrics of the episodes, see :data:`nil_core.evaluation.metrics.COLUMNS`."""
         spec = self._experiment.env_spec
         return summarize(episodes, spec.ticks, spec.control_steps, self._experiment.target_speed is not None)
 
     def close(self) -> None:
-        """End the environments."""
+        """Close the environments."""
         self.env.close()
 
 
 def deterministic_policy(agent: Agent) -> Policy:
-    """The agent without exploration."""
+    """The policy of an agent without exploration."""
 
     def act(observations: Floats) -> Floats:
         return agent.act(observations, explore=False)
@@ -86,20 +86,20 @@ def evaluate_beside_baselines(
 
 def baselines(experiment: Experiment) -> tuple[str, ...]:
     """Names of the baselines; standing still comes first."""
-    return BASELINES_ABOUT_MOTION if experiment.has_base else BASELINES
+    return BASELINES_WITH_MOTION if experiment.has_base else BASELINES
 
 
 @contextmanager
 def _evaluator_for(name: str, experiment: Experiment, evaluator: Evaluator) -> Iterator[Evaluator]:
-    """The given one, or for ``standing`` one of the same starts in which action 0 stands still."""
+    """The given evaluator; for ``standing`` one with the same starts and actions relative to the standing pose."""
     if name != "standing":
         yield evaluator
         return
-    still = Evaluator(experiment.about_stand, evaluator.env.num_envs, evaluator.seed)
+    standing = Evaluator(experiment.without_base, evaluator.env.num_envs, evaluator.seed)
     try:
-        yield still
+        yield standing
     finally:
-        still.close()
+        standing.close()
 
 
 def _baseline(experiment: Experiment, env: VectorEnv, name: str) -> Agent:

@@ -1,4 +1,4 @@
-"""A config put together: the robot in its scene, the reference, and the ways to simulate, score and act in it."""
+"""Experiment: robot, scene and reference of a config, with factories for environments, rewards and agents."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from nil_core.sim.vector_env import VectorEnv
 from nil_core.types import AgentSpec, Motion, Reference, RewardSpec
 from nil_core.video.clips import ClipEmbedder
 
-FROM_REST = 1 / 3
-"""Share of a motion that does not count for the speed it is meant to have: it starts from rest."""
+ACCELERATION_SHARE = 1 / 3
+"""Share at the start of a motion that is excluded from its target speed, because the motion starts at rest."""
 
 
 def build_scene(config: RunConfig, choice: Choice, detailed: bool = False) -> RobotScene:
-    """The chosen robot in its scene.
+    """Build the scene with the chosen robot.
 
     Args:
-        config: control, physics step and render size.
-        choice: the robot is used.
-        detailed: with all triangles, for pictures larger than the render size.
+        config: gives control, physics step and render size.
+        choice: gives the robot.
+        detailed: use the full meshes, for images larger than the render size.
     """
     environment = config.environment
     size = environment.render_size
@@ -46,23 +46,23 @@ def build_scene(config: RunConfig, choice: Choice, detailed: bool = False) -> Ro
 
 
 def build_embedder(choice: Choice) -> ClipEmbedder:
-    """The chosen encoder."""
+    """Build the chosen encoder."""
     chosen = choice["encoder"]
     encoder: VideoEncoder = chosen.build()
     return ClipEmbedder(encoder, chosen.can(Capability.FRAME_WISE), chosen.name)
 
 
 def encoder_needed(config: RunConfig) -> bool:
-    """Whether anything asks for embeddings: evaluation's metrics, the observation's preview, or the reward."""
+    """Whether evaluation metrics, the preview in the observation, or the reward need embeddings."""
     if config.reward.name == "imitation":
-        rewarded = any(term.needs == "embeddings" for term in _imitation_terms(config))
+        reward_needs = any(term.needs == "embeddings" for term in _imitation_terms(config))
     else:
-        rewarded = config.reward.name != "environment"
-    return config.evaluation.video_metrics or config.environment.observation.preview > 0 or rewarded
+        reward_needs = config.reward.name != "environment"
+    return config.evaluation.video_metrics or config.environment.observation.preview > 0 or reward_needs
 
 
 def _imitation_terms(config: RunConfig) -> Sequence[RewardTerm]:
-    """The terms that the reward ``imitation`` computes; none of any other reward."""
+    """Active terms of the reward ``imitation``; empty for other rewards."""
     if config.reward.name != "imitation":
         return ()
     return [term for term, _ in active_terms(ImitationOptions(**config.reward.options))]
@@ -70,14 +70,14 @@ def _imitation_terms(config: RunConfig) -> Sequence[RewardTerm]:
 
 @dataclass(frozen=True)
 class Experiment:
-    """Everything that learning needs, the agent aside.
+    """Everything that training needs except the agent.
 
     Attributes:
-        config: of the run.
+        config: the config of the run.
         choice: its components.
         scene: the robot in its scene.
         reference: the video to imitate.
-        embedder: the encoder; None for whoever neither scores nor measures.
+        embedder: the encoder; None if no similarity is computed.
     """
 
     config: RunConfig
@@ -88,7 +88,7 @@ class Experiment:
 
     @property
     def motion(self) -> Motion | None:
-        """The motion that may be built upon."""
+        """The motion of the reference, None if it is not used (off, missing or untrusted)."""
         settings, motion = self.config.motion, self.reference.motion
         if motion is None or settings.source == "none":
             return None
@@ -96,27 +96,27 @@ class Experiment:
 
     @property
     def has_base(self) -> bool:
-        """Whether actions are about the motion; never under torque control, where they are no angles."""
+        """Whether actions are relative to the motion; always False under torque control, where they are not angles."""
         return self.motion is not None and self.config.motion.base and self.config.environment.control == "pd"
 
     @property
-    def about_stand(self) -> Experiment:
-        """The same with actions about the stand, so that action 0 stands still."""
+    def without_base(self) -> Experiment:
+        """The same experiment with actions relative to the standing pose, so that action 0 stands still."""
         motion = self.config.motion.model_copy(update={"base": False})
         return replace(self, config=self.config.model_copy(update={"motion": motion}))
 
     @property
     def target_speed(self) -> float | None:
-        """m/s for the environment reward: the configured one, else the video source's, else the motion's, if any."""
+        """Target speed of the environment reward, m/s: from the config, else the video's source, else the motion."""
         configured = self.config.evaluation.target_speed
         known = configured if configured is not None else self.reference.target_speed
         if known is None and self.motion is not None:
-            return mean_speed(self.motion.qpos, self.reference.tick_hz, FROM_REST)
+            return mean_speed(self.motion.qpos, self.reference.tick_hz, ACCELERATION_SHARE)
         return known
 
     @property
     def reference_speed(self) -> float | None:
-        """m/s, mean forward speed over the whole reference, as its source knows it, else the motion's, if any."""
+        """Mean forward speed over the whole reference, m/s: of its source's trajectory, else of the motion."""
         qpos = self.reference.trajectory
         if qpos is None and self.motion is not None:
             qpos = self.motion.qpos
@@ -124,22 +124,22 @@ class Experiment:
 
     @cached_property
     def env_spec(self) -> EnvSpec:
-        """The environments in which policies are evaluated: every episode starts at rest at the beginning."""
+        """Spec of evaluation environments: every episode starts at rest at the beginning of the reference."""
         settings, motion = self.config.environment, self.motion
         observation = settings.observation
-        shown = (
+        preview_rows = (
             preview(self.reference, observation.preview_components)
             if observation.preview
             else np.zeros((len(self.reference.frames), 0), np.float32)
         )
-        spec = EnvSpec(self.scene, settings, self.reference.ticks, shown, self.target_speed)
+        spec = EnvSpec(self.scene, settings, self.reference.ticks, preview_rows, self.target_speed)
         if motion is None or not self.has_base:
             return spec
         return replace(spec, base=action_base(self.scene, motion.qpos, settings.control_steps_per_tick))
 
     @property
     def training_env_spec(self) -> EnvSpec:
-        """The environments in which agents learn: as :attr:`env_spec`, but for where episodes start and end."""
+        """Spec of training environments: as :attr:`env_spec`, with other starts and terminations of episodes."""
         spec, motion, settings = self.env_spec, self.motion, self.config.motion
         if motion is None:
             return spec
@@ -153,7 +153,7 @@ class Experiment:
         return spec
 
     def reward(self, num_envs: int) -> Reward:
-        """A new reward for so many environments."""
+        """Build the reward for ``num_envs`` environments."""
         chosen = self.choice["reward"]
         spec = RewardSpec(
             reference=self.reference,
@@ -167,7 +167,7 @@ class Experiment:
         return built
 
     def metrics(self, num_envs: int) -> PictureTerms | None:
-        """Those of S_v and IoU that the reward does not compute: evaluation measures both, whatever the weights."""
+        """Those of S_v and IoU that the reward does not compute, so that evaluation always measures both."""
         if not self.config.evaluation.video_metrics:
             return None
         computed = {term.name for term in _imitation_terms(self.config)}
@@ -175,25 +175,25 @@ class Experiment:
         return PictureTerms(terms, self.reference, num_envs, self.config.video.framing, self.embedder)
 
     def training_env(self, reward: Reward) -> VectorEnv:
-        """The environments that an agent learns in; they draw and measure what the reward needs."""
+        """Training environments; they render and measure what the reward needs."""
         settings = self.config.simulation
         return self.env(self.training_env_spec, settings.num_envs, self.config.seed, reward, bool(reward.needs))
 
     def evaluation_env(self, reward: Reward, num_envs: int, seed: int) -> VectorEnv:
-        """The environments that policies are evaluated in; they also draw what the metrics need."""
-        drawn = bool(reward.needs) or self.config.evaluation.video_metrics
-        return self.env(self.env_spec, num_envs, seed, reward, drawn)
+        """Evaluation environments; they also render what the metrics need."""
+        render = bool(reward.needs) or self.config.evaluation.video_metrics
+        return self.env(self.env_spec, num_envs, seed, reward, render)
 
     def env(
         self, spec: EnvSpec, num_envs: int, seed: int, reward: Reward, render: bool, workers: int | None = None
     ) -> VectorEnv:
-        """Environments that compute the reward's state terms; over as many workers as the config says, unless given."""
+        """Environments that compute the reward's state terms; ``workers`` defaults to ``simulation.workers``."""
         functions = [term.function for term in reward.state_terms]
         processes = self.config.simulation.workers if workers is None else workers
         return VectorEnv(spec, num_envs, processes, seed, render, functions)
 
     def agent(self, chosen: Chosen, env: VectorEnv) -> Agent:
-        """An agent that fits environments."""
+        """Build an agent for the given environments."""
         spec = AgentSpec(
             observation_size=env.observation_size,
             action_size=env.action_size,
@@ -202,13 +202,14 @@ class Experiment:
             total_steps=self.config.total_steps,
             seed=self.config.seed,
             device=resolve_device(self.config.device, chosen),
+            layout=env.layout,
         )
         agent: Agent = chosen.build(spec)
         return agent
 
 
 def resolve_device(device: str, chosen: Chosen) -> str:
-    """``auto`` is the GPU where torch sees one, for components that need torch; else the CPU."""
+    """Resolve ``auto``: a GPU if torch finds one and the component needs torch, else the CPU."""
     if any(requirement.module == "torch" for requirement in chosen.card.requires):
         return str(find_device(device))
     return "cpu" if device == "auto" else device

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import json
-import logging
-import warnings
-from collections.abc import Callable, Mapping
-from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import nil_core.sim  # noqa: F401  chooses the OpenGL backend before anything imports mujoco
 
@@ -25,6 +20,7 @@ from nil_core.evaluation.rollout import rollout
 from nil_core.experiment.evaluator import EVALUATION_SEED, deterministic_policy
 from nil_core.experiment.experiment import Experiment
 from nil_core.experiment.open_run import OpenRun
+from nil_core.experiment.policy_files import FORMATS, Act, onnx_versions, quiet_exporter
 from nil_core.interfaces import Agent
 from nil_core.reporting import Reporter
 from nil_core.reward.cards import EnvironmentOptions
@@ -35,30 +31,21 @@ from nil_core.sim.vector_env import VectorEnv
 from nil_core.storage.atomic import writing
 from nil_core.types import Floats
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from torch import nn
-
 TOLERANCE = 1e-5
 """By how much an exported action, which lies in [-1, 1], may differ from the agent's: float32 in another order."""
 
 RANDOM_OBSERVATIONS = 256
-FACTS = "nil"  # the name of the metadata in the file
-Act = Callable[[Floats], Floats]
 
 
-@dataclass(frozen=True)
-class Format:
-    """A kind of file: its suffix, the modules it needs, how it is written and how it is read back."""
-
-    suffix: str
-    needs: tuple[str, ...]
-    write: Callable[[nn.Module, int, str, Path], None]
-    read: Callable[[Path], Act]
-
-
-def export(folder: Path, form: str, out: Path | None, which: str, reporter: Reporter) -> Path:
+def export(
+    folder: Path,
+    form: str,
+    out: Path | None,
+    which: str,
+    reporter: Reporter,
+    opset: int | None = None,
+    ir_version: int | None = None,
+) -> Path:
     """Write the mode of a run's policy, checked against the agent on random observations and on those of an episode.
 
     The file maps ``observation``, float32 (B, obs) as the environment gives it, to ``action``, float32 (B, act) in
@@ -70,19 +57,26 @@ def export(folder: Path, form: str, out: Path | None, which: str, reporter: Repo
         out: file to write; default ``policy.onnx`` or ``policy.pt`` in the run.
         which: ``newest`` or ``best`` checkpoint.
         reporter: who to tell.
+        opset: of ONNX, for an old runtime; default what torch writes.
+        ir_version: of the ONNX file, likewise; one of the two settles the other.
 
     Returns:
         the file's path.
 
     Raises:
         RunError: no run, or none that this installation can open.
-        ConfigError: an unknown format, or an agent that has no network to give.
+        ConfigError: an unknown format, an agent that has no network to give, or versions that cannot be had.
         PluginError: a module is not installed.
         NumericalError: the file acts otherwise than the agent; nothing is written.
     """
     if form not in FORMATS:
         raise ConfigError(f"there is no format {form!r}", f"formats: {', '.join(FORMATS)}")
     chosen_format = FORMATS[form]
+    if form != "onnx" and (opset, ir_version) != (None, None):
+        raise ConfigError(
+            f"--opset and --ir-version are versions of ONNX, and --format {form} has none",
+            "leave them out, or write ONNX: --format onnx",
+        )
     run = OpenRun.open(folder, encoder=False)
     experiment = run.experiment
     chosen = experiment.choice["agent"]
@@ -93,6 +87,7 @@ def export(folder: Path, form: str, out: Path | None, which: str, reporter: Repo
         )
     if missing := [module for module in chosen_format.needs if find_spec(module) is None]:
         raise PluginError(f"--format {form} needs {', '.join(missing)}", 'pip install "nil-core[export]"')
+    versions = onnx_versions(opset, ir_version)
     with VectorEnv(experiment.env_spec, 1, 0, EVALUATION_SEED, render=False) as env:
         agent: Any = run.policy(env, which)
         met = _observations(env, agent, experiment.env_spec.control_steps)
@@ -101,8 +96,8 @@ def export(folder: Path, form: str, out: Path | None, which: str, reporter: Repo
     path = out or run.folder.path / f"policy{chosen_format.suffix}"
     with writing(path) as temporary:
         described = json.dumps(facts(experiment) | {"run": run.folder.path.resolve().name, "checkpoint": which})
-        with _quiet():
-            chosen_format.write(deepcopy(agent.network()).cpu().eval(), size, described, temporary)
+        with quiet_exporter():
+            chosen_format.write(deepcopy(agent.network()).cpu().eval(), size, described, temporary, versions)
         act = chosen_format.read(temporary)
         differences = {
             "episode": _difference(act, agent, met),
@@ -118,6 +113,8 @@ def export(folder: Path, form: str, out: Path | None, which: str, reporter: Repo
         f"it acts as the agent does, but for {differences['episode']:.1e} on {len(met)} observations of an episode and "
         f"{differences['random']:.1e} on {len(random)} random ones"
     )
+    if versions:
+        reporter.say(f"opset {versions.opset}, IR version {versions.ir}: ONNX's checker and onnxruntime accept it")
     reporter.say(f"policy: {path}")
     return path
 
@@ -183,72 +180,3 @@ def _observations(env: VectorEnv, agent: Agent, steps: int) -> Floats:
 def _difference(act: Act, agent: Agent, observations: Floats) -> float:
     """The largest in any action; NaN where one is NaN."""
     return float(np.abs(act(observations) - agent.act(observations, explore=False)).max())
-
-
-def _write_onnx(network: nn.Module, size: int, described: str, path: Path) -> None:
-    import torch
-
-    program = torch.onnx.export(
-        network,
-        (torch.zeros(2, size),),
-        dynamo=True,
-        dynamic_shapes=({0: torch.export.Dim("batch")},),
-        input_names=["observation"],
-        output_names=["action"],
-        verbose=False,
-    )
-    assert program is not None
-    program.model.metadata_props[FACTS] = described
-    program.save(path)
-
-
-def _read_onnx(path: Path) -> Act:
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-
-    def act(observations: Floats) -> Floats:
-        actions: Floats = session.run(["action"], {"observation": observations})[0]
-        return actions
-
-    return act
-
-
-def _write_torchscript(network: nn.Module, size: int, described: str, path: Path) -> None:
-    import torch
-
-    traced = torch.jit.trace(network, torch.zeros(2, size), check_trace=False)  # type: ignore[no-untyped-call]
-    traced.save(str(path), _extra_files={f"{FACTS}.json": described})
-
-
-def _read_torchscript(path: Path) -> Act:
-    import torch
-
-    policy = torch.jit.load(str(path))  # type: ignore[no-untyped-call]
-
-    def act(observations: Floats) -> Floats:
-        with torch.inference_mode():
-            actions: Floats = policy(torch.from_numpy(observations)).numpy()
-        return actions
-
-    return act
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """torch's exporter warns of details of its own."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
-
-
-FORMATS: Mapping[str, Format] = {
-    "onnx": Format(".onnx", ("torch", "onnxruntime", "onnxscript"), _write_onnx, _read_onnx),
-    "torchscript": Format(".pt", ("torch",), _write_torchscript, _read_torchscript),
-}

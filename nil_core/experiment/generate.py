@@ -1,4 +1,4 @@
-"""Stage 1 alone: a reference in a folder of its own."""
+"""Stage 1 only: generate a reference into its own folder."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from nil_core.types import Frames, Motion
 
 @dataclass(frozen=True)
 class Several:
-    """What :func:`generate_several` made.
+    """Result of :func:`generate_several`.
 
     Attributes:
-        page: to look at and choose; None where nothing was made.
-        folders: name to reference.
-        failures: name to what went wrong.
+        page: HTML page for comparing the videos; None if all generators failed.
+        folders: name to reference folder.
+        failures: name to error.
     """
 
     page: Path | None
@@ -53,17 +53,17 @@ def generate(
     consent: Consent = refuse,
     use_cache: bool = True,
 ) -> Path:
-    """Stage 1 alone: a folder with the reference, which ``run(reference=...)`` takes.
+    """Stage 1 only: make a reference folder for ``run(reference=...)``.
 
     Args:
-        config: what to generate.
-        out: folder to make; default ``references/<date>_<robot>-<skill>``.
-        reporter: who to tell.
-        consent: asked before a paid generator spends money: :func:`nil_core.payment.agree`, or your own.
-        use_cache: False makes everything anew; it is stored still, and nothing that is paid already is paid again.
+        config: run configuration.
+        out: new folder; default ``references/<date>_<robot>-<skill>``.
+        reporter: receives messages and progress.
+        consent: called before a paid generator is used: :func:`nil_core.payment.agree`, or your own function.
+        use_cache: False ignores cached results; new ones are still stored, and nothing is paid twice.
 
     Raises:
-        NilError: see the components; nothing half-written is left.
+        NilError: see the components; no incomplete folder is left.
     """
     check_main_guard(config.simulation.workers)
     with cache_in_use(use_cache):
@@ -92,7 +92,7 @@ def _generate(config: RunConfig, out: Path | None, reporter: Reporter, consent: 
 def _motion_of(
     generated: GeneratedReference, config: RunConfig, scene: RobotScene, reporter: Reporter
 ) -> tuple[Frames, Motion] | None:
-    """The frames at the tick rate and their motion; a video that has none is kept all the same."""
+    """Frames at the tick rate and their motion; None if no motion is found: the video is kept anyway."""
     try:
         aligned = align(generated, config, None, reporter.progress)
         motion = find_motion(config, scene, aligned.frames, aligned.masks, aligned.trajectory, reporter.progress)
@@ -112,16 +112,16 @@ def generate_several(
     consent: Consent = refuse,
     use_cache: bool = True,
 ) -> Several:
-    """References to choose from, and a page that shows them side by side. When one fails, the others are still made.
+    """Make one reference per config, and a page that shows them side by side. If one fails, the others are still made.
 
     Args:
-        configs: by the name of the subfolder.
-        out: folder to make, or one of an earlier call, in which what is there with the same config is kept.
-        reporter: who to tell.
-        consent, use_cache: as in :func:`generate`, for each.
+        configs: name of the subfolder to config.
+        out: new folder, or one of an earlier call, in which references with the same config are kept.
+        reporter: receives messages and progress.
+        consent, use_cache: as in :func:`generate`.
 
     Raises:
-        NilError: a config that cannot be, or a folder that holds something else; nothing was made.
+        NilError: an invalid config, or a folder with other content; nothing was made.
     """
     reporter = reporter or Lines()
     for config in configs.values():
@@ -137,14 +137,14 @@ def generate_several(
         reporter.say(f"{name}:")
         try:
             if _is_made(folder / name, config):
-                reporter.say(f"{folder / name} is there already")
+                reporter.say(f"{folder / name} already exists")
             else:
                 generate(config, folder / name, reporter, consent, use_cache)
             done.append(name)
-        except Exception as error:  # whatever one generator does, the others are still wanted
-            hint = f"nil generate --generator {config.generator.name} alone shows where"
-            strange = PluginError(f"{type(error).__name__}: {error}", hint)
-            failures[name] = error if isinstance(error, NilError) else strange
+        except Exception as error:  # a failing generator must not stop the others
+            hint = f"run nil generate --generator {config.generator.name} alone to see the details"
+            unexpected = PluginError(f"{type(error).__name__}: {error}", hint)
+            failures[name] = error if isinstance(error, NilError) else unexpected
             reporter.warn(str(failures[name]))
         if done:
             tried = [each for each in configs if each in done or each in failures]

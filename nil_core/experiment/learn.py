@@ -1,7 +1,8 @@
-"""Stage 2: an agent learns in an experiment, and is evaluated at the end."""
+"""Stage 2: train an agent, then evaluate it."""
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +15,14 @@ from nil_core.evaluation.artifacts import write_comparison, write_curve
 from nil_core.experiment.evaluator import Evaluator, baselines, deterministic_policy, evaluate_beside_baselines
 from nil_core.experiment.experiment import Experiment
 from nil_core.experiment.manifest import random_mark
-from nil_core.experiment.messages import describe_use_of_motion, motion_used, show_evaluation, show_reward
+from nil_core.experiment.messages import (
+    describe_inexact_resume,
+    describe_use_of_motion,
+    motion_used,
+    show_evaluation,
+    show_reward,
+    warn_of_blind_encoder,
+)
 from nil_core.hooks import Hooks
 from nil_core.interfaces import Agent
 from nil_core.reporting import Reporter
@@ -26,12 +34,12 @@ from nil_core.train.loop import LoopComponents, TrainingLoop
 
 @dataclass(frozen=True)
 class Result:
-    """How a run ended.
+    """Result of a run.
 
     Attributes:
         folder: the run's folder.
-        finished: False after Ctrl-C: everything is saved, and :func:`resume` goes on.
-        summary: what ``summary.json`` holds; empty if not finished.
+        finished: False after Ctrl-C: a checkpoint is saved, and :func:`resume` continues.
+        summary: content of ``summary.json``; empty if not finished.
     """
 
     folder: Path
@@ -40,12 +48,14 @@ class Result:
 
 
 def learn(folder: RunFolder, experiment: Experiment, reporter: Reporter, hooks: Hooks, resuming: bool) -> Result:
-    """Learn to the end, or until Ctrl-C, and evaluate."""
+    """Train to the end or until Ctrl-C, then evaluate."""
     config = experiment.config
     with _run_finished_hook(folder, hooks) as ending:
         reward = experiment.reward(config.simulation.num_envs)
         show_reward(reward, reporter)
         describe_use_of_motion(experiment, reporter)
+        if not resuming:
+            warn_of_blind_encoder(experiment, reporter)
         env = experiment.training_env(reward)
         evaluators: list[Evaluator] = []
         try:
@@ -61,9 +71,10 @@ def learn(folder: RunFolder, experiment: Experiment, reporter: Reporter, hooks: 
                 loop.resume()
                 folder.write_config(config)
                 folder.summary.unlink(missing_ok=True)
-                reporter.say(f"going on from step {loop.step}")
+                reporter.say(f"resuming from step {loop.step}")
             else:
                 loop.start()
+            describe_inexact_resume(experiment, loop.step, reporter)
             folder.write_status("learning", loop.step)
             finished = loop.run()
             if parts := time_shares.shares(log.read(folder.timing)):
@@ -75,13 +86,13 @@ def learn(folder: RunFolder, experiment: Experiment, reporter: Reporter, hooks: 
         summary = _conclude(folder, experiment, agent, reporter, hooks) if finished else {}
         ending.update(summary or {"finished": False, "state": "interrupted"})
     if not finished:
-        reporter.say(f"saved at step {loop.step}; go on with: nil run --resume {folder.path}")
+        reporter.say(f"saved at step {loop.step}; resume with: nil run --resume {shlex.quote(str(folder.path))}")
     return Result(folder.path, finished, summary)
 
 
 @contextmanager
 def _run_finished_hook(folder: RunFolder, hooks: Hooks) -> Iterator[dict[str, Any]]:
-    """Fire ``run_finished``, once, with what the block puts into the summary, or with how it broke off."""
+    """Fire ``run_finished`` once, with the summary set in the block, or with the state after an exception."""
     summary: dict[str, Any] = {}
     try:
         yield summary
@@ -95,25 +106,25 @@ def _run_finished_hook(folder: RunFolder, hooks: Hooks) -> Iterator[dict[str, An
 def _conclude(
     folder: RunFolder, experiment: Experiment, agent: Agent, reporter: Reporter, hooks: Hooks
 ) -> dict[str, Any]:
-    """The table at the end, the video, the curve, ``summary.json``."""
+    """Evaluate, and write the comparison video, the curve and ``summary.json``."""
     began = time.perf_counter()
     evaluator = Evaluator(experiment, experiment.config.evaluation.episodes, experiment.config.seed)
     try:
-        rows, shown = evaluate_beside_baselines(experiment, evaluator, agent, reporter)
+        rows, recorded = evaluate_beside_baselines(experiment, evaluator, agent, reporter)
     finally:
         evaluator.close()
-    if len(shown.frames):
-        video = write_comparison(folder.videos, experiment.reference, shown)
+    if len(recorded.frames):
+        video = write_comparison(folder.videos, experiment.reference, recorded)
         hooks.fire("video_written", path=video, kind="comparison")
     write_curve(folder.curve, log.read(folder.metrics), {name: rows[name] for name in baselines(experiment)})
     timings = log.read(folder.timing)
-    still = rows[baselines(experiment)[0]]["return"]
+    standing_return = rows[baselines(experiment)[0]]["return"]
     summary = {
         **random_mark(experiment.choice),
         "finished": True,
         "steps": experiment.config.total_steps,
         "policies": rows,
-        "return_over_zero": rows["trained"]["return"] / still - 1 if still > 0 else None,
+        "return_over_zero": rows["trained"]["return"] / standing_return - 1 if standing_return > 0 else None,
         "target_speed": experiment.target_speed,
         "reference_speed": experiment.reference_speed,
         "motion": motion_used(experiment),
@@ -124,11 +135,11 @@ def _conclude(
     show_evaluation(rows, reporter)
     gain = summary["return_over_zero"]
     if gain is not None:
-        reporter.say(f"return {gain:+.0%} against standing still, after {experiment.config.total_steps} steps")
-    if len(shown.frames):
+        reporter.say(f"return {gain:+.0%} relative to standing still, after {experiment.config.total_steps} steps")
+    if len(recorded.frames):
         reporter.say(f"video: {video}")
     else:
-        reporter.say(f"no reward asked for pictures; to see it: nil play {folder.path}")
+        reporter.say(f"no frames were rendered; to watch the policy: nil play {shlex.quote(str(folder.path))}")
     if folder.curve.exists():
         reporter.say(f"curve: {folder.curve}")
     return summary

@@ -1,21 +1,32 @@
-"""What a person reads of a run: lines and tables, said through a reporter."""
+"""Console messages and tables of a run."""
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from nil_core.config import RunConfig
+import numpy as np
+
+from nil_core.card import Capability
+from nil_core.config import RunConfig, flatten
 from nil_core.evaluation.metrics import COLUMNS
 from nil_core.experiment.experiment import Experiment
 from nil_core.interfaces import Reward
 from nil_core.reference.report import ReferenceReport
 from nil_core.reporting import Reporter
+from nil_core.reward.imitation import moves
+from nil_core.reward.similarity import cosine
 from nil_core.types import Motion
+
+BLIND = 1e-3
+"""Less than that between a reference and standing still, in cosine similarity, is nothing that could be learned from:
+pooled embeddings of video transformers, the narrowest of all, differ by a few per cent."""
 
 
 def describe_reference(report: ReferenceReport, config: RunConfig, reporter: Reporter) -> None:
-    """What was generated, and how good its masks and its first frame are."""
+    """Report what was generated, and the quality of its masks and its first frame."""
     reporter.say(str(report))
     for remark in report.remarks:
         reporter.warn(remark)
@@ -24,29 +35,29 @@ def describe_reference(report: ReferenceReport, config: RunConfig, reporter: Rep
     if match.close:
         reporter.say(str(match))
     elif config.video.align_first_frame:
-        reporter.say(f"{match}; it is scaled and shifted")
+        reporter.say(f"{match}; the reference is scaled and shifted to match")
     else:
-        reporter.warn(f"{match}; --set video.align_first_frame=true scales and shifts it")
+        reporter.warn(f"{match}; --set video.align_first_frame=true scales and shifts the reference")
 
 
 def describe_motion(motion: Motion, reporter: Reporter) -> None:
-    """How well the motion explains the video, or why it cannot be trusted."""
+    """Report how well the motion explains the video, or why it is untrusted."""
     report = motion.report
     if motion.source == "generator":
         return
     text = (
-        f"motion: recovered from the video; so drawn, the robot overlaps with that of the video by "
-        f"{report['overlap_mean']:.2f} and travels {report['forward_speed']:.2f} m/s"
+        f"motion: recovered from the video; mask IoU of the re-rendered robot {report['overlap_mean']:.2f}, "
+        f"forward speed {report['forward_speed']:.2f} m/s"
     )
     if "leg_error_rad" in report:
-        text += f"; its legs are {report['leg_error_rad']:.3f} rad (rms) from what was drawn"
+        text += f"; rms error of leg joints {report['leg_error_rad']:.3f} rad"
     reporter.say(text)
     for reason in report["reasons"]:
         reporter.warn(f"the motion cannot be trusted: {reason}")
 
 
 def motion_used(experiment: Experiment) -> dict[str, Any] | None:
-    """What the run built on the motion of its reference, JSON values; None where on nothing."""
+    """Use of the reference's motion by the run, as JSON values; None if it is not used."""
     motion, settings = experiment.motion, experiment.config.motion
     if motion is None:
         return None
@@ -60,28 +71,64 @@ def motion_used(experiment: Experiment) -> dict[str, Any] | None:
 
 
 def describe_use_of_motion(experiment: Experiment, reporter: Reporter) -> None:
-    """What the run builds on the motion of its reference, or why it builds nothing on one that is there."""
-    used, found, settings = experiment.motion, experiment.reference.motion, experiment.config.motion
+    """Report how the run uses the reference's motion, or why it does not use an existing one."""
+    used, available, settings = experiment.motion, experiment.reference.motion, experiment.config.motion
     if used is None:
-        if found is not None and settings.source != "none":
-            reporter.warn("nothing is built on the motion; --set motion.untrusted=use builds on it all the same")
+        if available is not None and settings.source != "none":
+            reporter.warn("the untrusted motion is not used; --set motion.untrusted=use uses it anyway")
         return
-    origin = "recovered from the video" if used.source == "video" else "the generator's own, which no video gives"
-    about = "the motion" if experiment.has_base else "the stand"
-    text = f"motion: {origin}; actions are about {about}; {settings.start_share:.0%} of episodes start anywhere in it"
+    origin = "recovered from the video" if used.source == "video" else "from the generator (oracle)"
+    base = "the motion" if experiment.has_base else "the standing pose"
+    starts = f"{settings.start_share:.0%} of episodes start at a random time of it"
+    text = f"motion: {origin}; actions are relative to {base}; {starts}"
     if settings.max_deviation is not None:
-        text += f"; an episode ends {settings.max_deviation:g} m away from it"
+        text += f"; episodes terminate {settings.max_deviation:g} m away from it"
     reporter.say(text)
 
 
+def warn_of_blind_encoder(experiment: Experiment, reporter: Reporter) -> None:
+    """Say so where the encoder hardly tells a reference that moves from standing still: nothing is learned from it."""
+    reference = experiment.reference
+    embeddings = reference.embeddings
+    if not embeddings.shape[1] or not moves(reference):
+        return
+    standing = float(cosine(embeddings[1:], np.broadcast_to(embeddings[0], embeddings[1:].shape)).mean())
+    if 1 - standing < BLIND:
+        reporter.warn(
+            f"to the encoder {experiment.config.encoder.name} the reference looks like standing still (mean similarity "
+            f"{standing:.5f}); what it tells apart: {ranking_command(experiment.config)}"
+        )
+
+
+def ranking_command(config: RunConfig) -> str:
+    """The ``nil encoders rank`` of a run's encoder and robot."""
+    words = ["nil", "encoders", "rank", config.encoder.name, "--robot", config.robot.name]
+    options = {kind: getattr(config, kind).model_dump(mode="json", exclude={"name"}) for kind in ("encoder", "robot")}
+    for key, value in flatten(options).items():
+        if value is not None:
+            words += ["--set", f"{key}={json.dumps(value, ensure_ascii=False)}"]  # such JSON is TOML, too
+    return shlex.join(words)
+
+
+def describe_inexact_resume(experiment: Experiment, step: int, reporter: Reporter) -> None:
+    """Say so where the agent saves less than it goes on learning from; of a run that is gone on with, as a warning."""
+    chosen = experiment.choice["agent"]
+    if not chosen.can(Capability.INEXACT_RESUME):
+        return
+    if step:
+        reporter.warn(f"the agent {chosen.name} does not save all of its state: from step {step} on it is another run")
+    else:
+        reporter.say(f"the agent {chosen.name} does not save all of its state: --resume goes on, but not exactly")
+
+
 def show_reward(reward: Reward, reporter: Reporter) -> None:
-    """Every weight of the reward, before anything is learned from it."""
+    """Print all reward weights before training."""
     rows = [[row.symbol, row.name, f"{row.weight:g}", row.unit] for row in reward.rows()]
-    reporter.table("Reward", ["term", "what", "weight", "unit or scale"], rows)
+    reporter.table("Reward", ["term", "definition", "weight", "unit or scale"], rows)
 
 
 def show_evaluation(rows: Mapping[str, Mapping[str, float]], reporter: Reporter) -> None:
-    """The table of an evaluation: a row for each policy."""
+    """Print the table of an evaluation, one row per policy."""
     names = [c for c in next(iter(rows.values())) if c in COLUMNS]
     heading = {"speed": "speed m/s", "environment_reward": "env reward", "similarity": "S_v", "iou": "IoU"}
     table = []
@@ -92,7 +139,7 @@ def show_evaluation(rows: Mapping[str, Mapping[str, float]], reporter: Reporter)
 
 
 def show_spread(rows: Mapping[str, Mapping[str, Any]], reporter: Reporter) -> None:
-    """What several episodes tell of a mean; one alone tells nothing."""
+    """Print standard deviations and confidence intervals; nothing for a single episode."""
     table = []
     for name in ("return", "speed"):
         for policy, row in rows.items():
@@ -101,5 +148,5 @@ def show_spread(rows: Mapping[str, Mapping[str, Any]], reporter: Reporter) -> No
                 interval = f"{low:.3f} to {high:.3f}"
                 table.append([name, policy, f"{row[name]:.3f}", f"{row[f'{name}_std']:.3f}", interval])
     if table:
-        columns = ["of", "policy", "mean", "standard deviation", "95 % interval of the mean (Student's t)"]
-        reporter.table("Over the episodes", columns, table)
+        columns = ["metric", "policy", "mean", "standard deviation", "95 % interval of the mean (Student's t)"]
+        reporter.table("Spread over episodes", columns, table)

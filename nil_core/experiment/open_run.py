@@ -18,6 +18,7 @@ from nil_core.interfaces import Agent
 from nil_core.reference.folder import load_reference
 from nil_core.sim.vector_env import VectorEnv
 from nil_core.storage import run_folder
+from nil_core.storage.os_errors import explain_os_errors
 from nil_core.storage.run_folder import RunFolder
 from nil_core.train import checkpoint
 
@@ -90,16 +91,30 @@ def load_policy(folder: RunFolder, experiment: Experiment, env: VectorEnv, which
     """
     while True:
         path = folder.checkpoints / checkpoint.BEST if which == "best" else checkpoint.newest(folder.checkpoints)
-        if not path.exists():
+        before = _identity(path)
+        if before is None and which != "best":
+            continue
+        if before is None:
             raise RunError(
                 f"{folder.path} has no best policy: it was not evaluated while it learned",
                 "--checkpoint newest; a run with training.eval_every above 0 keeps its best",
             )
         agent = experiment.agent(experiment.choice["agent"], env)
         try:
-            agent.load(path / "agent")
-            return agent
+            checkpoint.load_policy(path, agent)
         except (RunError, PluginError):
-            if path.exists():
+            if _identity(path) == before:
                 raise
-            # Else the run is still learning, and removed it meanwhile for a newer one.
+        if _identity(path) == before:
+            return agent
+        # Else the run is still learning, and removed it meanwhile for a newer one.
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Tells a folder from another that took its name; None if there is none."""
+    with explain_os_errors(path, "read"):
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            return None
+    return status.st_ino, status.st_mtime_ns

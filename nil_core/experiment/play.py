@@ -1,4 +1,4 @@
-"""A policy to look at: one episode as a video with floor, shadows and light, or in MuJoCo's viewer."""
+"""Playback of a policy: one episode as a video with floor, shadows and light, or in MuJoCo's viewer."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def play(folder: Path, out: Path | None, seed: int, size: int, which: str, viewe
     """Roll out one episode of a run's policy and show it.
 
     Args:
-        folder: of the run.
+        folder: the run folder.
         out: mp4 to write; default ``videos/play.mp4`` in the run.
         seed: of the start state.
-        size: side of the picture.
+        size: side of the video in pixels.
         which: ``newest`` or ``best`` checkpoint.
-        viewer: open MuJoCo's viewer too, where there is a display.
-        reporter: who to tell.
+        viewer: also open MuJoCo's viewer if there is a display.
+        reporter: receives messages and progress.
 
     Returns:
         the video's path.
@@ -54,7 +54,7 @@ def play(folder: Path, out: Path | None, seed: int, size: int, which: str, viewe
 
 
 def draw(experiment: Experiment, qpos: Doubles, size: int, progress: Progress) -> Frames:
-    """Poses (T, nq) with undecimated meshes, floor and shadows: uint8 (T, size, size, 3)."""
+    """Render poses (T, nq) with full meshes, floor and shadows: uint8 (T, size, size, 3)."""
     scene = build_scene(experiment.config, experiment.choice, detailed=True)
     data = mujoco.MjData(scene.model)
     frames = np.empty((len(qpos), size, size, 3), np.uint8)
@@ -71,7 +71,7 @@ def draw(experiment: Experiment, qpos: Doubles, size: int, progress: Progress) -
 
 
 def show(experiment: Experiment, qpos: Doubles) -> None:
-    """Poses in MuJoCo's viewer, over and over, until its window is closed."""
+    """Play poses in MuJoCo's viewer in a loop, until its window is closed."""
     import mujoco.viewer
 
     model = build_scene(experiment.config, experiment.choice, detailed=True).model
@@ -86,5 +86,5 @@ def show(experiment: Experiment, qpos: Doubles) -> None:
 
 
 def has_display() -> bool:
-    """Whether a window could open."""
+    """Whether a window can be opened."""
     return sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

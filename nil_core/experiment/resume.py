@@ -1,7 +1,8 @@
-"""Goes on with a run exactly where its newest checkpoint stands."""
+"""Resume a run from its newest checkpoint."""
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from nil_core.config import RunConfig
@@ -20,38 +21,41 @@ from nil_core.storage.run_folder import RunFolder
 def resume(
     folder: Path, steps: int | None = None, reporter: Reporter | None = None, hooks: Hooks | None = None
 ) -> Result:
-    """Go on exactly where the newest checkpoint of a run stands.
+    """Resume a run exactly from its newest checkpoint.
 
     Args:
-        folder: of the run; nothing else is needed.
-        steps: a new goal, in environment steps from the run's beginning.
+        folder: the run folder; nothing else is needed.
+        steps: a new total number of environment steps.
         reporter, hooks: as in :func:`run`.
 
     Raises:
-        RunError: no run, one that another process learns, or one made by other plugin versions.
+        RunError: there is no run, another process trains it, or it was made with other plugin versions.
     """
     opened, config = run_folder.open_run(folder)
     if steps is not None:
         config = config.model_copy(update={"steps": steps})
     check_main_guard(config.simulation.workers)
     with run_lock(folder):
-        return _go_on(opened, config, reporter or Lines(), hooks or Hooks.load())
+        return _resume(opened, config, reporter or Lines(), hooks or Hooks.load())
 
 
-def _go_on(opened: RunFolder, config: RunConfig, reporter: Reporter, hooks: Hooks) -> Result:
+def _resume(opened: RunFolder, config: RunConfig, reporter: Reporter, hooks: Hooks) -> Result:
     folder = opened.path
     done = opened.read(opened.status).get("step", 0)
+    if not isinstance(done, int):
+        raise RunError(f"{opened.status} is damaged: step is {done!r}", f"rm {shlex.quote(str(opened.status))}")
     if done > config.total_steps or (done == config.total_steps and opened.read(opened.summary)):
         raise RunError(
-            f"{folder} has learned for {done} steps already", f"nil run --resume {folder} --steps {2 * done}"
+            f"{folder} is already trained for {done} steps",
+            f"nil run --resume {shlex.quote(str(folder))} --steps {2 * done}",
         )
     try:
         hooks.require(config.track)
-    except ConfigError as error:  # what was begun can be finished wherever it is
+    except ConfigError as error:  # a run can be finished without its trackers
         reporter.warn(str(error))
     experiment = open_experiment(opened, config)
     if changed := changed_sources(opened.read(opened.manifest), experiment.choice):
-        reporter.warn(f"the source of {', '.join(changed)} was edited since the run began: from here on it is another")
+        reporter.warn(f"the source of {', '.join(changed)} was edited after the run started; the new source is used")
     hooks.fire("run_started", folder=folder, config=config.model_dump(mode="json"))
     hooks.fire("reference_ready", folder=folder, reference=experiment.reference)
     return learn(opened, experiment, reporter, hooks, resuming=True)

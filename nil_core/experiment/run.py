@@ -1,6 +1,6 @@
-"""Both stages: from a sentence to a policy, in a folder.
+"""Run both stages: from a prompt to a policy, in a run folder.
 
-From a script, guard the call with ``if __name__ == "__main__":``: simulation runs in processes that import the script.
+In a script, guard the call with ``if __name__ == "__main__":``, because worker processes import the script.
 """
 
 from __future__ import annotations
@@ -45,19 +45,19 @@ def run(
     consent: Consent = refuse,
     use_cache: bool = True,
 ) -> Result:
-    """Both stages: from a sentence to a policy, in a folder.
+    """Run both stages: from a prompt to a policy, in a run folder.
 
     Args:
-        config: default is the default ``nil run``.
-        out: folder to make; default ``runs/<date>_<robot>-<skill>-s<seed>``.
-        reference: folder that :func:`generate`, or an earlier run, left; stage 1 is then skipped.
-        reporter: who to tell; plain lines by default.
-        hooks: default are the installed ones.
+        config: default: that of ``nil run``.
+        out: new folder; default ``runs/<date>_<robot>-<skill>-s<seed>``.
+        reference: folder of :func:`generate` or of an earlier run; stage 1 is then skipped.
+        reporter: receives messages; default: plain lines.
+        hooks: default: all installed hooks.
         consent: as in :func:`generate`.
-        use_cache: False makes everything anew; it is stored still, and nothing that is paid already is paid again.
+        use_cache: False ignores cached results; new ones are still stored, and nothing is paid twice.
 
     Raises:
-        NilError: anything a person can mend.
+        NilError: any error that a user can fix.
     """
     config = config or RunConfig()
     check_main_guard(config.simulation.workers)
@@ -75,7 +75,7 @@ def _run(
     check_method(config.video)
     needs_encoder = encoder_needed(config)
     if needs_encoder:
-        choice["encoder"].identity()  # weights that are missing are missed before a video is made, and paid
+        choice["encoder"].identity()  # fails on missing weights before a video is made and paid for
     scene = build_scene(config, choice)
     config = config.model_copy(update={"steps": config.steps or scene.spec.learning_steps})
     detailed = partial(build_scene, config, choice, detailed=True)
@@ -84,34 +84,35 @@ def _run(
         if reference
         else generate_reference(config, choice, scene, reporter.progress, consent, detailed)
     )
-    stand = scene.render(scene.standing_qpos[None])[1][0] if reference else generated.first_mask
+    standing_mask = scene.render(scene.standing_qpos[None])[1][0] if reference else generated.first_mask
     report = ReferenceReport.from_provenance(generated.provenance)
     if reference:
-        match = first_frame_match(generated.masks[0], generated.video.crop_box, stand)
+        match = first_frame_match(generated.masks[0], generated.video.crop_box, standing_mask)
         report = replace(report, first_frame=match)
     describe_reference(report, config, reporter)
     embedder = build_embedder(choice) if needs_encoder else None
-    ready = prepare(generated, config, choice["encoder"], embedder, stand, reporter.progress, scene)
-    experiment = Experiment(config, choice, scene, ready, embedder)
-    if ready.motion is not None:
-        describe_motion(ready.motion, reporter)
+    prepared = prepare(generated, config, choice["encoder"], embedder, standing_mask, reporter.progress, scene)
+    experiment = Experiment(config, choice, scene, prepared, embedder)
+    if prepared.motion is not None:
+        describe_motion(prepared.motion, reporter)
+    made = generated.provenance if reference else None
     with run_folder.whole(path) as filling:
-        begun = run_folder.create(filling, config, manifest(config, choice))
-        save_generated(begun.reference, generated)
-        save_reference(begun.reference, ready)
-        if ready.motion is not None and ready.box_lags is None:
-            write_motion_video(begun.reference, scene, ready.frames, ready.motion, ready.tick_hz)
+        created = run_folder.create(filling, config, manifest(config, choice, made))
+        save_generated(created.reference, generated)
+        save_reference(created.reference, prepared)
+        if prepared.motion is not None and prepared.box_lags is None:
+            write_motion_video(created.reference, scene, prepared.frames, prepared.motion, prepared.tick_hz)
     folder = RunFolder(path)
     with _removed_if_unguarded(path), run_lock(path):
         hooks.fire("run_started", folder=folder.path, config=config.model_dump(mode="json"))
-        hooks.fire("reference_ready", folder=folder.path, reference=ready)
+        hooks.fire("reference_ready", folder=folder.path, reference=prepared)
         hooks.fire("video_written", path=folder.reference / "video.mp4", kind="reference")
         return learn(folder, experiment, reporter, hooks, resuming=False)
 
 
 @contextmanager
 def _removed_if_unguarded(path: Path) -> Iterator[None]:
-    """Leave no folder of a script that has to be mended before it can learn anything."""
+    """Remove the run folder if the calling script has no main guard and cannot train."""
     try:
         yield
     except UnguardedScript:

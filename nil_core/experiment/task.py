@@ -1,4 +1,4 @@
-"""nil's agents on any task of dm_env or gymnasium: its own reward, no video.
+"""Training of nil's agents on any dm_env or gymnasium task, with the reward of the task and without video.
 
 ::
 
@@ -40,26 +40,26 @@ from nil_core.train.loop import LoopComponents, TrainingLoop
 from nil_core.train.task_env import MakeEnvironment, TaskEnv
 from nil_core.types import AgentSpec
 
-TRAINING, EVALUATION = 0, 1  # streams of seeds
-ENDLESS = 1_000_000  # control steps beyond which an episode of an evaluation is cut off
+TRAINING, EVALUATION = 0, 1  # seed streams
+MAX_EVALUATION_STEPS = 1_000_000  # control steps after which an evaluation episode is truncated
 
 MakeAgent = Callable[[AgentSpec], Agent]
 
 
 @dataclass(frozen=True)
 class TaskSettings:
-    """How to train on a task.
+    """Settings for training on a task.
 
     Attributes:
         steps: environment steps.
         seed: of agent and environments.
-        horizon: control steps in a full episode, for the agents that ask.
+        horizon: control steps of a full episode, for agents that use it.
         device: ``cpu``, ``cuda`` ...
         log_every: environment steps between training lines of ``metrics.jsonl``.
         eval_every: environment steps between evaluations of the deterministic policy.
-        eval_episodes: episodes of each; always from the same starts.
+        eval_episodes: episodes of each evaluation, always from the same starts.
         checkpoint_every: environment steps between checkpoints.
-        keep: newest checkpoints that are kept.
+        keep: number of newest checkpoints to keep.
     """
 
     steps: int
@@ -80,23 +80,23 @@ def train_on_task(
     settings: TaskSettings,
     reporter: Reporter | None = None,
 ) -> list[dict[str, Any]]:
-    """Train an agent, or go on where the newest checkpoint of the folder stands: to the bit, if the agent can.
+    """Train an agent, or resume from the newest checkpoint of the folder: bitwise exact, if the agent supports it.
 
-    Ctrl-C saves and returns.
+    Ctrl-C saves a checkpoint and returns.
 
     Args:
         make_agent: constructs the agent.
         make_environment: constructs an environment from a seed.
-        folder: gets ``task.json``, ``metrics.jsonl`` (by step, no clock), ``timing.jsonl``, ``checkpoints/``.
-        settings: how. A later call may raise ``steps``.
-        reporter: who to tell; plain lines by default.
+        folder: for ``task.json``, ``metrics.jsonl`` (without times), ``timing.jsonl``, ``checkpoints/``.
+        settings: of the training. A later call may increase ``steps``.
+        reporter: receives messages; default: plain lines.
 
     Returns:
         the evaluations so far: ``step``, ``return`` (mean over the episodes), ``return_std``, ``episode_length``.
 
     Raises:
-        RunError: the folder holds a run of other settings, or another process learns in it.
-        DataError: an environment that no agent can act in, or that is not the same again.
+        RunError: the folder contains a run with other settings, or another process trains in it.
+        DataError: an environment with unsupported spaces, or one that is not reproducible.
         NumericalError: a reward or a loss that is not finite; the state that led to it is in ``checkpoints/failed``.
     """
     reporter = reporter or Lines()
@@ -104,8 +104,7 @@ def train_on_task(
     with run_lock(folder):
         _claim(folder, settings)
         env = TaskEnv(make_environment, settings.seed, TRAINING)
-        sizes = env.observation_size, env.action_size
-        agent = make_agent(AgentSpec(*sizes, 1, settings.horizon, settings.steps, settings.seed, settings.device))
+        agent = make_agent(_agent_spec(env, settings))
 
         def evaluate() -> Mapping[str, float]:
             values = _scores(_evaluation(make_environment, agent, settings))
@@ -119,8 +118,21 @@ def train_on_task(
     return [row for row in log.read(run.metrics) if row["kind"] == "eval"]
 
 
+def _agent_spec(env: TaskEnv, settings: TaskSettings) -> AgentSpec:
+    return AgentSpec(
+        observation_size=env.observation_size,
+        action_size=env.action_size,
+        num_envs=env.num_envs,
+        horizon=settings.horizon,
+        total_steps=settings.steps,
+        seed=settings.seed,
+        device=settings.device,
+        layout=env.layout,
+    )
+
+
 def _config(settings: TaskSettings) -> RunConfig:
-    """What the training loop reads of a run's config."""
+    """A run config with the settings that the training loop uses."""
     training = TrainingSettings(
         log_every=settings.log_every,
         eval_every=settings.eval_every,
@@ -132,12 +144,12 @@ def _config(settings: TaskSettings) -> RunConfig:
 
 
 def _evaluation(make: MakeEnvironment, agent: Agent, settings: TaskSettings) -> list[Episode]:
-    """Episodes of the deterministic policy, each from a start of its own."""
+    """Episodes of the deterministic policy, each with its own seed."""
     episodes = []
     for number in range(settings.eval_episodes):
         env = TaskEnv(make, settings.seed, EVALUATION + number)
         reward = EnvironmentReward(EnvironmentOptions())
-        episodes += rollout(env, env.state(), reward, deterministic_policy(agent), ENDLESS)
+        episodes += rollout(env, env.state(), reward, deterministic_policy(agent), MAX_EVALUATION_STEPS)
     return episodes
 
 
@@ -151,11 +163,11 @@ def _scores(episodes: list[Episode]) -> dict[str, float]:
 
 
 def _claim(folder: Path, settings: TaskSettings) -> None:
-    """Write down the settings, or find that the folder's run may be gone on with."""
+    """Write the settings, or check that they match those of the run in the folder."""
     path = folder / "task.json"
     if path.exists():
         before = json.loads(path.read_text(encoding="utf-8"))
         changed = [k for k, v in asdict(settings).items() if before.get(k) != v and k not in ("steps", "keep")]
         if changed:
-            raise RunError(f"{folder} holds a run with another {', '.join(changed)}", "choose another folder")
+            raise RunError(f"{folder} contains a run with another {', '.join(changed)}", "choose another folder")
     write_json(path, asdict(settings))

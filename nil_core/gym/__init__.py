@@ -1,4 +1,4 @@
-"""The imitation environment for programs that know gymnasium: stable-baselines3, CleanRL, skrl and the like.
+"""The imitation environment as a gymnasium environment, for stable-baselines3, CleanRL, skrl and others.
 
 Importing this module registers ``nil/imitation-v0``::
 
@@ -8,7 +8,7 @@ Importing this module registers ``nil/imitation-v0``::
     env = gymnasium.make("nil/imitation-v0", run="runs/...")
     envs = gymnasium.make_vec("nil/imitation-v0", run="runs/...", num_envs=4)
 
-``gymnasium.make("nil_core.gym:nil/imitation-v0", ...)`` imports it itself. The arguments are those of
+``gymnasium.make("nil_core.gym:nil/imitation-v0", ...)`` imports it automatically. The arguments are those of
 :class:`nil_core.gym.env.ImitationEnv` and :class:`nil_core.gym.vector_env.ImitationVectorEnv`.
 """
 

@@ -13,23 +13,23 @@ from nil_core.types import Floats, Frames
 
 
 class ImitationEnv(gymnasium.Env[Floats, Floats]):
-    """A robot that is rewarded for looking like a video.
+    """A robot that is rewarded for imitating a video.
 
     Observations are float32 (obs,), actions float32 (act,) in [-1, 1]. The reward of a tick is given at its last
     control step and is 0 at the others, so that the sum over an episode is nil's return. An episode is terminated by a
     fall, and truncated at the end of the reference.
 
-    ``info`` holds ``speed`` (m/s, forward) and ``environment_reward`` of every step, and ``terms`` where a tick ended:
-    what the reward consists of, by name, similarities unscaled and regularizers weighted.
+    ``info`` holds ``speed`` (m/s, forward) and ``environment_reward`` of every step, and at the end of a tick
+    ``terms``: the terms of the reward by name, similarities unscaled and regularizers weighted.
 
     Args:
         run: folder of a run, whose config and reference are used as they are.
-        reference: folder that ``nil generate`` left, instead of a run.
-        sets: dotted config key to value, laid over the config of that folder: ``{"reward.iou": 0.5}``.
-        evaluation: episodes start at rest at the beginning of the reference, as in evaluations of nil. Else they start
+        reference: folder written by ``nil generate``, instead of a run.
+        sets: dotted config key to value, overrides the config of that folder: ``{"reward.iou": 0.5}``.
+        evaluation: episodes start at rest at the beginning of the reference, as in evaluations of nil. Otherwise
             as in its training: a share of ``motion.start_share`` anywhere in the reference's motion, if it has one.
         workers: processes that simulate and render; 0: in this process.
-        render_mode: ``rgb_array``: ``render`` gives the newest frame that the reward sees, uint8 (S, S, 3).
+        render_mode: ``rgb_array``: ``render`` returns the newest frame that the reward uses, uint8 (S, S, 3).
 
     Raises:
         NilError: see :func:`nil_core.gym.source.open_source`.
@@ -50,16 +50,16 @@ class ImitationEnv(gymnasium.Env[Floats, Floats]):
         self._envs = ScoredEnvs(experiment, 1, workers, evaluation, render_mode is not None)
         self.observation_space, self.action_space = self._envs.observation_space, self._envs.action_space
         self._seeded = False
-        self._next_has_begun = False  # in the step that ended the last one
+        self._next_has_begun = False  # by the step that ended the previous one
         self._frame: Frames | None = None
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 25.0}  # noqa: RUF012  gymnasium's attribute
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Floats, dict[str, Any]]:
-        """Begin an episode. Without a seed, ever, episodes differ from process to process.
+        """Begin an episode. If no seed was ever given, episodes differ between processes.
 
         Raises:
-            ConfigError: options are given; there are none.
+            ConfigError: options are given; none are supported.
         """
         super().reset(seed=seed)
         refuse_options(options)
@@ -91,9 +91,9 @@ class ImitationEnv(gymnasium.Env[Floats, Floats]):
         )
 
     def render(self) -> Frames | None:
-        """The newest frame, where ``render_mode`` is ``rgb_array``."""
+        """The newest frame, if ``render_mode`` is ``rgb_array``."""
         return None if self.render_mode is None or self._frame is None else self._frame.copy()
 
     def close(self) -> None:
-        """End the simulation. Safe to call twice."""
+        """Stop the simulation. Safe to call twice."""
         self._envs.close()

@@ -1,4 +1,4 @@
-"""N environments whose ticks are scored in the step that ends them, as gymnasium wants its rewards."""
+"""N environments whose ticks are scored in the step that ends them, as gymnasium requires."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class ScoredEnvs:
         experiment: robot, reference and reward.
         num_envs: N.
         workers: processes that simulate and render; 0: in this process.
-        evaluation: episodes start at rest and end with the reference or a fall; else as in training.
-        render: draw frames, whatever the reward needs.
+        evaluation: episodes start at rest and end with the reference or a fall; otherwise as in training.
+        render: render frames even if the reward does not need them.
 
     Attributes:
         observation_space, action_space: of one environment.
         ticks: environment to the tick that ended in the last step.
-        frames: environment to uint8 (S, S, 3), its newest frame; where an episode ended, the first of the next one.
+        frames: environment to uint8 (S, S, 3), its newest frame; after the end of an episode, the first of the next.
     """
 
     def __init__(self, experiment: Experiment, num_envs: int, workers: int, evaluation: bool, render: bool) -> None:
@@ -45,31 +45,31 @@ class ScoredEnvs:
 
     @property
     def observations(self) -> Floats:
-        """float32 (N, obs), a copy: to act on next."""
+        """Copy of the current observations, float32 (N, obs)."""
         return self._collector.observations.copy()
 
     def begin(self, seed: int | None) -> None:
-        """Begin an episode in every environment, given a seed as new environments of that seed do."""
+        """Begin an episode in every environment; with a seed, as new environments with that seed do."""
         if seed is not None:
             self._env.restore(self._env.initial_states(seed))
         self._collector.start()
         self._score()
 
     def step(self, actions: Floats) -> StepBuffers:
-        """One control step with actions (N, act); episodes that end are begun anew."""
+        """One control step with actions (N, act); episodes that end are reset."""
         self._collector.step(lambda _: actions, self._keep)
         self._score()
         return self._env.buffers
 
     def rewards(self) -> Doubles:
-        """float64 (N,): of the ticks that ended in the last step, with what a fall adds; 0 elsewhere."""
+        """float64 (N,): of the ticks that ended in the last step, with the terminal value of falls; 0 elsewhere."""
         rewards = np.zeros(self._env.num_envs)
         for i, tick in self.ticks.items():
             rewards[i] = tick.reward + tick.terminal_value * tick.fell
         return rewards
 
     def info(self, i: int) -> dict[str, Any]:
-        """What was measured in the last step of environment i; ``terms`` where a tick ended."""
+        """Info of environment i for the last step; with ``terms`` if a tick ended."""
         buffers = self._env.buffers
         info: dict[str, Any] = {
             "speed": float(buffers.speed[i]),
@@ -78,7 +78,7 @@ class ScoredEnvs:
         return info | {"terms": dict(self.ticks[i].terms)} if i in self.ticks else info
 
     def close(self) -> None:
-        """End the worker processes. Safe to call twice."""
+        """Stop the worker processes. Safe to call twice."""
         self._env.close()
 
     def _score(self) -> None:
@@ -94,10 +94,10 @@ class ScoredEnvs:
 
 
 def refuse_options(options: Mapping[str, Any] | None) -> None:
-    """``reset`` has no options.
+    """Reject options of ``reset``, which has none.
 
     Raises:
-        ConfigError: some are given.
+        ConfigError: options are given.
     """
     if options:
         raise ConfigError(

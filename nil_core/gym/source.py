@@ -1,4 +1,4 @@
-"""What the environments are made from: a run's folder, or a reference's."""
+"""Opening of the folder that environments are made from: of a run or of a reference."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ Folder = str | Path
 
 
 def open_source(run: Folder | None, reference: Folder | None, sets: Mapping[str, Any] | None) -> Experiment:
-    """Robot, reference and reward, ready to act in.
+    """Open robot, reference and reward from a folder.
 
     Args:
         run: folder of a run, whose config and reference are used as they are.
-        reference: folder that ``nil generate`` left; its config, or the default one where it has none.
-        sets: dotted config key to value, laid over that config. The reference is then prepared anew.
+        reference: folder written by ``nil generate``; with its config, or the default one if it has none.
+        sets: dotted config key to value, overrides that config. The reference is then prepared again.
 
     Raises:
-        ConfigError: not exactly one of the two folders; or a key or value that does not fit.
-        RunError: the folder does not hold what it should.
+        ConfigError: not exactly one of the two folders, or an invalid key or value.
+        RunError: files in the folder are missing or damaged.
     """
     if run is not None and reference is not None:
         raise ConfigError("run and reference are both given", "leave out one of the two")

@@ -16,16 +16,16 @@ from nil_core.types import Floats, Frames
 
 
 class ImitationVectorEnv(gymnasium.vector.VectorEnv[Floats, Floats, npt.NDArray[Any]]):
-    """N of :class:`nil_core.gym.env.ImitationEnv` that step together, their frames encoded in one batch.
+    """N :class:`nil_core.gym.env.ImitationEnv` that step together; their frames are encoded in one batch.
 
-    An episode that ends is begun anew in the same step (``AutoresetMode.SAME_STEP``): ``info["final_obs"]`` and
-    ``info["final_info"]`` hold what belongs to the end.
+    An episode that ends is reset in the same step (``AutoresetMode.SAME_STEP``): ``info["final_obs"]`` and
+    ``info["final_info"]`` hold its last observation and info.
 
     Args:
         num_envs: N.
-        run, reference, sets, evaluation, render_mode: as of :class:`nil_core.gym.env.ImitationEnv`.
+        run, reference, sets, evaluation, render_mode: as in :class:`nil_core.gym.env.ImitationEnv`.
         workers: processes that simulate and render, 0: in this process; default: ``simulation.workers`` of the config.
-            A script that uses any guards what it does with ``if __name__ == "__main__":``.
+            A script that uses any must put its code under ``if __name__ == "__main__":``.
 
     Raises:
         NilError: see :func:`nil_core.gym.source.open_source`.
@@ -61,10 +61,10 @@ class ImitationVectorEnv(gymnasium.vector.VectorEnv[Floats, Floats, npt.NDArray[
         self._seeded = False
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Floats, dict[str, Any]]:
-        """Begin an episode in every environment; the seed gives each a random stream of its own.
+        """Begin an episode in every environment; the seed gives each its own random stream.
 
         Raises:
-            ConfigError: options are given; there are none.
+            ConfigError: options are given; none are supported.
         """
         super().reset(seed=seed)
         refuse_options(options)
@@ -98,11 +98,11 @@ class ImitationVectorEnv(gymnasium.vector.VectorEnv[Floats, Floats, npt.NDArray[
         )
 
     def render(self) -> tuple[Frames, ...] | None:
-        """The newest frame of each, where ``render_mode`` is ``rgb_array``."""
+        """The newest frame of each environment, if ``render_mode`` is ``rgb_array``."""
         if self.render_mode is None:
             return None
         return tuple(self._envs.frames[i].copy() for i in range(self.num_envs))
 
     def close_extras(self, **kwargs: Any) -> None:
-        """End the worker processes."""
+        """Stop the worker processes."""
         self._envs.close()

@@ -15,10 +15,10 @@ from nil_core.errors import DataError
 from nil_core.hosted.connection import Connection
 from nil_core.hosted.errors import RejectedError, ServiceError
 from nil_core.hosted.words import brief, is_text
-from nil_core.storage.atomic import explain_os_errors
 from nil_core.storage.cache import cache_root
+from nil_core.storage.os_errors import explain_os_errors
 from nil_core.types import Progress, Video
-from nil_core.video.files import read_video
+from nil_core.video.files import LONGEST_SIDE, read_video
 
 MAX_TRIES = 6
 EXPIRED_STATUSES = (401, 403, 404, 410)  # what file stores return for an expired URL
@@ -61,7 +61,7 @@ def download(
         kind = ""
         try:
             kind = _fetch(connection, url, partial, f"{name}: kB downloaded", progress)
-            video = read_video(partial)
+            video = read_video(partial, size=LONGEST_SIDE)
         except httpx2.RequestError as error:
             problem = f"the download broke off: {type(error).__name__} {brief(str(error))}".strip()
         except _DownloadError as error:

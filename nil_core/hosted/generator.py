@@ -24,7 +24,7 @@ from nil_core.payment import Estimate
 from nil_core.storage.cache import cache_root, fingerprint
 from nil_core.types import GenerationRequest, Progress, Video
 from nil_core.video.crop import central_square
-from nil_core.video.files import read_video
+from nil_core.video.files import LONGEST_SIDE, read_video
 
 _log = logging.getLogger(__name__)
 TASK_ENDING = frozenset({ErrorKind.MODERATED, ErrorKind.INVALID_REQUEST, ErrorKind.NOT_FOUND})
@@ -139,7 +139,7 @@ class HostedGenerator(ABC):
             return None
         progress(1, 1, f"{self.name}: task {_id(entry)} is paid already")
         try:
-            return read_video(stored_path(entry.sha256))
+            return read_video(stored_path(entry.sha256), size=LONGEST_SIDE)
         except DataError:
             return None
 
@@ -256,6 +256,7 @@ class HostedGenerator(ABC):
         if abs(length - order.seconds) > 0.1 * order.seconds:
             _log.warning("%s made %.1f s, but %.1f s were ordered", self.name, length, order.seconds)
         facts = {
+            **video.facts,
             "vendor": self.name,
             "model": entry.model,
             "task": entry.ticket.get("id"),

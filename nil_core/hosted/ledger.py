@@ -17,7 +17,10 @@ from filelock import FileLock, Timeout
 
 from nil_core.errors import ConfigError, DataError
 from nil_core.hosted.tasks import Ticket
-from nil_core.storage.atomic import explain_os_errors, writing
+from nil_core.storage.atomic import writing
+from nil_core.storage.os_errors import explain_os_errors
+
+UNREADABLE = "bring the cache back (NIL_CACHE names it): it records what is paid, so that nothing is paid twice"
 
 
 class Stage(StrEnum):
@@ -79,10 +82,13 @@ class Ledger:
 
         Raises:
             DataError: the file is damaged; it is not overwritten, because it may name a paid task.
+            MachineError: the folder cannot be reached or read: nobody knows then what is paid already.
         """
         path = self.path(fingerprint)
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            with explain_os_errors(path, "read", UNREADABLE):
+                text = path.read_text(encoding="utf-8")
+            values = json.loads(text)
             return Entry(**{**values, "stage": Stage(values["stage"])})
         except FileNotFoundError:
             return None
@@ -118,7 +124,7 @@ class Ledger:
             ConfigError: another process has the lock.
         """
         path = self.path(fingerprint).with_suffix(".lock")
-        with explain_os_errors(path):
+        with explain_os_errors(path, hint=UNREADABLE):
             path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(path, timeout=0):

@@ -44,14 +44,14 @@ class Response:
                 return None
         return value
 
-    def require(self, *path: str | int) -> Any:
-        """The value at a path.
+    def require(self, *path: str | int) -> str:
+        """The text at a path: an id, a state, a URL.
 
         Raises:
             NoResponseError: there is none, so the service uses another protocol.
         """
         value = self.find(*path)
-        if value is None:
+        if not isinstance(value, str):
             where = ".".join(map(str, path))
             raise NoResponseError(
                 f"a response of the service lacks {where}: {brief(self.text)}", "check generator.base_url"

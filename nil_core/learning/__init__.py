@@ -1,4 +1,4 @@
-"""What torch agents share: replay buffer, policies, ensembles, losses, exact saving. Needs ``nil-core[learning]``."""
+"""Parts of torch agents: replay buffer, policies, ensembles, losses, exact saving. Needs ``nil-core[learning]``."""
 
 # torch imports its compiler lazily, for example with the first optimizer of torch.optim. Imported after an OpenGL
 # context of Mesa's llvmpipe exists, it crashes the process (two copies of LLVM), so it is imported here.

@@ -15,7 +15,7 @@ def flatten(parameters: Iterable[nn.Parameter]) -> Tensor:
     this after moving a module to its device, because that move would allocate the parameters separately again.
 
     Returns:
-        float32 (P,), without gradient, P all their entries.
+        float32 (P,), without gradient; P is the number of all their entries.
     """
     parameters = list(parameters)
     flat = torch.cat([parameter.detach().flatten() for parameter in parameters])
@@ -36,7 +36,7 @@ class FlatAdam(nn.Module):
     A step is one call of a fused kernel. The optimizer's state are the buffers of this module.
 
     Args:
-        parameters: what is optimized.
+        parameters: to optimize.
         learning_rate: step size.
         weight_decay: this times the learning rate is the part of every parameter subtracted before a step, decoupled
             from the gradient (Loshchilov and Hutter 2019).
@@ -48,7 +48,7 @@ class FlatAdam(nn.Module):
         flat_parameters: float32 (P,), the parameters as :func:`flatten` returns them.
         exp_avg: float32 (P,), first moment.
         exp_avg_sq: float32 (P,), second moment.
-        steps: float32 scalar, steps made.
+        steps: float32 scalar, number of steps made.
     """
 
     beta2, eps = 0.999, 1e-8

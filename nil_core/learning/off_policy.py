@@ -1,4 +1,4 @@
-"""What off-policy agents share: replay buffer, random actions at the start, replay ratio, exact saving."""
+"""Base class of off-policy agents: replay buffer, random actions at the start, replay ratio, exact saving."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor
 
-from nil_core.errors import NumericalError
+from nil_core.errors import NumericalError, RunError
 from nil_core.learning.graphed import Capture, GraphedCallable, Outputs, cuda_graph
 from nil_core.learning.replay import Batch, ReplayBuffer
 from nil_core.learning.state import Part, load_state, save_state
@@ -26,7 +26,7 @@ REPLAY = "replay.safetensors"
 
 
 class OffPolicyOptions(Protocol):
-    """What :class:`OffPolicyAgent` reads of an agent's options.
+    """Options of an agent that :class:`OffPolicyAgent` reads.
 
     Attributes:
         batch_size: transitions in a gradient step.
@@ -68,7 +68,7 @@ class OffPolicyAgent(ABC):
 
     Attributes:
         name: used in error messages.
-        metrics: names of what a gradient step returns.
+        metrics: names of the values that a gradient step returns.
         noise_draws: (B, act) draws of normal noise that a gradient step takes.
         explored_steps: environment steps acted with exploration so far.
         pending_gradient_steps: fraction of a gradient step that the replay ratio has left over.
@@ -110,10 +110,10 @@ class OffPolicyAgent(ABC):
 
     @abstractmethod
     def parts(self) -> dict[str, Part]:
-        """By name, everything that has a state, except generator, counters and replay buffer."""
+        """Everything with a state, by name, except generator, counters and replay buffer."""
 
     def counters(self) -> dict[str, int]:
-        """By attribute name, the integers of the subclass that :meth:`save` must keep."""
+        """Integers of the subclass that :meth:`save` must keep, by attribute name."""
         return {}
 
     def act(self, observations: Floats, explore: bool) -> Floats:
@@ -133,9 +133,9 @@ class OffPolicyAgent(ABC):
         self.replay.add(transitions)
 
     def update(self, steps: int) -> Mapping[str, float]:
-        """Make ``steps`` times the replay ratio gradient steps, once the buffer holds enough transitions.
+        """Make ``steps`` times the replay ratio gradient steps.
 
-        Enough are ``learning_starts`` and ``batch_size``.
+        None are made until the buffer holds ``learning_starts`` and ``batch_size`` transitions.
 
         Args:
             steps: environment steps.
@@ -195,7 +195,7 @@ class OffPolicyAgent(ABC):
         return self.gradient_step(self.replay.batch(rows), noise)
 
     def noise(self, *shape: int) -> Tensor:
-        """From N(0, 1)."""
+        """Draw noise from N(0, 1)."""
         return torch.randn(shape, generator=self.generator, device=self.device)
 
     def save(self, folder: Path) -> None:
@@ -211,7 +211,7 @@ class OffPolicyAgent(ABC):
     def load(self, folder: Path) -> None:
         """Restore what :meth:`save` wrote, so that acting and learning continue bit for bit.
 
-        Without the file of the replay buffer, only acting does.
+        Without the file of the replay buffer, only acting can continue.
 
         Raises:
             RunError: the folder holds something else, or sizes differ.
@@ -219,10 +219,15 @@ class OffPolicyAgent(ABC):
         counters = load_state(folder, self._saved_parts())
         if (folder / REPLAY).exists():
             self.replay.load(folder / REPLAY)
-        self.explored_steps = int(counters["explored_steps"])
-        self.pending_gradient_steps = Fraction(counters["pending_gradient_steps"])
-        for name in self.counters():
-            setattr(self, name, int(counters[name]))
+        try:
+            self.explored_steps = int(counters["explored_steps"])
+            self.pending_gradient_steps = Fraction(counters["pending_gradient_steps"])
+            for name in self.counters():
+                setattr(self, name, int(counters[name]))
+        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+            raise RunError(
+                f"the counters in {folder} are damaged: {error}", "Resume from another checkpoint."
+            ) from None
 
     def _saved_parts(self) -> dict[str, Part]:
         return {**self.parts(), "generator": self.generator}

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from nil_core.errors import RunError
 
 Part = nn.Module | torch.Generator
-"""What has a state: a module (a network, a :class:`~nil_core.learning.FlatAdam`) or a random number generator."""
+"""An object with a state: a module (a network, a :class:`~nil_core.learning.FlatAdam`) or a random number generator."""
 
 _log = logging.getLogger("nil.learning")
 _TENSORS, _COUNTERS = "state.safetensors", "state.json"
@@ -51,6 +51,8 @@ def load_state(folder: Path, parts: Mapping[str, Part]) -> dict[str, Any]:
     tensors = read_tensors(folder / _TENSORS)
     try:
         counters = json.loads((folder / _COUNTERS).read_text())
+        if not isinstance(counters, dict):
+            raise ValueError("it holds no table")
     except (OSError, ValueError) as error:
         raise RunError(f"{folder / _COUNTERS} cannot be read: {error}", _HINT) from error
     saved: dict[str, dict[str, Tensor]] = {name: {} for name in parts}
@@ -70,7 +72,7 @@ def load_state(folder: Path, parts: Mapping[str, Part]) -> dict[str, Any]:
             part.set_state(saved[name]["state"])
         else:
             _log.info("the agent was saved on another kind of device: it continues with other random numbers")
-    return dict(counters)
+    return counters
 
 
 def read_tensors(path: Path, names: set[str] | None = None) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Which transition of a replay buffer follows which, for n-step returns."""
+"""Successors of the transitions in a replay buffer, for n-step returns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from nil_core.errors import RunError
 from nil_core.types import Floats
 
-UNKNOWN, NONE = -1, -2
+NOT_YET_ADDED, NO_SUCCESSOR = -1, -2
 
 
 class Successors:
@@ -26,11 +26,11 @@ class Successors:
         device: of the buffer.
 
     Attributes:
-        rows: int64 (size,), the successor's row; ``UNKNOWN`` if it has not been added yet, ``NONE`` if there is none.
+        rows: int64 (size,), the successor's row; ``NOT_YET_ADDED`` or ``NO_SUCCESSOR`` if there is none.
     """
 
     def __init__(self, size: int, device: torch.device) -> None:
-        self.rows = torch.full((size,), NONE, device=device)
+        self.rows = torch.full((size,), NO_SUCCESSOR, device=device)
         self._waiting: dict[bytes, int] = {}  # next observation to the row that waits for its successor
         self._keys: dict[int, bytes] = {}  # the same reversed
 
@@ -58,12 +58,12 @@ class Successors:
             if (predecessor := self._waiting.pop(observation.tobytes(), None)) is not None:
                 del self._keys[predecessor]
                 changes[predecessor] = row
-            changes[row] = NONE if end else UNKNOWN
+            changes[row] = NO_SUCCESSOR if end else NOT_YET_ADDED
             if not end:
                 key = next_observation.tobytes()
                 if (replaced := self._waiting.get(key)) is not None:
                     del self._keys[replaced]
-                    changes[replaced] = NONE
+                    changes[replaced] = NO_SUCCESSOR
                 self._waiting[key], self._keys[row] = row, key
         if changes:
             rows_and_successors = torch.tensor(list(changes.items()), device=self.rows.device)
@@ -82,11 +82,11 @@ class Successors:
         if (
             rows.dtype != torch.int64
             or len(rows) > len(self.rows)
-            or not bool(((rows >= NONE) & (rows < len(rows))).all())
+            or not bool(((rows >= NO_SUCCESSOR) & (rows < len(rows))).all())
         ):
             raise RunError("the successors in the saved replay buffer are damaged", "Resume from another checkpoint.")
-        self.rows.fill_(NONE)
+        self.rows.fill_(NO_SUCCESSOR)
         self.rows[: len(rows)] = rows.to(self.rows.device)
-        waiting = torch.nonzero(rows == UNKNOWN).flatten().tolist()
+        waiting = torch.nonzero(rows == NOT_YET_ADDED).flatten().tolist()
         self._waiting = {next_observations[row].numpy().tobytes(): row for row in waiting}
         self._keys = {row: key for key, row in self._waiting.items()}

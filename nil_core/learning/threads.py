@@ -1,4 +1,4 @@
-"""How many CPU threads torch computes with."""
+"""Number of CPU threads of torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 def cpu_threads(count: int) -> Iterator[None]:
     """Compute with ``count`` threads inside the block, and restore the former number after it.
 
-    torch's setting is one for the whole process, so an agent must restore it for the encoder. A fixed count also keeps
+    torch's setting applies to the whole process, so an agent must restore it for the encoder. A fixed count also keeps
     the order of sums, and so every bit, the same on machines with other numbers of cores. Switching costs under a
     microsecond.
     """

@@ -1,1 +1,1 @@
-"""Stage 1: from a sentence to a reference video, its masks and its motion."""
+"""Stage 1: generate a reference video from a text prompt, with its masks and motion."""

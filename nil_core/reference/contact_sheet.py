@@ -1,4 +1,4 @@
-"""A page to choose from: several references side by side. Plain HTML, which needs nothing but the folders beside it."""
+"""HTML page that shows several references side by side. It needs only the reference folders next to it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nil_core.reference.mask_quality import MaskQuality
 
 NAME = "index.html"
 MARK = '<meta name="generator" content="nil">'
-"""By which a page is known to be one of ours, so that it may be written anew."""
+"""Marks a page as written by nil, so that it may be overwritten."""
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -43,7 +43,7 @@ pre, code { font: 13px/1.4 ui-monospace, monospace; overflow-wrap: anywhere; whi
 </head>
 <body>
 <h1>$title</h1>
-<p><button id="again">All from the beginning</button></p>
+<p><button id="again">Restart all videos</button></p>
 <main>
 $articles
 </main>
@@ -57,13 +57,13 @@ document.getElementById("again").onclick = () =>
 
 
 def contact_sheet(folder: Path, title: str, names: list[str], failures: Mapping[str, NilError]) -> str:
-    """The page.
+    """Build the page.
 
     Args:
-        folder: where it will stand; ``folder/name`` is the reference of each name that is no failure.
+        folder: of the page; ``folder/name`` is the reference of each name that is not in ``failures``.
         title: heading.
-        names: in the order in which they are shown.
-        failures: what went wrong with the others.
+        names: in display order.
+        failures: name to error, for the references that failed.
 
     Returns:
         HTML.
@@ -90,18 +90,18 @@ def _reference(folder: Path, name: str) -> str:
 <video src="{quote(name)}/video.mp4" autoplay controls loop muted playsinline></video>
 <video src="{quote(name)}/masks.mp4" autoplay loop muted playsinline title="masks"></video>
 {paragraphs}
-<details><summary>Where it came from</summary>
+<details><summary>Provenance</summary>
 <pre>{escape(json.dumps(provenance, indent=2))}</pre>
 </details>
 </article>"""
 
 
 def _remarks(provenance: Mapping[str, Any]) -> list[str]:
-    """What the log said of length, masks and first frame; what a person should look at in red."""
+    """Remarks on length, masks and first frame, as in the log; warnings in red."""
     quality, match = MaskQuality(**provenance["masks"]), FirstFrameMatch(**provenance["first_frame"])
-    said = [(remark, True) for remark in provenance["video"]["remarks"]]
-    said += [(str(quality), quality.doubtful), (str(match), not match.close)]
-    return [f'<span class="warning">{escape(text)}</span>' if doubtful else escape(text) for text, doubtful in said]
+    remarks = [(remark, True) for remark in provenance["video"]["remarks"]]
+    remarks += [(str(quality), quality.doubtful), (str(match), not match.close)]
+    return [f'<span class="warning">{escape(text)}</span>' if doubtful else escape(text) for text, doubtful in remarks]
 
 
 def _failure(name: str, error: NilError) -> str:
@@ -113,7 +113,7 @@ def _failure(name: str, error: NilError) -> str:
 
 
 def _cost(cost: Any) -> str:
-    """What hosted generators note: an estimate, its currency, and what the service reported."""
+    """Cost noted by hosted generators: estimate, currency, and the cost that the service reported."""
     if not isinstance(cost, Mapping) or cost.get("estimate") is None:
         return ""
     reported = f", reported: {cost['reported']}" if cost.get("reported") is not None else ""

@@ -1,4 +1,4 @@
-"""How well the robot of a video's first frame lies on the one that will learn, and what would mend it."""
+"""Comparison of the robot in the video's first frame with the simulated one, and the crop that aligns them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nil_core.types import CropBox, Doubles, Masks
 from nil_core.video.crop import crop, enclosing_square
 from nil_core.video.masks import iou
 
-CLOSE = 0.9
+MIN_OVERLAP = 0.9
 """Intersection over union from which the first frames agree."""
 
 Box = tuple[float, float, float, float]
@@ -20,14 +20,14 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class FirstFrameMatch:
-    """The first frame of the reference against that of the rollout, both in the square that the reward sees.
+    """The first frame of the reference compared with that of the rollout, both in the square used by the reward.
 
     Attributes:
-        scale: size of the reference's robot over the rollout's (square root of the ratio of their areas).
-        right, down: how far its centroid is off, as shares of the square's side.
+        scale: size of the reference's robot relative to the rollout's (square root of the ratio of their areas).
+        right, down: offset of its centroid, as shares of the square's side.
         overlap: intersection over union of the two masks.
-        reference_box, rollout_box: where they lie.
-        crop_box: the square of the video that would make size and centroid agree: left, top, side in pixels.
+        reference_box, rollout_box: bounding boxes of the robots.
+        crop_box: the crop of the video with which size and centroid agree: left, top, side in pixels.
     """
 
     scale: float
@@ -41,11 +41,11 @@ class FirstFrameMatch:
     @property
     def close(self) -> bool:
         """Whether the first frames agree."""
-        return self.overlap >= CLOSE
+        return self.overlap >= MIN_OVERLAP
 
     def __str__(self) -> str:
         if self.close:
-            return f"first frame: the robot begins where the simulator's stands (overlap {self.overlap:.2f})"
+            return f"first frame: the robot matches the simulator's (overlap {self.overlap:.2f})"
         sideways = f"{abs(self.right):.1%} {'right' if self.right > 0 else 'left'}"
         upwards = f"{abs(self.down):.1%} {'down' if self.down > 0 else 'up'}"
         return (
@@ -59,11 +59,11 @@ def first_frame_match(mask: Masks, crop_box: CropBox | None, stand: Masks) -> Fi
 
     Args:
         mask: bool (H, W), the robot in the video's first frame.
-        crop_box: the square of the video that is taken; None for the whole picture, padded.
-        stand: bool (S, S), the robot as the simulator draws it.
+        crop_box: the crop of the video that is used; None for the whole frame, padded.
+        stand: bool (S, S), the standing robot as the simulator renders it.
 
     Raises:
-        DataError: one of them shows no robot.
+        DataError: one of the masks shows no robot.
     """
     left, top, side = crop_box or enclosing_square(mask.shape[1], mask.shape[0])
     _, seen = crop(np.zeros((*mask.shape, 3), np.uint8), mask, (left, top, side), len(stand))

@@ -1,4 +1,4 @@
-"""A generated video with all that belongs to it."""
+"""A generated video with its masks, first frame and provenance."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from nil_core.types import Frames, Masks, Video
 
 @dataclass(frozen=True)
 class GeneratedReference:
-    """At the video's own size and rate.
+    """A generated video at its own size and frame rate.
 
     Attributes:
         video: as generated.
         masks: bool (T, H, W), from the segmenter.
-        first_frame, first_mask: uint8 (S, S, 3) and bool (S, S), what the generator was shown (S differs from the
-            run's render size where the generator does not draw the scene).
+        first_frame, first_mask: uint8 (S, S, 3) and bool (S, S), given to the generator (S differs from the run's
+            render size if the generator does not render the scene).
         provenance: JSON values: prompt, components, hashes, and whether it came from the cache.
     """
 
@@ -32,7 +32,7 @@ class GeneratedReference:
 
 
 def pack(video: Video) -> Arrays:
-    """A video as arrays."""
+    """Convert a video to arrays."""
     arrays: Arrays = {"frames": video.frames, "fps": np.array(video.fps), "facts": text_array(video.facts)}
     if video.masks is not None:
         arrays["masks"] = video.masks
@@ -44,7 +44,7 @@ def pack(video: Video) -> Arrays:
 
 
 def unpack(arrays: Arrays) -> Video:
-    """Back from :func:`pack`."""
+    """Convert the arrays of :func:`pack` back to a video."""
     crop_box = arrays.get("crop_box")
     return Video(
         frames=arrays["frames"],

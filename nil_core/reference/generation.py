@@ -1,4 +1,4 @@
-"""Stage 1: from a robot and a sentence to a video with masks (NIL, section 3.1)."""
+"""Stage 1: generate a video from a robot and a prompt, and segment it (NIL, section 3.1)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from nil_core.payment import Consent, refuse
 from nil_core.reference.first_frame import draw_first_frame
 from nil_core.reference.first_frame_match import first_frame_match
 from nil_core.reference.generated import GeneratedReference, pack, unpack
-from nil_core.reference.length import check_length, wished_seconds
+from nil_core.reference.length import check_length, requested_seconds
 from nil_core.reference.mask_quality import check_masks, measure
-from nil_core.reference.prompt import in_template
+from nil_core.reference.prompt import fill_template
 from nil_core.sim.scene import RobotScene, scene_fingerprint
 from nil_core.storage.cache import Arrays, cached, fingerprint
 from nil_core.types import BLACK, GenerationRequest, Masks, Progress, Video
@@ -31,26 +31,26 @@ def generate_reference(
     consent: Consent = refuse,
     detailed: Callable[[], RobotScene] | None = None,
 ) -> GeneratedReference:
-    """Draw the first frame, have the video generated, and find the robot in it. Nothing is made twice.
+    """Render the first frame, generate the video and segment the robot in it. Results are cached.
 
     Args:
         config: skill, prompt, seed, length and tick rate.
-        choice: generator and segmenter are used.
-        scene: the robot, standing.
-        progress: called during every long part.
-        consent: asked before a paid generator spends money; not where the video is in the cache, or paid already.
-        detailed: gives the same scene with all triangles, see :func:`compose_request`.
+        choice: generator and segmenter.
+        scene: the robot in its standing pose.
+        progress: called during long operations.
+        consent: called before a paid generator spends money, unless the video is in the cache or already paid.
+        detailed: returns the same scene with full meshes, see :func:`compose_request`.
 
     Raises:
-        ConfigError: nobody agreed to pay.
+        ConfigError: no consent to pay.
         DataError: an unusable video or mask.
-        NilError: what the components have to say.
+        NilError: errors of the components.
     """
-    drawer, segmenter = choice["generator"], choice["segmenter"]
-    tracked_by = segmenter.identity()  # weights that are missing are missed before a video is made, and paid
-    request = compose_request(config, drawer, scene, detailed)
-    generator: VideoGenerator = drawer.build()
-    asked = {
+    chosen, segmenter = choice["generator"], choice["segmenter"]
+    segmenter_identity = segmenter.identity()  # first, so that missing weights fail before a video is made and paid
+    request = compose_request(config, chosen, scene, detailed)
+    generator: VideoGenerator = chosen.build()
+    requested = {
         "prompt": request.prompt,
         "negative_prompt": request.negative_prompt,
         "skill": request.skill,
@@ -60,17 +60,17 @@ def generate_reference(
         "background": request.background,
     }
     key = fingerprint(
-        drawer.identity(),
-        asked,
+        chosen.identity(),
+        requested,
         request.first_frame,
         request.first_mask,
         scene_fingerprint(scene) if request.scene else "",
-        _source_fingerprint(drawer),
+        _source_fingerprint(chosen),
     )
 
     def make() -> Arrays:
-        if drawer.can(Capability.PAID):
-            assert isinstance(generator, PaidGenerator)  # the registry has looked
+        if chosen.can(Capability.PAID):
+            assert isinstance(generator, PaidGenerator)  # checked by the registry
             estimate = generator.estimate(request)
             if not estimate.paid:
                 consent(estimate)
@@ -78,17 +78,17 @@ def generate_reference(
 
     stored, found = cached("videos", key, make, ("frames", "fps", "facts"))
     video = unpack(stored)
-    remarks = check_length(video, request)
-    mask_key = fingerprint(key, tracked_by)
+    remarks = [*video.facts.get("remarks", []), *check_length(video, request)]
+    mask_key = fingerprint(key, segmenter_identity)
     found_masks, _ = cached(
         "masks", mask_key, lambda: {"masks": _segment(segmenter, video, request.first_mask, progress)}, ("masks",)
     )
     masks = found_masks["masks"]
     check_masks(masks)
     provenance = {
-        **asked,
-        "generator": drawer.identity(),
-        "segmenter": tracked_by,
+        **requested,
+        "generator": chosen.identity(),
+        "segmenter": segmenter_identity,
         "robot": choice["robot"].identity(),
         "video": {
             "key": key,
@@ -107,47 +107,50 @@ def generate_reference(
 
 
 def compose_request(
-    config: RunConfig, drawer: Chosen, scene: RobotScene, detailed: Callable[[], RobotScene] | None = None
+    config: RunConfig, chosen: Chosen, scene: RobotScene, detailed: Callable[[], RobotScene] | None = None
 ) -> GenerationRequest:
-    """What the generator is asked for: its own scene's first frame if it draws the scene, else a large plain one.
+    """Build the generator's request. Its first frame is the scene's if it renders the scene, else a large plain one.
 
     Args:
-        config: prompt, length, frame rate, seed and the first frame's looks.
-        drawer: the generator.
-        scene: the robot, standing, with as many triangles as frames of the render size need.
-        detailed: gives the same scene for the large frame; it is drawn with ``scene`` if there is none.
+        config: prompt, length, frame rate, seed, and size and background of the first frame.
+        chosen: the generator.
+        scene: the robot in its standing pose, with meshes decimated for the render size.
+        detailed: returns the same scene with full meshes, for the large frame; default: ``scene``.
 
     Raises:
         PluginError: the card's prompt template cannot be filled in.
     """
-    drawn = drawer.can(Capability.NEEDS_SCENE)
-    if drawn:
+    renders_scene = chosen.can(Capability.NEEDS_SCENE)
+    if renders_scene:
         frames, masks = scene.render(scene.standing_qpos[None])
         frame, mask, background = frames[0], masks[0], BLACK
     else:
         frame, mask, background = draw_first_frame(detailed() if detailed else scene, config.video)
     return GenerationRequest(
-        prompt=config.prompt or in_template(drawer.card.prompt_template, scene.spec.prompt_name, config.skill),
+        prompt=config.prompt or fill_template(chosen.card.prompt_template, scene.spec.prompt_name, config.skill),
         skill=config.skill,
         first_frame=frame,
         first_mask=mask,
         fps=config.environment.tick_hz,
-        seconds=wished_seconds(config.video, scene.spec),
+        seconds=requested_seconds(config.video, scene.spec),
         seed=config.seed,
-        scene=scene if drawn else None,
+        scene=scene if renders_scene else None,
         negative_prompt=config.negative_prompt,
         background=background,
     )
 
 
-def _source_fingerprint(drawer: Chosen) -> str:
-    """Options that name a file stand for what is in it: its time and size tell when that changed."""
-    path = getattr(drawer.options, "path", None)
+def _source_fingerprint(chosen: Chosen) -> str:
+    """Fingerprint of the files named by the option ``path``: their sizes and modification times."""
+    path = getattr(chosen.options, "path", None)
     if path is None:
         return ""
     source = Path(path).expanduser()
-    files = sorted(source.iterdir()) if source.is_dir() else [source]
-    return fingerprint([[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files if f.is_file()])
+    try:
+        files = sorted(source.iterdir()) if source.is_dir() else [source]
+        return fingerprint([[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files if f.is_file()])
+    except OSError:
+        return ""  # said in words by who reads it
 
 
 def _segment(segmenter: Chosen, video: Video, first_mask: Masks, progress: Progress) -> Masks:

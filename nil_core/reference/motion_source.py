@@ -1,4 +1,4 @@
-"""Where the motion of a reference comes from, by ``motion.source``."""
+"""Motion of a reference, from the source selected by ``motion.source``."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from nil_core.sim.scene import RobotScene, scene_fingerprint
 from nil_core.storage.cache import Arrays, array_text, cached, fingerprint, text_array
 from nil_core.types import Doubles, Frames, Masks, Motion, Progress
 
-RECIPE = "motion recovery 2"
-"""Part of the cache's key: raise the number when the recovery changes."""
+RECOVERY_VERSION = "motion recovery 2"
+"""Part of the cache's key: increase the number when the recovery changes."""
 
-FEW = 30
-"""Frames up to which starting processes would take longer than recovering in this one."""
+MAX_FRAMES_IN_PROCESS = 30
+"""Number of frames up to which starting worker processes would take longer than the recovery in this one."""
 
-WITHOUT = "--set motion.source=none learns without a motion"
+NO_MOTION_HINT = "--set motion.source=none learns without a motion"
 
 
 def find_motion(
@@ -31,31 +31,32 @@ def find_motion(
     trajectory: Doubles | None,
     progress: Progress,
 ) -> Motion | None:
-    """The robot's motion in a reference, where the config wants one.
+    """Return the robot's motion in a reference, if the config asks for one.
 
     Args:
-        config: its section ``motion``, and the tick rate.
-        scene: the robot that learns.
-        frames, masks: uint8 (T, S, S, 3) and bool (T, S, S), what the ticks show, as the renderer would show it: whole,
-            whatever ``video.framing`` says.
-        trajectory: float64 (T, nq) at the ticks, what the generator drew, if it knows; never used for ``video``.
-        progress: called with how far a recovery is.
+        config: section ``motion``, and the tick rate.
+        scene: the trained robot.
+        frames, masks: uint8 (T, S, S, 3) and bool (T, S, S), at the ticks, in the renderer's view and with framing
+            ``whole``, independent of ``video.framing``.
+        trajectory: float64 (T, nq) at the ticks, the generator's own motion, if known; with source ``video`` only
+            compared with the recovered one.
+        progress: called during a recovery.
 
     Returns:
-        None where none is wanted, or none is found.
+        None if no motion is requested or available.
 
     Raises:
-        ConfigError: the trajectory of a generator is wanted, and it is unknown or another robot's.
+        ConfigError: the generator's trajectory is requested, but unknown, not finite, or of another robot.
     """
     source = config.motion.source
     if source == "generator":
-        return _drawn(scene, trajectory)
+        return _generator_motion(scene, trajectory)
     if source == "video" and scene.spec.feet:
-        return _recovered(config, scene, frames, masks, trajectory, progress)
+        return _recovered_motion(config, scene, frames, masks, trajectory, progress)
     return None
 
 
-def _recovered(
+def _recovered_motion(
     config: RunConfig,
     scene: RobotScene,
     frames: Frames,
@@ -63,15 +64,15 @@ def _recovered(
     trajectory: Doubles | None,
     progress: Progress,
 ) -> Motion:
-    """Recovered now, or found in the cache; what the generator drew is only compared with."""
+    """Recover the motion or load it from the cache; the generator's trajectory only evaluates it."""
     hz = config.environment.tick_hz
-    workers = min(config.simulation.workers, 1) * available_cores() if len(frames) > FEW else 0
+    workers = min(config.simulation.workers, 1) * available_cores() if len(frames) > MAX_FRAMES_IN_PROCESS else 0
 
     def make() -> Arrays:
         found = recover(scene, frames, masks, hz, workers, progress)
         return {"qpos": found.qpos, "report": text_array(found.report)}
 
-    key = fingerprint(RECIPE, frames, masks, scene_fingerprint(scene), hz)
+    key = fingerprint(RECOVERY_VERSION, frames, masks, scene_fingerprint(scene), hz)
     stored, _ = cached("motions", key, make, ("qpos", "report"))
     qpos, report = stored["qpos"], array_text(stored["report"])
     if trajectory is not None and trajectory.shape == qpos.shape:
@@ -79,19 +80,19 @@ def _recovered(
     return Motion(qpos, "video", trusted=not report["reasons"], report=report)
 
 
-def _drawn(scene: RobotScene, trajectory: Doubles | None) -> Motion:
+def _generator_motion(scene: RobotScene, trajectory: Doubles | None) -> Motion:
     if trajectory is None:
         raise ConfigError(
-            "motion.source=generator needs a video whose generator knows the motion it drew, and this one does not",
-            f"--generator gait or mocap; {WITHOUT}",
+            "motion.source=generator needs a video whose generator knows the motion it drew, but this one does not",
+            f"--generator gait or mocap; {NO_MOTION_HINT}",
         )
     if not np.isfinite(trajectory).all():
-        raise ConfigError("motion.source=generator: the motion that the generator drew is not finite", WITHOUT)
+        raise ConfigError("motion.source=generator: the motion that the generator drew is not finite", NO_MOTION_HINT)
     if trajectory.shape[1] != scene.model.nq:
         raise ConfigError(
             f"motion.source=generator: the video's motion has {trajectory.shape[1]} numbers a pose, and "
             f"{scene.spec.name} has {scene.model.nq}: it was drawn for another robot",
-            f"generate the video for {scene.spec.name}; {WITHOUT}",
+            f"generate the video for {scene.spec.name}; {NO_MOTION_HINT}",
         )
     qpos = trajectory.astype(np.float64)
     qpos[:, :2] -= qpos[0, :2]

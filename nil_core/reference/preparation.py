@@ -1,4 +1,4 @@
-"""From a video to what the reward compares with: a picture per tick, as the rollout shows them, and its embeddings."""
+"""Preparation of a reference for the reward: a frame per tick in the rollout's view, and its embeddings."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from nil_core.video.crop import crop, enclosing_square, to_square
 from nil_core.video.interpolation import FrameTimes, at_ticks, frame_times, method, trajectory_at_ticks
 from nil_core.video.picture import Interpolate
 
-PIECE = 32
-"""Ticks that are drawn and kept at once: what an interruption costs."""
+TICKS_PER_PIECE = 32
+"""Ticks that are interpolated and cached together: the most work that an interruption loses."""
 
 
 @dataclass(frozen=True)
 class Aligned:
-    """A video at the tick rate, as the renderer would show it.
+    """A video at the tick rate, in the renderer's view.
 
     Attributes:
         frames, masks: uint8 (T, S, S, 3), robot on black, and bool (T, S, S).
-        trajectory: float64 (T, nq), what the generator drew, if it knows.
-        first_frame: how well its first frame lies on the robot that learns.
+        trajectory: float64 (T, nq), the generator's own motion, if known.
+        first_frame: comparison of its first frame with the trained robot.
     """
 
     frames: Frames
@@ -45,11 +45,11 @@ class Aligned:
 def align(
     generated: GeneratedReference, config: RunConfig, stand: Masks | None = None, progress: Progress = no_progress
 ) -> Aligned:
-    """What each tick shows. Args and raises as :func:`prepare`."""
+    """Resample a video at the ticks. Args and raises as :func:`prepare`."""
     video, settings = generated.video, config.video
     match = first_frame_match(generated.masks[0], video.crop_box, generated.first_mask if stand is None else stand)
     crop_box = match.crop_box if settings.align_first_frame else video.crop_box
-    seconds = settings.seconds or generated.provenance.get("seconds", video.seconds)  # unset: as long as it was made
+    seconds = settings.seconds or generated.provenance.get("seconds", video.seconds)  # default: as generated
     at = frame_times(len(video.frames), video.fps, config.environment.tick_hz, seconds, settings.alignment)
     frames, masks = _squares(generated, at, crop_box, config, progress)
     check_masks(masks)
@@ -66,20 +66,21 @@ def prepare(
     progress: Progress = no_progress,
     scene: RobotScene | None = None,
 ) -> Reference:
-    """Align, frame and encode, and find the robot's motion.
+    """Align, frame and encode a video, and find the robot's motion.
 
     Args:
         generated: from :func:`nil_core.reference.generation.generate_reference`, or from an earlier run's folder.
         config: tick rate, render size, length, alignment and framing.
-        encoder: whose embeddings they are, for the cache.
-        embedder: None where the video weight is zero: embeddings and features are then empty.
-        stand: bool (S, S), the robot that learns, as it stands; default: the one that the video was made for.
-        progress: called while pictures are drawn between frames, with how much of the video is embedded.
-        scene: the robot that learns; without it no motion is looked for.
+        encoder: of the embeddings, for the cache.
+        embedder: None if the video weight is zero: embeddings and features are then empty.
+        stand: bool (S, S), mask of the trained robot in its standing pose; default: of the robot that the video was
+            made for.
+        progress: called during frame interpolation and embedding.
+        scene: the trained robot; without it no motion is returned.
 
     Raises:
-        DataError: too short, no robot, or an encoder that gives NaN.
-        ConfigError: the alignment, or the motion, lacks what it needs.
+        DataError: the video is too short or shows no robot, or the encoder returns NaN.
+        ConfigError: the alignment or the motion needs something that is missing.
     """
     video, settings, environment = generated.video, config.video, config.environment
     aligned = align(generated, config, stand, progress)
@@ -118,7 +119,7 @@ def prepare(
 def _squares(
     generated: GeneratedReference, at: FrameTimes, crop_box: CropBox | None, config: RunConfig, progress: Progress
 ) -> tuple[Frames, Masks]:
-    """What each tick shows, at the render size."""
+    """Frames and masks at the ticks, cropped to a square of the render size."""
     video, size = generated.video, config.environment.render_size
     if not at.fraction.any():
         return to_square(video.frames[at.index], generated.masks[at.index], size, crop_box)
@@ -132,14 +133,14 @@ def _squares(
         weights.expanduser().read_bytes() if config.video.alignment == "rife" and weights else "",
     )
     parts: list[Arrays] = []
-    for start in range(0, len(at.index), PIECE):
-        piece = FrameTimes(at.index[start : start + PIECE], at.fraction[start : start + PIECE])
-        parts.append(_drawn(key, generated, piece, interpolate, crop_box, size))
-        progress(min(start + PIECE, len(at.index)), len(at.index), "ticks drawn between frames")
+    for start in range(0, len(at.index), TICKS_PER_PIECE):
+        piece = FrameTimes(at.index[start : start + TICKS_PER_PIECE], at.fraction[start : start + TICKS_PER_PIECE])
+        parts.append(_interpolated(key, generated, piece, interpolate, crop_box, size))
+        progress(min(start + TICKS_PER_PIECE, len(at.index)), len(at.index), "ticks interpolated")
     return np.concatenate([part["frames"] for part in parts]), np.concatenate([part["masks"] for part in parts])
 
 
-def _drawn(
+def _interpolated(
     key: str, generated: GeneratedReference, at: FrameTimes, interpolate: Interpolate, crop_box: CropBox, size: int
 ) -> Arrays:
     def draw() -> Arrays:
@@ -153,5 +154,5 @@ def _drawn(
 def _embed(embedder: ClipEmbedder, frames: Frames, progress: Progress) -> Arrays:
     embeddings, features = embedder.embed_video(frames, progress)
     if not np.isfinite(embeddings).all():
-        raise DataError("the encoder gave NaN for the reference", "report it to the encoder's author")
+        raise DataError("the encoder returned NaN for the reference", "report it to the encoder's author")
     return {"embeddings": embeddings, "features": features}

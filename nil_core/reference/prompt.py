@@ -1,4 +1,4 @@
-"""The sentence that a generator is given."""
+"""Text prompt of the video generator."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ def prompt(robot: str, skill: str) -> str:
     return f"The {robot} agent is {skill}, camera follows."
 
 
-def in_template(template: str, robot: str, skill: str) -> str:
-    """Equation 1, worded as a generator's card wants it.
+def fill_template(template: str, robot: str, skill: str) -> str:
+    """Equation 1 in the wording of a generator's card.
 
     Args:
-        template: :attr:`nil_core.card.ComponentCard.prompt_template`; empty for equation 1 as it is.
+        template: :attr:`nil_core.card.ComponentCard.prompt_template`; empty for equation 1 unchanged.
         robot, skill: as in :func:`prompt`.
 
     Raises:
-        PluginError: the template names something else.
+        PluginError: the template has another field.
     """
     try:
         return (template or "{prompt}").format(robot=robot, skill=skill, prompt=prompt(robot, skill))
     except (KeyError, IndexError, ValueError) as error:
         raise PluginError(
             f"the generator's prompt template {template!r} cannot be filled in: {error}",
-            "it may name {robot}, {skill} and {prompt}; or give the whole sentence with --prompt",
+            "it may use {robot}, {skill} and {prompt}; or give the whole prompt with --prompt",
         ) from None

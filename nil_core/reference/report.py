@@ -1,4 +1,4 @@
-"""What is known about a generated reference before anything is learned from it."""
+"""Report on a generated reference before training."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from nil_core.reference.mask_quality import MaskQuality
 
 @dataclass(frozen=True)
 class ReferenceReport:
-    """How a video came about, and how good it looks.
+    """Origin and quality of a generated video.
 
     Attributes:
-        prompt: the sentence it was generated from.
-        frames, size, fps: its own; size is height and width in pixels.
+        prompt: the text prompt it was generated from.
+        frames, size, fps: of the video; size is height and width in pixels.
         from_cache: whether it was generated earlier.
-        remarks: about its length, one line each.
-        masks: how good they look.
-        first_frame: how well its first frame lies on the simulator's.
+        remarks: about its file and length, one line each.
+        masks: quality of its masks.
+        first_frame: comparison of its first frame with the simulator's.
     """
 
     prompt: str
@@ -34,7 +34,7 @@ class ReferenceReport:
 
     @classmethod
     def from_provenance(cls, provenance: Mapping[str, Any]) -> ReferenceReport:
-        """From ``provenance.json``."""
+        """Build the report from the contents of ``provenance.json``."""
         video = provenance["video"]
         return cls(
             prompt=provenance["prompt"],

@@ -1,1 +1,1 @@
-"""What is learned from: a reward for each tick."""
+"""Rewards, one value per tick."""

@@ -1,4 +1,4 @@
-"""The built-in rewards, as cards: light enough for ``nil plugins list``."""
+"""Cards of the built-in rewards; light to import, for ``nil plugins list``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ImitationOptions(Options):
     )
     similarity: Literal["cosine", "l2"] = Field("cosine", description="cosine (paper v2) or negative distance (v1)")
     scale: Literal["calibrated", "raw"] = Field(
-        "calibrated", description="calibrated: 1 at a perfect match, 1/e where standing still scores; raw: as it comes"
+        "calibrated", description="calibrated: 1 at a perfect match, 1/e where standing still scores; raw: unscaled"
     )
     terminal_value: float = Field(0.0, description="added to the reward of the transition that falls")
 

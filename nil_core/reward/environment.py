@@ -1,4 +1,4 @@
-"""The task's own reward, learned from as it is."""
+"""The task's own reward, unchanged."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nil_core.types import RewardSpec
 
 
 class EnvironmentReward:
-    """The mean of ``environment_reward`` over the control steps of a tick; needs no picture and no reference."""
+    """The mean of ``environment_reward`` over the control steps of a tick; needs no frames and no reference."""
 
     needs: frozenset[str] = frozenset()
     state_terms: tuple[RewardTerm, ...] = ()
@@ -25,15 +25,15 @@ class EnvironmentReward:
         return [TermRow("R", "environment reward", 1.0, "the task's own")]
 
     def score(self, ticks: Sequence[Tick]) -> None:
-        """Write the reward onto ticks."""
+        """Set the reward of ticks."""
         for tick in ticks:
             if not tick.begins:
                 tick.reward = float(tick.environment_reward.mean())
                 tick.terminal_value = self._options.terminal_value
 
     def state(self) -> Arrays:
-        """Nothing changes while scoring."""
+        """Empty: scoring has no state."""
         return {}
 
     def restore(self, state: Arrays) -> None:
-        """Take back nothing."""
+        """Do nothing: there is no state."""

@@ -18,9 +18,9 @@ from nil_core.types import Doubles, Floats, Reference, RewardSpec
 from nil_core.video.masks import iou
 
 STILL_OVERLAP = 0.98
-"""IoU with the first mask above which a robot stands still: less is lost to the noise of a segmenter."""
+"""IoU with the first mask above which a robot stands still; the noise of a segmenter costs less."""
 STILL_CHANGE = 1.0
-"""Gray levels, mean over a frame, that the noise of a video codec stays below."""
+"""Mean change of a frame, in gray levels, up to which a robot stands still; the noise of a video codec is less."""
 
 
 def active_terms(options: ImitationOptions) -> list[tuple[RewardTerm, float]]:
@@ -40,7 +40,7 @@ def active_terms(options: ImitationOptions) -> list[tuple[RewardTerm, float]]:
 
 
 def moves(reference: Reference) -> bool:
-    """Whether the robot looks different from how it stands in the first frame: in its outline, or inside it."""
+    """Whether the robot's outline, or the image inside it, ever differs from the first frame."""
     overlap = float(iou(reference.masks, np.broadcast_to(reference.masks[0], reference.masks.shape)).min())
     change = np.abs(reference.frames.astype(np.int16) - reference.frames[0]).mean(axis=(1, 2, 3)).max()
     return overlap < STILL_OVERLAP or float(change) > STILL_CHANGE
@@ -54,13 +54,13 @@ class ImitationReward:
         spec: reference, N, framing, encoder.
 
     Attributes:
-        needs: of ``frames``, ``masks``, ``embeddings``: what must be drawn and encoded.
-        state_terms: what the simulation computes after every control step.
-        scales: similarity to how it is read as a reward, by term.
+        needs: those of ``frames``, ``masks``, ``embeddings`` that must be rendered and encoded.
+        state_terms: terms that the simulation computes after every control step.
+        scales: by term, the conversion of its similarity to a reward.
 
     Raises:
-        DataError: the reference never leaves the standing pose, or the encoder does not see it move, so a calibrated
-            scale has no meaning.
+        DataError: the reference never leaves the standing pose, or its embeddings do not change, so a calibrated scale
+            is undefined.
         ConfigError: a third-party term that is not installed.
     """
 
@@ -87,12 +87,12 @@ class ImitationReward:
             if term.needs == "embeddings" and moves(reference):
                 raise DataError(
                     f"the encoder {encoder} gives the same embedding for all frames of a reference that moves",
-                    f"another --encoder (`nil encoders rank {encoder}` shows what it sees), or --set reward.video=0",
+                    f"another --encoder (`nil encoders rank {encoder}` compares embeddings), or --set reward.video=0",
                 ) from None
             raise
 
     def rows(self) -> list[TermRow]:
-        """The table that a person sees before learning begins."""
+        """Rows of the reward table printed before training."""
         return [TermRow(t.symbol, t.summary or t.name, self._weights[t.name], self._unit(t)) for t in self._terms]
 
     def _unit(self, term: RewardTerm) -> str:
@@ -102,13 +102,13 @@ class ImitationReward:
         return f"{term.unit}, {scale.kind}; standing scores {scale.stand:.3f}"
 
     def score(self, ticks: Sequence[Tick]) -> None:
-        """Write reward, terminal value and terms onto ticks, in the order they happened in each environment."""
+        """Set reward, terminal value and terms of ticks, given in the order they happened in each environment."""
         ended = [tick for tick in ticks if not tick.begins]
         values = self._pictures.measure(ticks)
         total = np.zeros(len(ended), np.float32)
         for name, similarity in values.items():
-            read = self.scales[name](similarity) if name in self.scales else similarity
-            total += self._weights[name] * read
+            scaled = self.scales[name](similarity) if name in self.scales else similarity
+            total += self._weights[name] * scaled
         if self.state_terms and ended:
             weighted = self._state_means(ended)
             values |= {term.name: weighted[:, j] for j, term in enumerate(self.state_terms)}
@@ -129,5 +129,5 @@ class ImitationReward:
         return self._pictures.state()
 
     def restore(self, state: Arrays) -> None:
-        """Back to a saved :meth:`state`."""
+        """Restore a saved :meth:`state`."""
         self._pictures.restore(state)

@@ -1,4 +1,4 @@
-"""Compares what running episodes look like with the reference: the terms that need frames, masks or embeddings."""
+"""Image terms of the reward: compare frames, masks or embeddings of running episodes with the reference."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from nil_core.types import Floats, Frames, Masks, Reference
 from nil_core.video.box_framing import BoxFraming
 from nil_core.video.clips import ClipEmbedder, RollingClips
 
-CLIP = "clip."
+CLIP_PREFIX = "clip."
 
 
 class PictureTerms:
-    """Values of picture terms, tick by tick; keeps the clips of N running episodes.
+    """Computes image terms tick by tick; keeps the clips of N running episodes.
 
     Args:
-        terms: none of them of needs ``state``.
+        terms: none with needs ``state``.
         reference: at the tick rate and render size.
         num_envs: N.
-        framing: ``whole``, or ``box``: pictures are framed as the reference was, see :class:`BoxFraming`.
-        embedder: needed where a term compares embeddings.
+        framing: ``whole``, or ``box``: frames are cropped as those of the reference, see :class:`BoxFraming`.
+        embedder: required if a term compares embeddings.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class PictureTerms:
         return bool(self._terms)
 
     def measure(self, ticks: Sequence[Tick]) -> dict[str, Floats]:
-        """Take in ticks, in the order they happened in each environment.
+        """Process ticks, in the order they happened in each environment.
 
         Returns:
             term to float32 (B,), one value for each tick that does not begin an episode, in order.
@@ -75,13 +75,13 @@ class PictureTerms:
         }
 
     def standing(self, term: RewardTerm) -> float:
-        """What a robot that never moves scores on the reference, on average over its ticks."""
+        """Mean score of a motionless robot over the ticks of the reference."""
         rows = getattr(self._reference, term.needs)  # the clip of row 0 is the first frame L times
         still = np.broadcast_to(rows[0], rows.shape)
         return float(np.mean(term.function(rows[1:], still[1:])))
 
     def _framed(self, ticks: Sequence[Tick]) -> tuple[list[Frames], list[Masks]]:
-        """The pictures as the reference shows its own."""
+        """Frames and masks of ticks, cropped as those of the reference."""
         frames: list[Frames] = []
         masks: list[Masks] = []
         for tick in ticks:
@@ -99,14 +99,14 @@ class PictureTerms:
         """Clips and crop boxes, as arrays."""
         arrays: Arrays = {}
         if self._clips is not None:
-            arrays |= {f"{CLIP}{key}": value for key, value in self._clips.state().items()}
+            arrays |= {f"{CLIP_PREFIX}{key}": value for key, value in self._clips.state().items()}
         if self._framing is not None:
             arrays["framing"] = self._framing.crop_boxes.copy()
         return arrays
 
     def restore(self, state: Arrays) -> None:
-        """Back to a saved :meth:`state`."""
+        """Restore a saved :meth:`state`."""
         if self._clips is not None:
-            self._clips.restore({k.removeprefix(CLIP): v for k, v in state.items() if k.startswith(CLIP)})
+            self._clips.restore({k.removeprefix(CLIP_PREFIX): v for k, v in state.items() if k.startswith(CLIP_PREFIX)})
         if self._framing is not None:
             self._framing.crop_boxes = state["framing"].copy()

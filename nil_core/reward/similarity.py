@@ -1,4 +1,4 @@
-"""How alike two moments are: embeddings (S_v of the paper), masks (S_M), and the scale both are read on."""
+"""Similarity of embeddings (S_v of the paper), and the scale that converts it and that of masks (S_M) to a reward."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from nil_core.types import Floats
 
 
 def cosine(a: Floats, b: Floats) -> Floats:
-    """Cosine similarity (B,) of rows (B, D), in [-1, 1] (paper v2). Two zero vectors are alike: 1."""
+    """Cosine similarity (B,) of rows (B, D), in [-1, 1] (paper v2). 1 for two zero vectors."""
     norms = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
     dots = np.einsum("bd,bd->b", a, b)
     alike = (a == b).all(axis=-1)
-    zero = norms == 0  # not "unless positive": NaN must stay NaN
+    zero = norms == 0  # not ~(norms > 0): NaN must stay NaN
     return np.asarray(np.where(zero, alike, dots / np.where(zero, 1, norms)), np.float32)
 
 
@@ -26,16 +26,16 @@ def negative_l2(a: Floats, b: Floats) -> Floats:
 
 
 SIMILARITIES = {"cosine": (cosine, 1.0), "l2": (negative_l2, 0.0)}
-"""Name to function and to its value at a perfect match."""
+"""Name to function and its value at a perfect match."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Reads a similarity as a reward.
+    """Converts a similarity to a reward.
 
-    Raw values of pixel-aligned scores differ by a few per cent between standing still and a perfect match. Calibrated
-    to what standing still scores on the reference, ``exp(-(best - s) / (best - s_stand))`` is 1 at a perfect match,
-    1/e at the stand, and positive, so that falling early never pays.
+    Raw values of pixel-aligned scores differ by a few percent between standing still and a perfect match. Calibrated by
+    the score of standing still on the reference, ``exp(-(best - s) / (best - s_stand))`` is 1 at a perfect match, 1/e
+    for standing still, and positive, so that falling early never pays.
 
     Attributes:
         kind: ``calibrated`` or ``raw``.

@@ -1,12 +1,12 @@
-"""The table of reward terms: what each is called, what it needs, and how it is computed.
+"""Reward terms: names, inputs and functions.
 
-A term of needs ``state`` is a function of one :class:`nil_core.measurements.Measurements`, computed in the simulation
-after every control step and averaged over a tick. The others compare B rows of the rollout with the rows of the
-reference that belong to them, once a tick.
+A term with needs ``state`` is a function of one :class:`nil_core.measurements.Measurements`, computed in the simulation
+after every control step and averaged over a tick. The others compare B ticks of the rollout with the same ticks of
+the reference, once per tick.
 
-The five regularizers are P of NIL (section 3.3): what a video cannot show, but a motor must not do. The paper gives no
-coefficients; nil's weights are small beside the two similarities. Each is averaged over joints, so that one weight
-serves robots of any size.
+The five regularizers are P of NIL (section 3.3). They penalize motor behavior that a video does not show. The paper
+gives no coefficients; nil's weights are small relative to the two similarities. Each is averaged over joints, so that
+one weight works for robots of any size.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class RewardTerm:
     """One term of the reward.
 
     Attributes:
-        name: in metrics and tables; of a third party also of its weight, ``reward.terms.NAME``.
+        name: in metrics and tables; for third-party terms also the key of the weight, ``reward.terms.NAME``.
         needs: ``state``: ``function(measurements)`` gives a number, or (...) for measurements (..., ·). ``frames``,
             ``masks``, ``embeddings``: ``function(rollout, reference)`` gives (B,) of uint8 (B, S, S, 3), bool (B, S, S)
             or float32 (B, D) of both. It must be importable by name (no lambda): simulation runs in other processes.
@@ -53,12 +53,12 @@ class RewardTerm:
 
 
 def torque(m: Measurements) -> Floats:
-    """P_J: minus the mean squared share of the torque limit; no unit, in [-1, 0]."""
+    """P_J: minus the mean squared share of the torque limit; dimensionless, in [-1, 0]."""
     return np.asarray(-np.mean(np.square(m.torque), axis=-1))
 
 
 def action(m: Measurements) -> Floats:
-    """P_A: minus the mean squared change of the action; no unit, in [-4, 0]."""
+    """P_A: minus the mean squared change of the action; dimensionless, in [-4, 0]."""
     return np.asarray(-np.mean(np.square(m.action - m.last_action), axis=-1))
 
 
@@ -89,7 +89,7 @@ REGULARIZERS = (
 
 
 def third_party_term(name: str) -> RewardTerm:
-    """The term of an entry point.
+    """Load the term of an entry point.
 
     Raises:
         ConfigError: there is none of that name.
@@ -99,7 +99,7 @@ def third_party_term(name: str) -> RewardTerm:
 
 
 def load_term(entry: Entry) -> RewardTerm:
-    """Import a third party's term; its function is checked whenever it is called.
+    """Import a third-party term; the result of its function is checked at every call.
 
     Raises:
         PluginError: it cannot be imported, or is no :class:`RewardTerm`.

@@ -1,4 +1,4 @@
-"""VectorEnv and rendering. Importing this package chooses the OpenGL backend, which MuJoCo reads when imported."""
+"""Simulation and rendering. Importing this package selects the OpenGL backend, which MuJoCo reads when imported."""
 
 from nil_core.sim.gl import choose_backend, import_libraries
 

@@ -1,4 +1,4 @@
-"""The base of the actions: what action 0 asks of each joint, at every control step."""
+"""Base of the actions: PD targets of action 0 at every control step."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from nil_core.types import Doubles
 
 
 def action_base(scene: RobotScene, qpos: Doubles, steps_per_tick: int) -> Doubles:
-    """PD targets that follow a motion: the stand's, moved by as much as the motion's joints are from the stand's.
+    """PD targets that follow a motion: those of the standing pose plus the motion's joint offsets from that pose.
 
     The target of the step from k to k + 1 is the motion at its end, k + 1: PD control lags behind its target.
 
     Args:
-        scene: under PD control; ``standing_ctrl`` carries the weight, so that a motion that stands is a robot that
-            stands.
+        scene: under PD control; ``standing_ctrl`` compensates the robot's weight, so that a standing motion keeps the
+            robot standing.
         qpos: float64 (T, nq), the motion at ticks.
         steps_per_tick: control steps in a tick.
 
     Returns:
-        float64 (control steps, nu) in rad; the control of action a is this plus ``action_scale * a``. Joints of the
-        motion beyond their limits are taken at the limit.
+        float64 (control steps, nu) in rad; the control of action a is this plus ``action_scale * a``. Joint
+        angles of the motion are clipped to the limits.
     """
     joints = [scene.model.joint(actuator.joint) for actuator in scene.spec.actuators]
     addresses = np.array([joint.qposadr[0] for joint in joints])

@@ -1,4 +1,4 @@
-"""Memory that environments share with the process that steps them: the arrays of a step, and their states."""
+"""Memory shared by environments and the process that steps them: results of a step, and states."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class StepBuffers:
         terminated, truncated: bool (N,), the episode ended in a fall, or at the end of the reference.
         ticked: bool (N,), this step ended a tick (an episode's end always does), and ``frames`` are new.
         tick: int64 (N,), which tick it was, 1 ... ticks.
-        frames, masks: uint8 (N, S, S, 3) and bool (N, S, S), the moment the tick ended.
-        start_frames, start_masks: the same, of the episode's first moment; new after an end.
-        start_tick: int64 (N,), the tick of that moment, 0 for a start at rest; new after an end.
-        state_terms: float32 (N, terms), of the reward, in its order.
+        frames, masks: uint8 (N, S, S, 3) and bool (N, S, S), at the end of the tick.
+        start_frames, start_masks: the same, at the start of the episode; new after an end.
+        start_tick: int64 (N,), the tick of that start, 0 for a start at rest; new after an end.
+        state_terms: float32 (N, terms), of the reward, in the reward's order.
         speed: float32 (N,), forward speed of the root in m/s.
         environment_reward: float32 (N,).
-        qpos: float64 (N, nq), where the step led to, before any reset.
-        start_qpos: float64 (N, nq), where the running episode started.
+        qpos: float64 (N, nq), after the step, before any reset.
+        start_qpos: float64 (N, nq), at the start of the running episode.
         busy: float64 (N, 2), seconds spent in physics and in rendering.
     """
 
@@ -63,7 +63,7 @@ class StepBuffers:
 
     @property
     def drawn(self) -> bool:
-        """Whether frames and masks are drawn; where not, they are empty."""
+        """Whether frames and masks are rendered; otherwise they are empty."""
         return self.frames.size > 0
 
     def part(self, which: slice) -> StepBuffers:
@@ -73,9 +73,9 @@ class StepBuffers:
 
 @dataclass(frozen=True)
 class SharedBuffers:
-    """Room for the buffers and states of N environments, which worker processes can share.
+    """Memory for the buffers and states of N environments, which worker processes can share.
 
-    There are two buffers of states, used in turn: the states after a step are written beside those before it, so that
+    There are two buffers of states, used alternately: the states after a step do not overwrite those before it, so that
     an interrupted step can be repeated. They cost 1 to 3 kB for each environment and buffer; a frame of 128 px with its
     mask is 64 kB.
 
@@ -91,7 +91,7 @@ class SharedBuffers:
     def reserve(
         cls, like: ImitationEnvironment, num_envs: int, terms: int, render: bool, allocate: Callable[[int], Any]
     ) -> SharedBuffers:
-        """For N environments such as the one given and so many state terms; ``allocate`` makes so many bytes, all 0."""
+        """Allocate memory for N environments like ``like``; ``allocate`` returns the given number of bytes, all 0."""
         layout = _layout(like, num_envs, terms, render)
         arrays = {
             name: allocate(max(1, int(np.prod(shape)) * np.dtype(dtype).itemsize))
@@ -100,11 +100,11 @@ class SharedBuffers:
         return cls(layout, arrays)
 
     def step_buffers(self) -> StepBuffers:
-        """As views."""
+        """The buffers of a step, as views."""
         return StepBuffers(**{field.name: self._view(field.name) for field in fields(StepBuffers)})
 
     def states(self) -> State:
-        """(state buffers, N), a view."""
+        """States (state buffers, N), as a view."""
         return self._view("states")
 
     def _view(self, name: str) -> npt.NDArray[Any]:

@@ -1,4 +1,4 @@
-"""When a body has left the motion of the reference too far to learn from what it does next."""
+"""Early termination of episodes that deviate too far from the motion of the reference."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from nil_core.sim.motion import at_control_steps, uprights
 from nil_core.types import Doubles
 
 TILT_PER_METER = 3.0
-"""rad of tilt that count as much as a meter of height: .75 rad beside .25 m, as in BeyondMimic (.8 and .25)."""
+"""rad of tilt that count as much as a meter of height: .75 rad and .25 m, as in BeyondMimic (.8 and .25)."""
 
 
 @dataclass(frozen=True)
 class Deviation:
-    """The motion at control steps, and how far from it an episode may go.
+    """The motion at control steps, and the limit on deviations from it.
 
     Attributes:
         heights: float64 (control steps + 1,), m, of the root.
-        uprights: float64 (control steps + 1, 3), the root's own vertical in world coordinates.
-        limit: m of height; for the tilt ``TILT_PER_METER`` times as many rad.
+        uprights: float64 (control steps + 1, 3), the root's up axis in world coordinates.
+        limit: of the height in m; the limit of the tilt in rad is ``TILT_PER_METER`` times this.
     """
 
     heights: Doubles
@@ -30,7 +30,7 @@ class Deviation:
 
     @classmethod
     def from_motion(cls, qpos: Doubles, steps_per_tick: int, limit: float) -> Deviation:
-        """Of a motion at ticks, float64 (T, nq), whose root comes first."""
+        """Build it from a motion at ticks, float64 (T, nq), root first."""
         ups = at_control_steps(uprights(qpos), steps_per_tick)
         ups = ups / np.linalg.norm(ups, axis=1, keepdims=True)
         return cls(at_control_steps(qpos[:, 2], steps_per_tick), ups, limit)

@@ -1,9 +1,9 @@
-"""The environment that the agent acts in: ``dm_env`` semantics on ``dm_control``.
+"""Simulated environment: ``dm_env`` semantics on ``dm_control``.
 
 An episode starts at rest in the standing pose, where the reference starts, or, while training, anywhere in the motion
-of the reference (``nil_core.sim.starts``). It ends with the reference (a time limit: discount 1) or with a fall, or
-with leaving that motion too far (discount 0). The environment's own reward is LocoMuJoCo's ``exp(-(v - v_ref)^2)`` of
-the forward speed: a metric. The reward that is learned from needs pixels and is computed elsewhere
+of the reference (``nil_core.sim.starts``). It ends with the reference (a time limit: discount 1), or with a fall
+or a large deviation from that motion (discount 0). The environment's own reward is LocoMuJoCo's
+``exp(-(v - v_ref)^2)`` of the forward speed, a metric. The training reward needs pixels and is computed elsewhere
 (``nil_core.reward``).
 """
 
@@ -33,23 +33,23 @@ from nil_core.types import Doubles, FallLimits, Flags, Floats
 State = npt.NDArray[np.void]
 """Records, one for each environment: see :attr:`ImitationEnvironment.state_type`."""
 
-_PHYSICS = mujoco.mjtState.mjSTATE_INTEGRATION  # the solver's warm start included
+_STATE_KIND = mujoco.mjtState.mjSTATE_INTEGRATION  # includes the solver's warm start
 
 
 @dataclass(frozen=True)
 class EnvSpec:
-    """Everything that determines an environment but its random state; plain data, so that it can cross to a worker.
+    """Everything that defines an environment except its random state; plain data that can be sent to a worker.
 
     Attributes:
         scene: the compiled scene.
         settings: rates, noise, observation.
         ticks: ticks in a full episode.
         preview: float32 (ticks + 1, P), for the observation.
-        target_speed: m/s, v_ref of the environment reward; None where nobody knows it (the reward is then 0).
+        target_speed: m/s, v_ref of the environment reward; None if unknown (the reward is then 0).
         base: float64 (control steps, nu), the control of action 0 at each control step, from
-            :func:`nil_core.sim.base.action_base`; None: the stand's at every one.
+            :func:`nil_core.sim.base.action_base`; None: that of the standing pose at every step.
         starts: where in the motion of the reference episodes may start; None: all start at rest at its beginning.
-        deviation: how far episodes may leave that motion; None: as far as they stand.
+        deviation: how far episodes may deviate from that motion; None: until they fall.
     """
 
     scene: RobotScene
@@ -87,12 +87,12 @@ class ImitationTask(control.Task):
         self._torque_limits = np.array([actuator.torque_limit for actuator in scene.spec.actuators])
 
     def action_spec(self, physics: Any) -> specs.BoundedArray:
-        """Every action lies in [-1, 1]."""
+        """Actions in [-1, 1]."""
         size = self.env_spec.scene.model.nu
         return specs.BoundedArray((size,), np.float32, minimum=-np.ones(size), maximum=np.ones(size), name="action")
 
     def initialize_episode(self, physics: Any) -> None:
-        """A state of the motion where one is drawn, else the standing pose at rest, with a little noise on joints."""
+        """Start in a sampled state of the motion, or at rest in the standing pose with a little joint noise."""
         self.last_action[:] = 0.0
         self.action[:] = 0.0
         self.feet.reset()
@@ -113,12 +113,12 @@ class ImitationTask(control.Task):
 
     @property
     def _base(self) -> Doubles:
-        """(nu,), the control of action 0 in the coming control step."""
+        """(nu,), the control of action 0 in the next control step."""
         env_spec = self.env_spec
         return env_spec.scene.standing_ctrl if env_spec.base is None else np.asarray(env_spec.base[self.step_count])
 
     def before_step(self, action: Floats, physics: Any) -> None:
-        """Action to control."""
+        """Convert the action to control."""
         self.last_action[:] = self.action
         np.clip(action, -1.0, 1.0, out=self.action)
         physics.data.ptr.ctrl[:] = self._base + self.env_spec.scene.action_scale * self.action
@@ -128,7 +128,7 @@ class ImitationTask(control.Task):
         self.step_count += 1
 
     def get_observation(self, physics: Any) -> OrderedDict[str, Floats]:
-        """One flat vector."""
+        """The observation as one flat vector."""
         row = self.observer.observe(physics.data.ptr, self.action, self.step_count)
         return OrderedDict(observation=row)
 
@@ -138,7 +138,7 @@ class ImitationTask(control.Task):
         return 0.0 if target is None else float(np.exp(-((physics.data.ptr.qvel[0] - target) ** 2)))
 
     def get_termination(self, physics: Any) -> float | None:
-        """0 at a fall, or far from the motion, 1 at the end of the reference, None in between; once a control step."""
+        """0 at a fall or large deviation, 1 at the end of the reference, else None; call once per control step."""
         env_spec, data, root = self.env_spec, physics.data.ptr, self.observer.root
         failed = fallen(data, root, env_spec.scene.spec.fall) or (
             env_spec.deviation is not None and env_spec.deviation.exceeded(data, root, self.step_count)
@@ -151,7 +151,7 @@ class ImitationTask(control.Task):
         return 0.0 if failed else 1.0
 
     def measure(self, data: mujoco.MjData) -> Measurements:
-        """What the reward's state terms are made of. It follows feet over time: call it once per control step."""
+        """Inputs of the reward's state terms. It tracks feet over time: call it once per control step."""
         scene = self.env_spec.scene
         speed, air, contacts = self.feet.watch(data, 1.0 / self.env_spec.settings.control_hz)
         upright = data.xmat[self.observer.torso][8]
@@ -175,7 +175,7 @@ class ImitationTask(control.Task):
 
 
 class Feet:
-    """Watches which feet carry load, how fast those slip, and how long the others were in the air."""
+    """Tracks which feet are loaded, how fast those slip, and how long the others were in the air."""
 
     def __init__(self, scene: RobotScene) -> None:
         model = scene.model
@@ -183,7 +183,7 @@ class Feet:
         bodies = list(dict.fromkeys(int(model.geom_bodyid[g]) for g in geoms))
         self.count = len(bodies)
         self._geoms = [next(g for g in geoms if model.geom_bodyid[g] == body) for body in bodies]
-        self._baseline = model.geom(FLOOR).id
+        self._floor = model.geom(FLOOR).id
         self._foot_of_geom = np.full(model.ngeom, -1)
         for geom in geoms:
             self._foot_of_geom[geom] = bodies.index(int(model.geom_bodyid[geom]))
@@ -192,20 +192,19 @@ class Feet:
         self._velocity = np.zeros(6)
 
     def reset(self) -> None:
-        """All feet on the ground."""
+        """Reset the air time of all feet."""
         self.airborne[:] = 0.0
 
     def loaded(self, data: mujoco.MjData) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """bool (F,): which feet touch the floor."""
         loaded = np.zeros(self.count, np.bool_)
         pairs = data.contact.geom[data.contact.dist < 0.0] if data.ncon else np.empty((0, 2), np.int32)
-        touching = self._foot_of_geom[pairs[(pairs == self._baseline).any(axis=1)]].ravel()
+        touching = self._foot_of_geom[pairs[(pairs == self._floor).any(axis=1)]].ravel()
         loaded[touching[touching >= 0]] = True
         return loaded
 
     def watch(self, data: mujoco.MjData, seconds: float) -> tuple[Doubles, Doubles, Flags]:
-        """Slip speed (F,) in m/s of loaded feet, the air time (F,) in s of those that touched down just now, and which
-        are loaded (F,)."""
+        """Slip speed (F,) in m/s of loaded feet, air time (F,) in s at touch-down, and loaded feet (F,)."""
         loaded = self.loaded(data)
         speed = np.zeros(self.count)
         for foot in np.flatnonzero(loaded):
@@ -225,7 +224,7 @@ class ImitationEnvironment(control.Environment):
         seed: of the start noise.
 
     Attributes:
-        state_type: the record that :meth:`state` gives, 1 to 3 kB of numbers.
+        state_type: dtype of the record that :meth:`state` returns, 1 to 3 kB.
     """
 
     def __init__(self, env_spec: EnvSpec, seed: int | np.random.SeedSequence) -> None:
@@ -235,19 +234,19 @@ class ImitationEnvironment(control.Environment):
         self.env_spec = env_spec
         model = env_spec.scene.model
         self._sampler = self.task_.sampler if env_spec.starts is not None and env_spec.starts.adaptive else None
-        remembered: list[tuple[Any, ...]] = []
+        sampler_fields: list[tuple[Any, ...]] = []
         if self._sampler is not None:
-            remembered = [("start_tick", np.int64), ("failures", np.float64, self._sampler.failures.shape)]
+            sampler_fields = [("start_tick", np.int64), ("failures", np.float64, self._sampler.failures.shape)]
         self.state_type = np.dtype(
             [
-                ("physics", np.float64, (mujoco.mj_stateSize(model, _PHYSICS),)),
+                ("physics", np.float64, (mujoco.mj_stateSize(model, _STATE_KIND),)),
                 ("action", np.float64, (model.nu,)),
                 ("last_action", np.float64, (model.nu,)),
                 ("airborne", np.float64, (self.task_.feet.count,)),
                 ("step_count", np.int64),
                 ("reset_next_step", np.int64),
                 ("random", np.uint64, (6,)),
-                *remembered,
+                *sampler_fields,
             ]
         )
 
@@ -260,8 +259,8 @@ class ImitationEnvironment(control.Environment):
     def reset(self) -> dm_env.TimeStep:
         """Start an episode.
 
-        dm_control works out a reset without actuation, and so without the velocities of actuators. At rest those are 0;
-        in motion they are worked out here, as :meth:`restore` does.
+        dm_control computes a reset without actuation, and so without the velocities of actuators. At rest these are 0;
+        for a start in motion they are computed here, as in :meth:`restore`.
         """
         step = super().reset()
         if self.task_.sampler is not None:
@@ -274,9 +273,9 @@ class ImitationEnvironment(control.Environment):
         return observation
 
     def state(self) -> State:
-        """Everything that a later :meth:`restore` needs to go on exactly: one record () of :attr:`state_type`."""
+        """Everything that :meth:`restore` needs to continue exactly: one record () of :attr:`state_type`."""
         state, task = np.zeros((), self.state_type), self.task_
-        mujoco.mj_getState(self.env_spec.scene.model, self.data, state["physics"], _PHYSICS)
+        mujoco.mj_getState(self.env_spec.scene.model, self.data, state["physics"], _STATE_KIND)
         state["action"], state["last_action"] = task.action, task.last_action
         state["airborne"] = task.feet.airborne
         state["step_count"], state["reset_next_step"] = task.step_count, self._reset_next_step
@@ -286,10 +285,10 @@ class ImitationEnvironment(control.Environment):
         return state
 
     def restore(self, state: State) -> None:
-        """Back to a saved :meth:`state`."""
+        """Restore a saved :meth:`state`."""
         model, task = self.env_spec.scene.model, self.task_
-        mujoco.mj_setState(model, self.data, state["physics"], _PHYSICS)
-        # dm_control leaves a step with positions and velocities worked out, and nothing else
+        mujoco.mj_setState(model, self.data, state["physics"], _STATE_KIND)
+        # after a step of dm_control, only quantities of position and velocity are computed
         mujoco.mj_step1(model, self.data)
         task.action[:], task.last_action[:] = state["action"], state["last_action"]
         task.feet.airborne = np.array(state["airborne"])
@@ -301,14 +300,14 @@ class ImitationEnvironment(control.Environment):
 
 
 def random_words(random: np.random.Generator) -> list[int]:
-    """numpy's PCG64: two numbers of 128 bits and a half-used one of 64, as six words of 64 bits."""
+    """State of numpy's PCG64 as six 64-bit words: two 128-bit numbers, and a half-used 64-bit one."""
     state = random.bit_generator.state
     numbers = state["state"]["state"], state["state"]["inc"]
     return [*(word for n in numbers for word in divmod(n, 1 << 64)), state["has_uint32"], state["uinteger"]]
 
 
 def _set_random_words(random: np.random.Generator, words: npt.NDArray[np.uint64]) -> None:
-    """Back from :func:`random_words`."""
+    """Restore what :func:`random_words` returned."""
     high, low, inc_high, inc_low, has_uint32, uinteger = (int(word) for word in words)
     random.bit_generator.state = {
         "bit_generator": "PCG64",
@@ -319,7 +318,7 @@ def _set_random_words(random: np.random.Generator, words: npt.NDArray[np.uint64]
 
 
 def fallen(data: mujoco.MjData, root: int, limits: FallLimits) -> bool:
-    """Whether the root is too low or leans too far; roll and pitch in the order yaw, pitch, roll."""
+    """Whether the root is too low or leans too far; roll and pitch are Euler angles in the order yaw, pitch, roll."""
     rotation = data.xmat[root]
     pitch = np.arcsin(np.clip(-rotation[6], -1.0, 1.0))
     roll = np.arctan2(rotation[7], rotation[8])

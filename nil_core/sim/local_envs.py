@@ -1,4 +1,4 @@
-"""Some environments, stepped and drawn one after the other in one process."""
+"""Environments that are stepped and rendered one after the other in one process."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from nil_core.sim.renderer import Renderer
 
 
 class LocalEnvs:
-    """Environments, a renderer, and where their results go.
+    """Environments and a renderer; the results are written to buffers.
 
     Args:
-        spec: what they all are.
-        buffers: one place for each.
-        render: draw frames and masks at ticks.
+        spec: of all environments.
+        buffers: with one row per environment.
+        render: render frames and masks at ticks.
         state_terms: computed after every control step, for the reward.
     """
 
@@ -35,7 +35,7 @@ class LocalEnvs:
         )
 
     def reset(self) -> None:
-        """Start every episode anew."""
+        """Reset every environment."""
         for i in range(len(self.envs)):
             self._start(i)
             self._buffers.qpos[i] = self._buffers.start_qpos[i]
@@ -70,19 +70,19 @@ class LocalEnvs:
                 buffers.busy[i, 1] += time.perf_counter() - drawn
 
     def restore(self, states: State) -> None:
-        """Go on from saved states; ``observations`` follow."""
+        """Restore saved states, and compute ``observations``."""
         for i, environment in enumerate(self.envs):
             environment.restore(states[i])
             task = environment.task_
             self._buffers.observations[i] = task.observer.observe(environment.data, task.action, task.step_count)
 
     def execute(self, command: str, states: State, buffer_index: int) -> None:
-        """Do what the command says, and then write the states it led to.
+        """Execute a command, and then write the resulting states.
 
         Args:
             command: ``reset``, ``step`` or ``restore``.
             states: (2, N).
-            buffer_index: which of the two holds the states to go on from; the other one is written.
+            buffer_index: which of the two holds the states to continue from; the other one is written.
 
         Raises:
             NumericalError: the simulation became unstable; no state is written.

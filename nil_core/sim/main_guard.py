@@ -1,7 +1,7 @@
-"""A script whose call of nil lacks ``if __name__ == "__main__":``, found out before it does harm.
+"""Check that a script calls nil under ``if __name__ == "__main__":``.
 
-Worker processes are spawned: each imports the script of its parent before it works. A call of nil at the script's top
-level would then be made again in every worker.
+Worker processes are spawned: each first imports its parent's script. A call of nil at the script's top level would then
+be made again in every worker.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from types import FrameType, SimpleNamespace
 
 from nil_core.errors import ConfigError
 
-EXIT_CODE = 79
-"""Of a worker whose script calls nil while it is imported: any number that nothing else uses."""
+UNGUARDED_EXIT_CODE = 79
+"""Exit code of a worker whose script calls nil during import; any number that nothing else uses."""
 
-_MARK = "NIL_WORKER"
+_WORKER_VARIABLE = "NIL_WORKER"  # environment variable
 _GUARDS = ("__name__", "parent_process", "current_process")
 
 
@@ -31,24 +31,24 @@ class UnguardedScript(ConfigError):
 
     def __init__(self, where: str = "the script") -> None:
         super().__init__(
-            f"{where} calls nil without the guard of a main module, and the processes that simulate import the script",
+            f'{where} calls nil without `if __name__ == "__main__":`, and worker processes import the script',
             'put the call under `if __name__ == "__main__":`, or set simulation.workers to 0',
         )
 
 
 def check_main_guard(workers: int) -> None:
-    """Refuse a call that workers would make again; in such a worker, end it.
+    """Reject a call that workers would make again; in such a worker, exit.
 
     Args:
-        workers: processes that the call will start; 0 needs no guard.
+        workers: number of processes that the call will start; 0 needs no guard.
 
     Raises:
-        UnguardedScript: with the line that calls.
+        UnguardedScript: with the line of the call.
     """
     starting = getattr(multiprocessing.current_process(), "_inheriting", False)  # it imports the parent's script
-    if starting and os.environ.get(_MARK):
-        _read_what_the_parent_sends()
-        os._exit(EXIT_CODE)  # whatever the script catches; the parent says what is wrong
+    if starting and os.environ.get(_WORKER_VARIABLE):
+        _drain_parent_pipe()
+        os._exit(UNGUARDED_EXIT_CODE)  # the script cannot catch this; the parent reports the error
     if workers and starting:
         raise UnguardedScript
     if workers and (where := _unguarded_line()):
@@ -57,25 +57,25 @@ def check_main_guard(workers: int) -> None:
 
 @contextmanager
 def marked_as_worker() -> Iterator[None]:
-    """Processes started meanwhile know whose they are.
+    """Mark processes that are started inside the block as workers of nil.
 
     Raises:
         UnguardedScript: as :func:`check_main_guard`.
     """
     check_main_guard(1)
-    before = os.environ.get(_MARK)
-    os.environ[_MARK] = "1"
+    before = os.environ.get(_WORKER_VARIABLE)
+    os.environ[_WORKER_VARIABLE] = "1"
     try:
         yield
     finally:
         if before is None:
-            del os.environ[_MARK]
+            del os.environ[_WORKER_VARIABLE]
         else:
-            os.environ[_MARK] = before
+            os.environ[_WORKER_VARIABLE] = before
 
 
-def _read_what_the_parent_sends() -> None:
-    """Read the pickled process object to its end: the parent would wait for ever in the middle of writing it."""
+def _drain_parent_pipe() -> None:
+    """Read the pickled process object to its end; otherwise the parent would wait forever while writing it."""
     frame: FrameType | None = sys._getframe()
     while frame is not None and frame.f_code is not spawn._main.__code__:
         frame = frame.f_back
@@ -86,7 +86,7 @@ def _read_what_the_parent_sends() -> None:
 
 
 def _unguarded_line() -> str:
-    """``script.py, line 7,``: the line of the main module that is running, if it runs again when it is imported."""
+    """``script.py, line 7,``: the running line of the main module, if it runs again on import."""
     main = sys.modules.get("__main__")
     spec = getattr(main, "__spec__", None)
     if getattr(main, "__file__", None) is None or (spec is not None and spec.name.endswith("__main__")):

@@ -7,7 +7,7 @@ thousands of triangles. Physics is left as it is, to the bit: only visual geoms 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import mujoco
 import numpy as np
 
 from nil_core.errors import DataError
+from nil_core.sim.defaults import plain_default
 from nil_core.sim.surface import Triangles, simplify
 from nil_core.storage.cache import Arrays, cached, fingerprint
 from nil_core.types import Doubles, Floats
@@ -28,29 +29,53 @@ FEWEST = 12  # triangles
 _RECIPE = f"3 {CUBE} {LEAST_CUBE} {AREA} {FEWEST}"  # part of the cache's key: raise the number when the code changes
 
 
-def decimate_visuals(spec: mujoco.MjSpec, pixel: float) -> None:
+@dataclass(frozen=True)
+class Decimated:
+    """A spec whose visual meshes were replaced.
+
+    Attributes:
+        original: the model as it was, if it had to be compiled.
+    """
+
+    original: mujoco.MjModel | None
+
+
+def decimate_visuals(spec: mujoco.MjSpec, pixel: float) -> Decimated | None:
     """Give the visual mesh geoms (group 2) of a spec meshes of few triangles; colliders keep theirs.
 
-    Geoms of one body and one look become one geom, unless they have a name or weigh something.
+    Geoms of one body and one look become one geom, unless they have a name. Those whose mesh gives their body its
+    inertia keep it.
 
     Args:
         spec: changed in place; must compile.
         pixel: m of the robot that one pixel shows: what is smaller is not worth a triangle.
+
+    Returns:
+        what is known of it; None where no mesh was replaced.
 
     Raises:
         DataError: the model does not compile; a mesh that cannot be read is named.
     """
     groups: dict[Any, list[Any]] = {}
     for geom in spec.geoms:
-        if geom.type == mujoco.mjtGeom.mjGEOM_MESH and geom.group == VISUAL_GROUP:
-            look = (geom.parent.name, geom.material, *geom.rgba.tolist())
-            groups.setdefault(look if _only_seen(geom) else (look, len(groups)), []).append(geom)
-    model = cache(lambda: compiled(spec))  # which takes half a second, and only what is new needs it
+        if geom.type == mujoco.mjtGeom.mjGEOM_MESH and geom.group == VISUAL_GROUP and not _weighs(spec, geom):
+            look = (geom.parent.name, _material(spec, geom), *geom.rgba.tolist())
+            only_seen = not (geom.name or geom.contype or geom.conaffinity)
+            groups.setdefault(look if only_seen else (look, len(groups)), []).append(geom)
+    read: list[mujoco.MjModel] = []  # compiling takes half a second, and only what is new needs it
+
+    def model() -> mujoco.MjModel:
+        if not read:
+            read.append(compiled(spec))
+        return read[0]
+
     light = [_cached_decimation(spec, geoms, model, pixel) for geoms in groups.values()]
     meshes = {geom.meshname for geoms in groups.values() for geom in geoms}
     for number, (geoms, (vertices, triangles)) in enumerate(zip(groups.values(), light, strict=True)):
         name = f"{geoms[0].meshname}_visual_{number}"
+        geoms[0].material = _material(spec, geoms[0])
         spec.add_mesh(
+            plain_default(),  # scale, offset and all else are in the vertices already
             name=name,
             uservert=vertices.ravel(),
             userface=triangles.ravel(),
@@ -61,12 +86,20 @@ def decimate_visuals(spec: mujoco.MjSpec, pixel: float) -> None:
             spec.delete(other)
     for name in sorted(meshes - {geom.meshname for geom in spec.geoms}):
         spec.delete(spec.mesh(name))
+    return Decimated(read[0] if read else None) if groups else None
 
 
-def _only_seen(geom: Any) -> bool:
-    """Whether nothing but pictures changes when the geom goes."""
-    weighs = not geom.parent.explicitinertial and geom.mass != 0 and geom.density != 0
-    return not (geom.name or geom.contype or geom.conaffinity or weighs)
+def _weighs(spec: mujoco.MjSpec, geom: Any) -> bool:
+    """Whether the geom is part of its body's mass or inertia."""
+    always = spec.compiler.inertiafromgeom == mujoco.mjtInertiaFromGeom.mjINERTIAFROMGEOM_TRUE
+    never = spec.compiler.inertiafromgeom == mujoco.mjtInertiaFromGeom.mjINERTIAFROMGEOM_FALSE
+    counts = always or not (never or geom.parent.explicitinertial)
+    return bool(counts and geom.mass != 0 and (geom.density != 0 or geom.mass > 0))
+
+
+def _material(spec: mujoco.MjSpec, geom: Any) -> str:
+    """What a geom is made of: a mesh can bring a material, for geoms that name none."""
+    return str(geom.material or spec.mesh(geom.meshname).material)
 
 
 def compiled(spec: mujoco.MjSpec) -> mujoco.MjModel:

@@ -1,4 +1,4 @@
-"""The motion of a reference, read at the rates of the simulation: between ticks, and as velocities."""
+"""Motion of a reference at the rates of the simulation: interpolation between ticks, and velocities."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from scipy.signal import savgol_filter
 from nil_core.types import Doubles
 
 SMOOTHING_TICKS = 5
-"""Ticks over which a motion is smoothed (parabolas, Savitzky and Golay) before its velocities are taken."""
+"""Window, in ticks, of the smoothing before velocities are computed (Savitzky-Golay, order 2)."""
 
 
 def at_control_steps(rows: Doubles, steps_per_tick: int) -> Doubles:
-    """Rows at ticks (T, ...) as rows at control steps ((T - 1) * steps_per_tick + 1, ...), drawn straight between."""
+    """Interpolate rows at ticks (T, ...) linearly to control steps ((T - 1) * steps_per_tick + 1, ...)."""
     steps = np.arange((len(rows) - 1) * steps_per_tick + 1)
     before, inside = np.divmod(steps, steps_per_tick)
     share = (inside / steps_per_tick).reshape(-1, *[1] * (rows.ndim - 1))
@@ -23,12 +23,12 @@ def at_control_steps(rows: Doubles, steps_per_tick: int) -> Doubles:
 
 
 def velocities(model: mujoco.MjModel, qpos: Doubles, hz: float) -> Doubles:
-    """Velocities (T, nv) of a motion (T, nq) that is lightly smoothed: central differences, one-sided at its ends.
+    """Velocities (T, nv) of a lightly smoothed motion (T, nq): central differences, one-sided at the ends.
 
     Args:
-        model: whose root is free and comes first.
-        qpos: positions; row t belongs to time t / hz.
-        hz: rows a second.
+        model: with a free root that comes first.
+        qpos: positions; row t is at time t / hz.
+        hz: rows per second.
     """
     smooth = _smoothed(qpos)
     last = len(smooth) - 1
@@ -41,7 +41,7 @@ def velocities(model: mujoco.MjModel, qpos: Doubles, hz: float) -> Doubles:
 
 
 def uprights(qpos: Doubles) -> Doubles:
-    """The root's own vertical in world coordinates, unit vectors (T, 3), of poses (T, nq) whose root comes first."""
+    """The root's up axis in world coordinates, unit vectors (T, 3), for poses (T, nq), root first."""
     rows = np.zeros((len(qpos), 9))
     for row, pose in zip(rows, qpos, strict=True):
         mujoco.mju_quat2Mat(row, pose[3:7])
@@ -49,7 +49,7 @@ def uprights(qpos: Doubles) -> Doubles:
 
 
 def _smoothed(qpos: Doubles) -> Doubles:
-    """The root's quaternion goes the short way round first, and is a unit quaternion again afterwards."""
+    """Smooth a motion; the signs of the root's quaternions are aligned before, and they are normalized afterwards."""
     if len(qpos) < SMOOTHING_TICKS:
         return qpos
     poses = qpos.copy()

@@ -1,5 +1,5 @@
-"""What the agent sees, term by term. Every built-in term is a switch of ``environment.observation``; terms of others
-are named in ``environment.observation.terms``."""
+"""Observation terms. Built-in terms are switches of ``environment.observation``; third-party terms are named in
+``environment.observation.terms``."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from nil_core.errors import ConfigError
 from nil_core.sim.scene import RobotScene
 from nil_core.types import Doubles, Floats
 
-VELOCITY_SCALE = 0.1  # rad/s of walking robots come to about 1
-HEIGHT_SCALE = 10.0  # and so do centimeters
-TURN_SCALE = 0.25  # of the root, which turns slower than joints do
+VELOCITY_SCALE = 0.1  # scales joint velocities (rad/s) of walking robots to about 1
+HEIGHT_SCALE = 10.0  # likewise for height differences of centimeters
+TURN_SCALE = 0.25  # likewise for the angular velocity of the root, which turns slower than joints
 
 
 @dataclass
 class ObservationContext:
-    """What a term may read beside the simulator's state. Terms must not write to it.
+    """What a term may read in addition to the simulator's state. Terms must not write to it.
 
     Attributes:
         scene: the robot in its scene.
@@ -58,11 +58,11 @@ class ObservationTerm:
 
     Attributes:
         name: in the layout of observations, and in the metadata of exported policies.
-        meaning: unit, scale and frame, for whoever writes another program that acts by a policy.
-        function: ``function(data, context)`` gives numbers (n,), finite, n always the same. ``data`` is the
+        meaning: unit, scale and frame, for other programs that run an exported policy.
+        function: ``function(data, context)`` returns finite numbers (n,), n always the same. ``data`` is the
             ``mujoco.MjData`` with up-to-date positions and velocities, ``context`` an :class:`ObservationContext`;
-            both are to be read only. It must depend on nothing else, so that a resumed run sees the same.
-        switch: the key of ``environment.observation`` that switches a built-in term on; others leave it out.
+            both are read-only. It must depend on nothing else, so that a resumed run gets the same values.
+        switch: the key of ``environment.observation`` that enables a built-in term; empty for third-party terms.
     """
 
     name: str
@@ -72,7 +72,7 @@ class ObservationTerm:
 
 
 def joint_positions(data: mujoco.MjData, context: ObservationContext) -> Doubles:
-    """(nu,) rad, less the standing pose's."""
+    """(nu,) rad, minus the standing pose's."""
     return np.asarray(data.qpos[context.qpos_addresses] - context.home)
 
 
@@ -114,7 +114,7 @@ def last_action(data: mujoco.MjData, context: ObservationContext) -> Doubles:
 
 
 def phase(data: mujoco.MjData, context: ObservationContext) -> Doubles:
-    """(3,) share of the reference that is over, and its sine and cosine over half a turn."""
+    """(3,) elapsed share f of the reference, sin(pi f), cos(pi f)."""
     fraction = context.control_step / context.control_steps
     return np.array([fraction, np.sin(np.pi * fraction), np.cos(np.pi * fraction)])
 
@@ -141,11 +141,11 @@ TERMS = (
     ObservationTerm("phase", "f = control step / control steps, sin(pi f), cos(pi f)", phase, "phase"),
     ObservationTerm("preview", "the coming ticks of the reference, by control step", preview, "preview"),
 )
-"""The built-in terms, in the order of an observation; those of others follow."""
+"""The built-in terms, in the order of an observation; third-party terms follow."""
 
 
 def third_party_term(name: str) -> ObservationTerm:
-    """The term of an entry point; its values are checked whenever it is computed.
+    """Load the term of an entry point; its values are checked at every call.
 
     Raises:
         ConfigError: there is none of that name.
@@ -157,13 +157,13 @@ def third_party_term(name: str) -> ObservationTerm:
     if not isinstance(term, ObservationTerm):
         raise broken(entry, f"{entry.value} is no ObservationTerm but of type {type(term).__name__}", report)
     if term.name in {built_in.name for built_in in TERMS}:
-        raise broken(entry, f"nil has a term {term.name!r} of its own", report)
+        raise broken(entry, f"nil has a built-in term {term.name!r}", report)
     return ObservationTerm(term.name, term.meaning, _CheckedFunction(entry, term.function))
 
 
 @dataclass
 class _CheckedFunction:
-    """A third party's function, whose values must be finite numbers (n,) of the same n as at first."""
+    """Wrapper of a third-party function that checks that it returns finite numbers (n,) with constant n."""
 
     entry: Entry
     function: Function
@@ -181,22 +181,22 @@ class _CheckedFunction:
 
 
 class Observer:
-    """Writes observations of one kind for any number of environments over one scene.
+    """Computes observations for any number of environments of one scene.
 
     Args:
-        scene: the scene whose data it will read.
-        settings: which terms are on.
+        scene: of the environments.
+        settings: which terms are enabled.
         ticks: ticks in a full episode.
         control_steps: control steps in a full episode.
-        preview: float32 (ticks + 1, P), what each moment of the reference looks like; (ticks + 1, 0) for none.
+        preview: float32 (ticks + 1, P), preview of the reference at each tick; (ticks + 1, 0) for none.
 
     Attributes:
         size: of an observation.
-        layout: term by term, where it lies in an observation; in order.
-        meanings: term to what its numbers are.
+        layout: term to its slice of an observation, in order.
+        meanings: term to the meaning of its numbers.
 
     Raises:
-        ConfigError, PluginError: a third-party term that is not there, or does not work.
+        ConfigError, PluginError: a third-party term is missing or fails.
     """
 
     def __init__(
@@ -230,7 +230,7 @@ class Observer:
             )
         ends = np.cumsum(list(sizes.values()))
         spans = {name: slice(int(end) - sizes[name], int(end)) for name, end in zip(sizes, ends, strict=True)}
-        self.layout = {name: span for name, span in spans.items() if sizes[name]}  # a preview may have nothing to show
+        self.layout = {name: span for name, span in spans.items() if sizes[name]}  # a preview may be empty
         self.meanings = {term.name: term.meaning for term in self._terms}
         self.size = int(ends[-1])
 
@@ -245,12 +245,12 @@ class Observer:
         return np.concatenate(self._values(data, last_action, control_step)).astype(np.float32)
 
     def coming(self, control_step: int) -> Doubles:
-        """What the term ``preview`` holds then, (P times the ticks shown,)."""
+        """Values of the term ``preview`` at a control step, (P times the ticks shown,)."""
         row: Doubles = self._coming[control_step * self._ticks // self._control_steps]
         return row
 
     def _values(self, data: mujoco.MjData, last_action: Doubles, control_step: int) -> list[Doubles]:
-        """Of the terms that are on, in order."""
+        """Values of the enabled terms, in order."""
         context = self._context
         context.last_action, context.control_step = last_action, control_step
         context.coming = self.coming(control_step)
@@ -258,7 +258,7 @@ class Observer:
 
 
 def _coming_rows(preview: Floats, ahead: int, ticks: int) -> Doubles:
-    """Row t: the preview's rows t + 1 ... t + ahead side by side, the last row held at the end."""
+    """Row t: the preview's rows t + 1 ... t + ahead side by side; the last row is repeated at the end."""
     if not ahead:
         return np.zeros((ticks + 1, 0))
     rows = np.minimum(np.arange(ticks + 1)[:, None] + 1 + np.arange(ahead), ticks)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import mujoco
@@ -11,7 +11,7 @@ import mujoco
 from nil_core.card import MenagerieOptions, RobotOptions
 from nil_core.sim.robot_files import menagerie_folder, packaged_folder, read_mjcf, touch_floor_only
 from nil_core.sim.urdf import COLLIDER_GROUP, read_urdf
-from nil_core.types import Actuator, RobotSpec, usable_range
+from nil_core.types import Actuator, Camera, RobotSpec, usable_range
 
 Rgba = tuple[float, float, float, float]
 """Red, green, blue and opacity, 0 ... 1."""
@@ -102,7 +102,7 @@ class PackagedRobot:
     data: RobotData
 
     def __init__(self, options: RobotOptions) -> None:
-        self.spec = self.data.spec
+        self.spec = replace(self.data.spec, camera=choose_camera(options, self.data.spec.camera))
         self._options = options
 
     def build(self) -> mujoco.MjSpec:
@@ -141,6 +141,17 @@ class PackagedRobot:
     def adjust(self, model: mujoco.MjSpec) -> None:
         """Change what only this robot needs, in place. Feet have their names, and links that cannot move are still
         bodies of their own."""
+
+
+def choose_camera(options: RobotOptions, default: Camera) -> Camera:
+    """The camera that the options ask for; what they leave unset is ``default``'s."""
+    chosen = {
+        "distance": options.camera_distance,
+        "height": options.camera_height,
+        "azimuth": options.camera_azimuth,
+        "elevation": options.camera_elevation,
+    }
+    return replace(default, **{name: value for name, value in chosen.items() if value is not None})
 
 
 def make_actuators(name: str, joints: Mapping[str, tuple[float, float, float]]) -> tuple[Actuator, ...]:

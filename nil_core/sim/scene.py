@@ -1,35 +1,39 @@
-"""The one place where a scene is put together: a robot, a floor, a light, its actuators, and the pose it stands in."""
+"""Construction of scenes: robot, floor, light, actuators and standing pose."""
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import mujoco
 import numpy as np
 
-from nil_core.errors import DataError
+from nil_core.config import ControlMode
+from nil_core.errors import DataError, MachineError
 from nil_core.interfaces import Robot
+from nil_core.sim.defaults import plain_default
+from nil_core.sim.likeness import simplification_error
 from nil_core.sim.meshes import compiled, decimate_visuals
 from nil_core.sim.renderer import FLOOR_GROUP, Renderer
+from nil_core.sim.settle import settle
 from nil_core.storage.cache import fingerprint
-from nil_core.types import ControlMode, Doubles, Frames, Masks, Progress, RobotSpec, no_progress
+from nil_core.types import Doubles, Frames, Masks, Progress, RobotSpec, no_progress
+
+_log = logging.getLogger(__name__)
 
 FLOOR = "floor"
-SETTLE_ROUNDS = 8
-SETTLE_SECONDS = 2.0  # long enough for a humanoid, which sways slowly on its ankles, to come to rest
-SETTLE_GAIN = 0.5  # at 1 a humanoid topples: leaning adds to the sag that is corrected
 
 
 @dataclass(frozen=True)
 class RobotScene:
-    """A compiled scene, ready to simulate and to draw (implements :class:`nil_core.types.Scene`).
+    """A compiled scene, ready for simulation and rendering (implements :class:`nil_core.types.Scene`).
 
     Attributes:
         spec: the robot as data.
         model: the compiled model; actuator i drives ``spec.actuators[i]``.
         standing_qpos: float64 (nq,), settled under the robot's own weight, at x = y = 0.
-        standing_ctrl: float64 (nu,), the control of action 0: PD targets (rad) that carry the robot's weight, so that
-            it keeps standing, or zero torque.
+        standing_ctrl: float64 (nu,), the control of action 0: PD targets (rad) that compensate the robot's weight, so
+            that it keeps standing, or zero torque.
         action_scale: float64 (nu,), what an action of 1 adds: rad of target, or N m.
         render_size: side of frames in pixels.
     """
@@ -42,7 +46,7 @@ class RobotScene:
     render_size: int
 
     def render(self, qpos: Doubles, progress: Progress = no_progress) -> tuple[Frames, Masks]:
-        """Draw poses with the follow camera, robot only on black: frames (T, S, S, 3) and masks (T, S, S)."""
+        """Render poses with the follow camera, robot only on black: frames (T, S, S, 3) and masks (T, S, S)."""
         data = mujoco.MjData(self.model)
         size = self.render_size
         frames = np.empty((len(qpos), size, size, 3), np.uint8)
@@ -65,10 +69,10 @@ def compose(robot: Robot, control: ControlMode, timestep: float, render_size: in
 
     Args:
         robot: the embodiment.
-        control: ``pd`` (position targets about the stand) or ``torque``.
+        control: ``pd`` (position targets about the standing pose) or ``torque``.
         timestep: physics step in seconds.
         render_size: side of rendered frames.
-        simplify: decimate visual meshes, colliders excepted (they are drawn thousands of times an hour).
+        simplify: decimate visual meshes, but not colliders, for faster rendering.
 
     Raises:
         DataError: the model does not match its spec, or the robot cannot hold its standing pose.
@@ -77,7 +81,7 @@ def compose(robot: Robot, control: ControlMode, timestep: float, render_size: in
     draft = robot.build()
     _check_names(draft, spec)
     if simplify:
-        decimate_visuals(draft, spec.camera.pixel(render_size))
+        draft = _simplified(draft, robot, render_size)
     _add_surroundings(draft, timestep, render_size)
     _add_actuators(draft, spec, "pd")
     model = compiled(draft)
@@ -91,49 +95,32 @@ def compose(robot: Robot, control: ControlMode, timestep: float, render_size: in
 
 
 def scene_fingerprint(scene: RobotScene) -> str:
-    """Hash of the compiled model, the stand and the camera."""
+    """Hash of the compiled model, the standing pose and the camera."""
     buffer = np.empty(mujoco.mj_sizeModel(scene.model), np.uint8)
     mujoco.mj_saveModel(scene.model, None, buffer)
     return fingerprint(buffer, scene.standing_qpos, repr(scene.spec), scene.render_size)
 
 
-def settle(model: mujoco.MjModel, spec: RobotSpec) -> tuple[Doubles, Doubles]:
-    """Where the robot comes to rest, and the PD targets that carry its weight there.
-
-    Simulates the stand and moves each target against the sag of its joint, again and again. What counts is the round
-    in which the joints came closest to the standing pose.
-
-    Returns:
-        settled qpos (nq,) at x = y = 0, and targets (nu,) in rad.
-
-    Raises:
-        DataError: it falls.
-    """
-    data = mujoco.MjData(model)
-    addresses = np.array([model.joint(a.joint).qposadr[0] for a in spec.actuators])
-    for name, angle in spec.standing_pose.items():
-        data.qpos[model.joint(name).qposadr[0]] = angle
-    data.qpos[2] = spec.standing_height
-    home = data.qpos[addresses].copy()
-    root = model.body(spec.root).id
-    targets, least, settled = home, np.inf, None
-    for _ in range(SETTLE_ROUNDS):
-        data.ctrl[:] = targets
-        mujoco.mj_step(model, data, round(SETTLE_SECONDS / model.opt.timestep))
-        height, upright = data.xpos[root][2], data.xmat[root].reshape(3, 3)[2, 2]
-        if not (height > spec.fall.min_height and upright > 0.9):
-            break
-        sag = home - data.qpos[addresses]
-        if np.abs(sag).max() < least:
-            least, settled = np.abs(sag).max(), (data.qpos.copy(), targets)
-        targets = targets + SETTLE_GAIN * sag
-    if settled is None:
-        raise DataError(
-            f"{spec.name} does not hold its standing pose: its root sank to {height:.2f} m",
-            "check standing_pose, standing_height and the PD gains of its spec",
+def _simplified(draft: mujoco.MjSpec, robot: Robot, render_size: int) -> mujoco.MjSpec:
+    """The robot's model (used up) with visual meshes of few triangles, if it looks the same with them."""
+    spec = robot.spec
+    found = decimate_visuals(draft, spec.camera.pixel(render_size))
+    if found is None:
+        return draft
+    try:
+        error = simplification_error(
+            compiled(draft), lambda: found.original or compiled(robot.build()), spec, render_size
         )
-    settled[0][:2] = 0.0
-    return settled
+    except MachineError:  # whoever draws is told; physics needs no pictures
+        return draft
+    if error.seen:
+        _log.warning(
+            "the simplified meshes of %s look different (%.0f %% of its pixels, color %.0f %%): "
+            "it is drawn with those of its file, which takes longer",
+            spec.name, 100 * error.outline, 100 * error.color,
+        )  # fmt: skip
+        return robot.build()
+    return draft
 
 
 def _check_names(draft: mujoco.MjSpec, spec: RobotSpec) -> None:
@@ -149,16 +136,21 @@ def _check_names(draft: mujoco.MjSpec, spec: RobotSpec) -> None:
     }
     for kind, names in wanted.items():
         if missing := sorted(names - present[kind]):
+            named = sorted(name for name in present[kind] if name)
             raise DataError(
                 f"the model of {spec.name} has no {kind} named {', '.join(missing)}",
-                f"its spec must use the model's names: {', '.join(sorted(n for n in present[kind] if n)[:40])}",
+                f"its spec must use the model's names: {', '.join(named[:40])}"
+                if named
+                else f"no {kind} of the model has a name: its build() must give some",
             )
 
 
 def _add_surroundings(draft: mujoco.MjSpec, timestep: float, render_size: int) -> None:
     draft.option.timestep = timestep
     draft.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
+    plain = plain_default()
     checker = draft.add_texture(
+        plain,
         name="floor",
         type=mujoco.mjtTexture.mjTEXTURE_2D,
         builtin=mujoco.mjtBuiltin.mjBUILTIN_CHECKER,
@@ -167,9 +159,10 @@ def _add_surroundings(draft: mujoco.MjSpec, timestep: float, render_size: int) -
         width=256,
         height=256,
     )
-    tiles = draft.add_material(name="floor", texrepeat=[2, 2], texuniform=True, reflectance=0.05)
+    tiles = draft.add_material(plain, name="floor", texrepeat=[2, 2], texuniform=True, reflectance=0.05)
     tiles.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = checker.name
     draft.worldbody.add_geom(
+        plain,
         name=FLOOR,
         type=mujoco.mjtGeom.mjGEOM_PLANE,
         size=[0, 0, 0.05],
@@ -182,7 +175,7 @@ def _add_surroundings(draft: mujoco.MjSpec, timestep: float, render_size: int) -
     for light in list(draft.lights):
         draft.delete(light)
     draft.worldbody.add_light(
-        name="sun", type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, pos=[1, -1, 4], dir=[-0.2, 0.4, -1.0]
+        plain, name="sun", type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, pos=[1, -1, 4], dir=[-0.2, 0.4, -1.0]
     )
     draft.visual.headlight.ambient = [0.3, 0.3, 0.3]
     draft.visual.headlight.diffuse = [0.6, 0.6, 0.6]
@@ -195,7 +188,7 @@ def _add_actuators(draft: mujoco.MjSpec, spec: RobotSpec, control: ControlMode) 
     for old in list(draft.actuators):
         draft.delete(old)
     for a in spec.actuators:
-        actuator = draft.add_actuator(name=a.joint, trntype=mujoco.mjtTrn.mjTRN_JOINT, target=a.joint)
+        actuator = draft.add_actuator(plain_default(), name=a.joint, trntype=mujoco.mjtTrn.mjTRN_JOINT, target=a.joint)
         if control == "pd":
             actuator.set_to_position(kp=a.kp, kv=a.kd)
         else:

@@ -1,9 +1,8 @@
-"""Where training episodes start: anywhere in the motion of the reference, more often where the policy fails.
+"""Start states of training episodes: anywhere in the motion of the reference, more often where the policy fails.
 
-Starts anywhere are DeepMimic's reference state initialization (Peng et al. 2018); noise and bins follow BeyondMimic
-(Liao et al. 2025), with noise half as large, averages for a few environments instead of thousands, and failures
-counted by how often episodes passed a bin: late bins are passed more often than early ones, and would
-otherwise be drawn ever more often.
+This is DeepMimic's reference state initialization (Peng et al. 2018); noise and bins follow BeyondMimic (Liao et al.
+2025), with noise half as large, averages for a few environments instead of thousands, and failures relative to how
+often episodes pass a bin: late bins are passed more often than early ones and would otherwise be drawn ever more often.
 """
 
 from __future__ import annotations
@@ -19,35 +18,35 @@ from nil_core.sim.motion import velocities
 from nil_core.sim.scene import FLOOR, RobotScene
 from nil_core.types import Doubles
 
-JOINT_NOISE = 0.05  # rad, uniform to both sides, as all of these
+JOINT_NOISE = 0.05  # rad, uniform in both directions, as all of these
 TILT_NOISE = 0.05  # rad, roll and pitch
 YAW_NOISE = 0.1  # rad
 SPEED_NOISE = 0.2  # m/s and rad/s of the root
 
-SHORTEST = 0.2
-"""Seconds that an episode has left at least."""
+MIN_EPISODE_SECONDS = 0.2
+"""Minimum time from a start to the end of the reference."""
 
-BINS = 8
-"""Bins of starts, unless the reference is so long that bins of a second are more."""
+MIN_BINS = 8
+"""Minimum number of bins of starts; long references have one per second."""
 
-NEWEST = 0.05
+NEWEST_WEIGHT = 0.05
 """Weight of the newest visit in a bin's moving average of failures; BeyondMimic's .001 is for thousands at once."""
 
-BEFORE = 0.8
-"""What a failure counts for the bin before that in which it happened, where it counts 1: there it began."""
+PREVIOUS_BIN_WEIGHT = 0.8
+"""Weight of a failure for the bin before the one in which it happened (weight 1), because it began there."""
 
-EVEN = 1 / 9
-"""Share of failed visits that is added to that of every bin: a tenth of the starts is spread evenly, at least."""
+UNIFORM_FAILURES = 1 / 9
+"""Share of failed visits that is added to that of every bin: at least a tenth of the starts is spread evenly."""
 
 
 @dataclass(frozen=True)
 class Starts:
-    """States to start from, and how they are drawn; plain data.
+    """States to start from, and how they are sampled; plain data.
 
     Attributes:
         qpos: float64 (T, nq), the motion at ticks.
         qvel: float64 (T, nv), its velocities.
-        clearance: float64 (T,), m between the lowest foot and the floor, never below the stand's.
+        clearance: float64 (T,), m between the lowest foot and the floor, never less than in the standing pose.
         ticks: int64 (n,), at which an episode may start, ascending.
         bins: int64 (n,), the bin of each of them.
         bin_ticks: ticks in a bin.
@@ -70,23 +69,23 @@ class Starts:
     def from_motion(
         cls, scene: RobotScene, qpos: Doubles, tick_hz: float, settings: MotionSettings, usable: npt.NDArray[np.bool_]
     ) -> Starts | None:
-        """The starts that a motion offers.
+        """Find the starts in a motion.
 
         Args:
             scene: the robot.
             qpos: float64 (T, nq), the motion at ticks.
-            tick_hz: ticks a second.
+            tick_hz: ticks per second.
             settings: share and noise.
-            usable: bool (T,), ticks whose pose may be started from; those in which the robot counts as fallen may not.
+            usable: bool (T,), ticks at which an episode may start, because the robot does not count as fallen.
 
         Returns:
-            None where no tick is left to start from.
+            None if there is no tick to start from.
         """
-        last = len(qpos) - 1 - max(1, round(SHORTEST * tick_hz))
+        last = len(qpos) - 1 - max(1, round(MIN_EPISODE_SECONDS * tick_hz))
         ticks = np.flatnonzero(usable[: max(last, 0) + 1])
         if not len(ticks):
             return None
-        count = max(BINS, round((len(qpos) - 1) / tick_hz))
+        count = max(MIN_BINS, round((len(qpos) - 1) / tick_hz))
         bin_ticks = max(1.0, (len(qpos) - 1) / count)
         feet = FootClearance(scene)
         standing = feet.of(scene.standing_qpos)
@@ -110,27 +109,25 @@ class Starts:
 
 
 class FootClearance:
-    """Measures how high the lowest foot of a pose is above the floor, in m; negative below it."""
+    """Measures the height of a pose's lowest foot above the floor, in m; negative below it."""
 
     def __init__(self, scene: RobotScene) -> None:
         self._model = scene.model
         self._data = mujoco.MjData(scene.model)
-        self._baseline = scene.model.geom(FLOOR).id
+        self._floor = scene.model.geom(FLOOR).id
         self._feet = [scene.model.geom(name).id for name in scene.spec.feet]
 
     def of(self, pose: Doubles) -> float:
-        """Of a pose (nq,) whose root comes first."""
+        """Clearance of a pose (nq,), root first."""
         self._data.qpos[:] = pose
         self._data.qpos[2] += 1.0  # distances to a plane are exact above it
         mujoco.mj_kinematics(self._model, self._data)
-        distances = [
-            mujoco.mj_geomDistance(self._model, self._data, g, self._baseline, 100.0, None) for g in self._feet
-        ]
+        distances = [mujoco.mj_geomDistance(self._model, self._data, g, self._floor, 100.0, None) for g in self._feet]
         return float(min(distances, default=1.0)) - 1.0
 
 
 class StartSampler:
-    """Draws the starts of one environment's episodes, and remembers where they failed.
+    """Samples the starts of one environment's episodes, and records where they failed.
 
     Attributes:
         failures: float64 (bins,), moving average, over the episodes that reached a bin, of whether they failed there.
@@ -161,24 +158,24 @@ class StartSampler:
         return int(ticks[random.integers(len(ticks))])
 
     def shares(self) -> Doubles:
-        """Share (bins,) of each bin in the starts that are drawn; bins without a tick to start at have none."""
+        """Sampling probability (bins,) of each bin; 0 for bins without a tick to start at."""
         failures = self.failures.copy()
-        failures[:-1] += BEFORE * self.failures[1:]
-        failures /= 1 + BEFORE
-        weights = (failures + EVEN) * np.isin(np.arange(len(failures)), self._starts.bins)
+        failures[:-1] += PREVIOUS_BIN_WEIGHT * self.failures[1:]
+        failures /= 1 + PREVIOUS_BIN_WEIGHT
+        weights = (failures + UNIFORM_FAILURES) * np.isin(np.arange(len(failures)), self._starts.bins)
         shares: Doubles = weights / weights.sum()
         return shares
 
     def note_end(self, start: int, end: int, failed: bool) -> None:
-        """An episode went from one tick to another, and ended in a failure or with the reference."""
+        """Record that an episode from tick ``start`` to ``end`` failed, or ended with the reference."""
         last = len(self.failures) - 1
         first, final = (min(int(tick / self._starts.bin_ticks), last) for tick in (start, end))
-        self.failures[first : final + 1] *= 1 - NEWEST
+        self.failures[first : final + 1] *= 1 - NEWEST_WEIGHT
         if failed:
-            self.failures[final] += NEWEST
+            self.failures[final] += NEWEST_WEIGHT
 
     def place(self, data: mujoco.MjData, tick: int, random: np.random.Generator) -> None:
-        """Set positions and velocities to the motion's at a tick, with noise that lifts and sinks no foot."""
+        """Set positions and velocities to the motion's at a tick, with noise that keeps the lowest foot's clearance."""
         starts, model = self._starts, self._model
         data.qpos[:] = starts.qpos[tick]
         data.qvel[:] = starts.qvel[tick]

@@ -4,68 +4,198 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Collection
-from functools import cache
 from pathlib import Path
 
 import mujoco
-import trimesh
 
 from nil_core.errors import DataError
+from nil_core.sim.inertia import balance_inertia
 from nil_core.sim.meshes import VISUAL_GROUP
+from nil_core.sim.urdf_meshes import load_meshes
 
 COLLIDER_GROUP = 3
 
 # By default MuJoCo drops the visual meshes of a URDF, welds its static links away and forgets the folders of meshes.
-_COMPILER = '<mujoco><compiler discardvisual="false" fusestatic="false" strippath="false"/></mujoco>'
+_COMPILER = {"discardvisual": "false", "fusestatic": "false", "strippath": "false", "inertiafromgeom": "auto"}
+_FOLDERS = ("meshdir", "assetdir")  # of a compiler element: where meshes lie, from the URDF
+_SMALLEST_LOOK = 0.01  # m; what is smaller marks a place
+_LIGHTEST = 1e-3  # kg; a root link that is lighter stands for nothing
+_NOTHING = 1e-9  # kg
+_WATER = 1000.0  # kg/m^3, MuJoCo's own density
+_OF_A_MARKER = ("fixed", "floating")  # joints below it; the robot floats in any case
 _OF_A_JOINT_THAT_MOVES = ("axis", "limit", "dynamics", "mimic", "safety_controller", "calibration")
 
 
-def read_urdf(path: Path, driven: Collection[str], install: str) -> mujoco.MjSpec:
+def read_urdf(path: Path, driven: Collection[str], install: str, balanced: bool = False) -> mujoco.MjSpec:
     """A floating robot from a URDF.
 
-    ``package://`` is looked for in the folders above the file, Collada meshes are converted, and a massless root link
-    that only marks the base is left out.
+    ``package://`` is looked for in the folders above the file, Collada and other meshes that MuJoCo does not read are
+    converted, an element ``mujoco`` counts, and root links that only mark the base are left out.
 
     Args:
         path: of the URDF.
         driven: the joints that move; all others are welded where their angle is 0.
         install: the line that installs the files, for the hint.
+        balanced: mend inertias that no body can have, which MuJoCo refuses.
 
     Returns:
-        the robot alone, on a free joint named ``root``: visuals in group 2, colliders in group 3, links as in the URDF
-        (``spec.fuse_static()`` merges those that cannot move). Only links have mass, geoms have none.
+        the robot alone, on a free joint named ``root``: visuals in group 2, colliders in group 3, which all have names,
+        links as in the URDF (``spec.fuse_static()`` merges those that cannot move). Only links have mass, geoms have
+        none; but a link that moves and has no inertia in the URDF has that of its colliders, as in MuJoCo, or of its
+        looks.
 
     Raises:
-        DataError: a file is missing or unreadable.
+        DataError: a file is missing or unreadable; its cause is the error met.
     """
     try:
-        robot = ET.parse(path).getroot()
-        robot.insert(0, ET.fromstring(_COMPILER))
-        _drop_marker_of_the_base(robot)
+        robot = parse_xml(path)
+        folders = _merge_mujoco(robot, path)
+        _drop_placeholders(robot)
+        _drop_shapes_without_size(robot)
+        while _drop_marker_of_the_base(robot):
+            pass
         for joint in robot.findall("joint"):
             if joint.get("name") not in driven:
                 _weld(joint)
-        assets = _load_meshes(robot, path)
+        assets = load_meshes(robot, path, folders)
         spec = mujoco.MjSpec.from_string(ET.tostring(robot, encoding="unicode"), assets=assets)
         spec.worldbody.first_body().add_freejoint(name="root")
-        spec.copy().compile()  # reads the meshes: what is wrong with them shows here, not where links are welded
-    except Exception as error:  # whatever a missing or damaged file makes the parsers raise
-        raise DataError(f"the robot description {path} cannot be read: {error!r}", install) from error
-    for geom in spec.geoms:
-        geom.group = COLLIDER_GROUP if geom.group == 0 else VISUAL_GROUP
-        geom.density = 0
+        for body in spec.bodies[1:]:
+            _sort_geoms(body)
+            if body.joints and not _has_mass(body):
+                _weigh_geoms(body)
+        if balanced:
+            balance_inertia(spec)
+        _compile(spec)  # reads the meshes: what is wrong with them shows here, not where links are welded
+    except FileNotFoundError as error:
+        raise DataError(f"the robot description {path} lacks a file: {error}", install) from error
+    except Exception as error:  # whatever a damaged file makes the parsers raise
+        raise DataError(f"the robot description {path} cannot be read: {_one_line(error)}", install) from error
     return spec
 
 
-def _drop_marker_of_the_base(robot: ET.Element) -> None:
-    """Remove a root link without mass, and the joint that fixes the base to it: MuJoCo allows no free joint on that."""
-    joints = {_end(joint, "parent"): joint for joint in robot.findall("joint")}
-    children = {_end(joint, "child") for joint in robot.findall("joint")}
+def _compile(spec: mujoco.MjSpec) -> None:
+    """Compile a copy. If meshes enclose nothing, they count as shells where their inertia is not needed.
+
+    Raises:
+        ValueError: it does not compile.
+    """
+    try:
+        spec.copy().compile()
+    except ValueError as error:
+        if "mesh volume" not in str(error):
+            raise
+        weighed = {geom.meshname for geom in spec.geoms if geom.density}
+        for mesh in spec.meshes:
+            if mesh.name not in weighed:
+                mesh.inertia = mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL
+        spec.copy().compile()
+
+
+def parse_xml(path: Path) -> ET.Element:
+    """The root element of a robot's file; bytes of zero at its end, which MuJoCo reads over, do not count.
+
+    Raises:
+        ET.ParseError: it is no XML.
+        OSError: it cannot be read.
+    """
+    return ET.fromstring(path.read_bytes().rstrip(b"\0 \r\n\t"))
+
+
+def _sort_geoms(body: mujoco.MjsBody) -> None:
+    """Give visuals and colliders their groups and no mass, and colliders names."""
+    for number, geom in enumerate(body.geoms):
+        geom.group = COLLIDER_GROUP if geom.group == 0 else VISUAL_GROUP
+        geom.density = 0
+        if geom.group == COLLIDER_GROUP and not geom.name:
+            geom.name = f"{body.name}_collider_{number}"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _merge_mujoco(robot: ET.Element, urdf: Path) -> list[Path]:
+    """Make one of all elements ``mujoco``, with the compiler settings needed here.
+
+    Returns:
+        the folders of meshes that they name.
+    """
+    merged, folders = ET.Element("mujoco"), []
+    for element in robot.findall("mujoco"):
+        merged.extend(element)
+        robot.remove(element)
+    if merged.find("compiler") is None:
+        merged.append(ET.Element("compiler"))
+    for compiler in merged.iter("compiler"):
+        folders += [urdf.parent / compiler.attrib.pop(name) for name in _FOLDERS if name in compiler.attrib]
+        compiler.attrib.update(_COMPILER)
+    robot.insert(0, merged)
+    return folders
+
+
+def _drop_placeholders(robot: ET.Element) -> None:
+    """Remove inertias without mass: they are as good as none."""
     for link in robot.findall("link"):
-        joint = joints.get(link.get("name"))
-        if link.get("name") not in children and link.find("inertial") is None and joint is not None:
+        inertial = link.find("inertial")
+        if inertial is not None and _mass(link) < _NOTHING:
+            link.remove(inertial)
+
+
+def _drop_shapes_without_size(robot: ET.Element) -> None:
+    """Remove visuals and colliders that are points: MuJoCo refuses them, where it does not discard visuals."""
+    for link in robot.findall("link"):
+        for part in (*link.findall("visual"), *link.findall("collision")):
+            shape = next(iter(part.findall("geometry/*")), None)
+            if shape is not None and _size(shape) == 0:
+                link.remove(part)
+
+
+def _mass(link: ET.Element) -> float:
+    mass = link.find("inertial/mass")
+    return 0.0 if mass is None else float(mass.get("value", 0))
+
+
+def _has_mass(body: mujoco.MjsBody) -> bool:
+    """Whether the link, or one that is welded to it, has an inertia of its own."""
+    return bool(body.explicitinertial) or any(_has_mass(child) for child in body.bodies if not child.joints)
+
+
+def _weigh_geoms(body: mujoco.MjsBody) -> None:
+    colliders = [geom for geom in body.geoms if geom.group == COLLIDER_GROUP]
+    for geom in colliders or body.geoms:
+        geom.density, geom.mass = _WATER, float("nan")
+
+
+def _drop_marker_of_the_base(robot: ET.Element) -> bool:
+    """Remove a root link that only marks the base: it neither weighs nor shows anything, and one link is fixed to it.
+
+    Returns:
+        whether there was one.
+    """
+    joints = robot.findall("joint")
+    children = {_end(joint, "child") for joint in joints}
+    for link in robot.findall("link"):
+        below = [joint for joint in joints if _end(joint, "parent") == link.get("name")]
+        fixed = len(below) == 1 and below[0].get("type") in _OF_A_MARKER
+        if link.get("name") not in children and fixed and _mass(link) < _LIGHTEST and not _is_seen(link):
             robot.remove(link)
-            robot.remove(joint)
+            robot.remove(below[0])
+            return True
+    return False
+
+
+def _is_seen(link: ET.Element) -> bool:
+    """Whether the link has a shape that is more than a mark."""
+    shapes = [shape for geometry in link.iter("geometry") for shape in geometry]
+    return any(_size(shape) > _SMALLEST_LOOK for shape in shapes)
+
+
+def _size(shape: ET.Element) -> float:
+    """Largest extent, m; infinite for a mesh."""
+    if shape.tag == "mesh":
+        return float("inf")
+    return max(float(number) for name in ("size", "radius", "length") for number in shape.get(name, "0").split())
 
 
 def _end(joint: ET.Element, side: str) -> str | None:
@@ -78,49 +208,3 @@ def _weld(joint: ET.Element) -> None:
     for part in list(joint):
         if part.tag in _OF_A_JOINT_THAT_MOVES:
             joint.remove(part)
-
-
-def _load_meshes(robot: ET.Element, urdf: Path) -> dict[str, bytes]:
-    """The meshes by the file names that the elements get here."""
-    files: dict[str, Path] = {}  # MuJoCo knows a mesh by its stem, so every file gets one of its own
-    for mesh in robot.iter("mesh"):
-        file = _find(mesh.get("filename", ""), urdf)
-        stem = file.stem
-        while files.setdefault(stem, file) != file:
-            stem += "_"
-        mesh.set("filename", stem + _suffix(file))
-    return {
-        stem + _suffix(file): _collada_as_obj(file) if _is_collada(file) else file.read_bytes()
-        for stem, file in files.items()
-    }
-
-
-def _is_collada(file: Path) -> bool:
-    return file.suffix.lower() == ".dae"
-
-
-def _suffix(file: Path) -> str:
-    return ".obj" if _is_collada(file) else file.suffix
-
-
-def _find(filename: str, urdf: Path) -> Path:
-    """A mesh file, named relative to the URDF or to any folder above it (``package://``, with two slashes or three).
-
-    Raises:
-        FileNotFoundError: there is none.
-    """
-    relative = filename.removeprefix("package://").lstrip("/")
-    for folder in urdf.absolute().parents:
-        if relative and (folder / relative).is_file():
-            return folder / relative
-    raise FileNotFoundError(filename)
-
-
-@cache
-def _collada_as_obj(path: Path) -> bytes:
-    """Geometry of a Collada file in meters, its node transforms applied, as the bytes of an OBJ file."""
-    mesh = trimesh.load_mesh(path)
-    # Without the texture coordinates, which split vertices.
-    bare = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
-    bare.merge_vertices()
-    return str(bare.export(file_type="obj", include_normals=False, include_color=False, include_texture=False)).encode()

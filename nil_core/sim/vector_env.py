@@ -1,7 +1,7 @@
-"""Many environments over a few processes, each with one GL context; everything large travels through shared memory.
+"""Vectorized environments in worker processes with one GL context each; large data is in shared memory.
 
-A process that dies or hangs is replaced. Its environments go on from the states that they had after the last whole
-step, and take the step again: to the bit the one that was lost, so that a run does not notice.
+A process that dies or hangs is replaced. Its environments continue from their states after the last complete step and
+repeat the lost step bit for bit, so that the run is not affected.
 """
 
 from __future__ import annotations
@@ -24,26 +24,30 @@ from nil_core.types import Floats
 
 __all__ = ["State", "StepBuffers", "VectorEnv"]
 
-REPLACEMENTS = 3  # while these environments exist; more losses are a problem of the machine
+MAX_REPLACEMENTS = 3  # per VectorEnv; more losses indicate a problem of the machine
 
 _log = logging.getLogger(__name__)
 
 
 class VectorEnv:
-    """N environments over W worker processes: ``send`` actions, do something else, ``receive`` what became of them.
+    """N environments over W worker processes: ``send`` actions, do other work, ``receive`` the results.
 
-    After an error only ``restore`` brings the environments together again; ``state`` is that before the error.
+    After an error only ``restore`` synchronizes the environments again; ``state`` is that before the error.
 
     Args:
-        spec: what the environments are.
+        spec: of the environments.
         num_envs: N.
         workers: W processes (at most N); 0 simulates in this process, inside ``receive``.
         seed: of all randomness in the environments.
-        render: draw frames and masks.
+        render: render frames and masks.
         state_terms: computed after every control step, for the reward; functions that can be imported by name.
 
+    Attributes:
+        observation_size, action_size: lengths of an observation and an action.
+        layout: term by term, where it lies in an observation.
+
     Raises:
-        MachineError: a worker cannot start, or more of them were lost than are replaced.
+        MachineError: a worker cannot start, or more than ``MAX_REPLACEMENTS`` were lost.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class VectorEnv:
     ) -> None:
         first = ImitationEnvironment(spec, 0)
         self.observation_size = first.task_.observer.size
+        self.layout = first.task_.observer.layout
         self.num_envs = num_envs
         self.action_size = spec.scene.model.nu
         terms = tuple(state_terms)
@@ -69,7 +74,7 @@ class VectorEnv:
         shares = np.array_split(np.arange(num_envs), min(workers, num_envs)) if workers else []
         self._specs = [WorkerSpec(spec, memory, slice(int(s[0]), int(s[-1]) + 1), render, terms) for s in shares]
         self._command = ""
-        self._replacements_left = 0  # one that does not even start is not worth another
+        self._replacements_left = 0  # workers that do not start are not replaced
         self._workers: list[Worker] = []
         self._local = None if workers else LocalEnvs(spec, self.buffers, render, terms)
         try:
@@ -79,14 +84,14 @@ class VectorEnv:
         except BaseException:
             self.close()
             raise
-        self._replacements_left = REPLACEMENTS
+        self._replacements_left = MAX_REPLACEMENTS
 
     def reset(self) -> StepBuffers:
-        """Start every episode anew."""
+        """Reset every environment."""
         return self._run("reset")
 
     def send(self, actions: Floats) -> None:
-        """Hand over actions (N, nu); worker processes start at once."""
+        """Set actions (N, nu); worker processes start at once."""
         self.buffers.actions[:] = actions
         self._send_all("step")
 
@@ -94,7 +99,7 @@ class VectorEnv:
         """Wait for the step that was sent."""
         if self._local is not None:
             self._local.execute(self._command, self._states, self._buffer_index)
-        failures = [failure for w in range(len(self._workers)) if (failure := self._answer(w))]
+        failures = [failure for w in range(len(self._workers)) if (failure := self._wait_for(w))]
         if failures:
             raise failures[0]
         self._buffer_index = 1 - self._buffer_index
@@ -113,15 +118,15 @@ class VectorEnv:
         return states
 
     def state(self) -> State:
-        """Of every environment, in order, after the last whole step."""
+        """State of every environment, in order, after the last complete step."""
         states: State = self._states[self._buffer_index].copy()
         return states
 
     def restore(self, states: State) -> None:
-        """Back to a saved :meth:`state`; ``buffers.observations`` follow.
+        """Restore a saved :meth:`state`, and compute ``buffers.observations``.
 
         Raises:
-            ValueError: it is of other environments.
+            ValueError: the number or the type of environments differs.
         """
         ours = self._states[self._buffer_index]
         if (states.shape, states.dtype) != (ours.shape, ours.dtype):
@@ -132,7 +137,7 @@ class VectorEnv:
         self._run("restore")
 
     def close(self) -> None:
-        """End the workers. Safe to call twice."""
+        """Stop the workers. Safe to call twice."""
         if self._local is not None:
             self._local.close()
         for worker in self._workers:
@@ -148,8 +153,8 @@ class VectorEnv:
         for worker in self._workers:
             worker.send(command, self._buffer_index)
 
-    def _answer(self, w: int) -> Exception | None:
-        """Of a worker, or of those that replace it; what went wrong is returned, so that the others are heard too."""
+    def _wait_for(self, w: int) -> Exception | None:
+        """Wait for a worker, or its replacements; errors are returned, so that all workers are waited for."""
         while True:
             try:
                 self._workers[w].receive()
@@ -162,13 +167,13 @@ class VectorEnv:
                 return error
 
     def _replace(self, w: int, loss: WorkerLost) -> None:
-        """Start another process in the states of the last whole step, and give it the same command."""
+        """Start another process in the states of the last complete step, and send it the same command."""
         self._replacements_left -= 1
-        self._workers[w].close(patience=0.0)
+        self._workers[w].close(timeout=0.0)
         self._workers[w] = self._start(w)
         self._workers[w].send(self._command, self._buffer_index)
-        text = "%s; process %s takes its place and the step again, so that nothing is lost (%d more may be replaced)"
-        _log.warning(text, loss, self._workers[w].number, self._replacements_left)
+        text = "%s; process %s replaces it and repeats the step, so that nothing is lost (%d more may be replaced)"
+        _log.warning(text, loss, self._workers[w].pid, self._replacements_left)
 
     def _start(self, w: int) -> Worker:
         name = f"simulation worker {w}"

@@ -1,4 +1,4 @@
-"""A process that simulates and draws some environments, seen from both of its ends."""
+"""Worker process that simulates and renders some environments, and its handle in the main process."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from nil_core.sim import gl
 from nil_core.sim.buffers import SharedBuffers
 from nil_core.sim.environment import EnvSpec, State
 from nil_core.sim.local_envs import LocalEnvs
-from nil_core.sim.main_guard import EXIT_CODE, UnguardedScript, marked_as_worker
+from nil_core.sim.main_guard import UNGUARDED_EXIT_CODE, UnguardedScript, marked_as_worker
 
-HANG_SECONDS = 120.0  # for one step of its environments, which takes a small part of one
-START_SECONDS = 120.0  # for the first answer, before which Python and its libraries start
+HANG_SECONDS = 120.0  # timeout of one step of its environments, which takes a fraction of a second
+START_SECONDS = 120.0  # timeout of the first answer, before which Python and its libraries start
 
-CLOSE = ("close", 0)
+CLOSE_COMMAND = ("close", 0)
 
 
 @dataclass(frozen=True)
 class WorkerSpec:
-    """What a worker process needs at its start.
+    """Arguments of a worker process.
 
     Attributes:
-        env: what its environments are.
+        env: spec of its environments.
         memory: of all environments.
-        which: its own ones.
+        which: its environments.
         render, state_terms: as in :class:`nil_core.sim.local_envs.LocalEnvs`.
     """
 
@@ -46,22 +46,22 @@ class WorkerSpec:
 
 
 class WorkerLost(Exception):
-    """A worker died or hangs; the text says which one and how."""
+    """A worker died or hangs; the message names the worker and the reason."""
 
 
 class Worker:
-    """This process's end of a worker.
+    """Handle of a worker in the main process.
 
     Args:
-        name: what to call it.
-        spec: what it does.
-        buffer_index: where the states are that its environments begin from.
+        name: for messages.
+        spec: arguments of the worker.
+        buffer_index: state buffer that its environments start from.
     """
 
     def __init__(self, name: str, spec: WorkerSpec, buffer_index: int) -> None:
         context = multiprocessing.get_context("spawn")
         self.name = name
-        self._patience = START_SECONDS
+        self._timeout = START_SECONDS
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, spec, buffer_index), name=name, daemon=True)
         with starting_workers():
@@ -69,12 +69,12 @@ class Worker:
         theirs.close()
 
     @property
-    def number(self) -> int | None:
-        """The process's id."""
+    def pid(self) -> int | None:
+        """The process id."""
         return self._process.pid
 
     def send(self, command: str, buffer_index: int) -> None:
-        """Send a command of :meth:`nil_core.sim.local_envs.LocalEnvs.execute`; a lost one shows in :meth:`receive`."""
+        """Send a command of :meth:`nil_core.sim.local_envs.LocalEnvs.execute`; :meth:`receive` reports lost workers."""
         with contextlib.suppress(OSError):
             self._pipe.send((command, buffer_index))
 
@@ -82,39 +82,39 @@ class Worker:
         """Wait until the command is done.
 
         Raises:
-            WorkerLost: it never will be.
+            WorkerLost: the worker died or hangs.
             UnguardedScript: the script that it imported called nil.
             Exception: what the command raised.
         """
-        half, ends = self._patience / 2, (self._pipe, self._process.sentinel)
-        # in two parts: where Ctrl-Z stopped all processes, the first is over when they go on, and the second begins
+        half, ends = self._timeout / 2, (self._pipe, self._process.sentinel)
+        # two waits: after Ctrl-Z the first one has timed out when the processes continue, and the second one begins
         ready = wait(ends, half) or wait(ends, half)
         if not ready:
-            raise WorkerLost(f"{self.name} has not answered for {self._patience:.0f} s")
+            raise WorkerLost(f"{self.name} has not answered for {self._timeout:.0f} s")
         try:
             if self._pipe not in ready and not self._pipe.poll():
                 raise EOFError
             failure: Exception | None = self._pipe.recv()
         except (EOFError, OSError):
-            end = self._end()
-            if self._process.exitcode == EXIT_CODE:
+            end = self._exit_reason()
+            if self._process.exitcode == UNGUARDED_EXIT_CODE:
                 raise UnguardedScript from None
             raise WorkerLost(f"{self.name} died ({end})") from None
-        self._patience = HANG_SECONDS
+        self._timeout = HANG_SECONDS
         if failure is not None:
             raise failure
 
-    def close(self, patience: float = 2.0) -> None:
-        """End it: politely, and after so many seconds by force. Safe to call twice."""
+    def close(self, timeout: float = 2.0) -> None:
+        """Stop the process; after ``timeout`` seconds, kill it. Safe to call twice."""
         with contextlib.suppress(OSError):
-            self._pipe.send(CLOSE)
-        self._process.join(patience)
+            self._pipe.send(CLOSE_COMMAND)
+        self._process.join(timeout)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
         self._pipe.close()
 
-    def _end(self) -> str:
+    def _exit_reason(self) -> str:
         self._process.join(2.0)
         code = self._process.exitcode
         return f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
@@ -122,22 +122,22 @@ class Worker:
 
 @contextmanager
 def starting_workers() -> Iterator[None]:
-    """Processes started meanwhile are known to be workers, and never receive Ctrl-C; this one receives it afterwards.
+    """Mark processes started inside the block as workers that never receive Ctrl-C; this one receives it afterwards.
 
     Raises:
-        UnguardedScript: they would call nil again while they import the script.
+        UnguardedScript: the workers would call nil again while they import the script.
     """
-    with marked_as_worker(), _interrupts_blocked():
+    with marked_as_worker(), _block_interrupts():
         yield
 
 
 @contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Ignoring Ctrl-C is the first thing a worker does, and too late: its imports take a second before."""
+def _block_interrupts() -> Iterator[None]:
+    """Block Ctrl-C while a worker starts: it ignores Ctrl-C only after its imports, which take a second."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    resource_tracker.ensure_running()  # its start would let Ctrl-C through again
+    resource_tracker.ensure_running()  # starting it would unblock Ctrl-C
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -146,10 +146,10 @@ def _interrupts_blocked() -> Iterator[None]:
 
 
 def _serve(pipe: Connection, spec: WorkerSpec, buffer_index: int) -> None:
-    """Run a worker process: answers every command with None, or with what went wrong."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that people talk to
+    """Main function of a worker process: answers every command with None or an exception."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process handles Ctrl-C
     gl.mark_worker()
-    with contextlib.suppress(EOFError, OSError):  # that process is gone, and nobody is left to answer
+    with contextlib.suppress(EOFError, OSError):  # the main process is gone
         states = spec.memory.states()[:, spec.which]
         try:
             envs = LocalEnvs(spec.env, spec.memory.step_buffers().part(spec.which), spec.render, spec.state_terms)
@@ -157,13 +157,13 @@ def _serve(pipe: Connection, spec: WorkerSpec, buffer_index: int) -> None:
         except Exception as error:
             pipe.send(_portable(error))
             return
-        while (order := pipe.recv()) != CLOSE:
-            pipe.send(_attempt(envs, order, states))
+        while (message := pipe.recv()) != CLOSE_COMMAND:
+            pipe.send(_execute(envs, message, states))
         envs.close()
 
 
-def _attempt(envs: LocalEnvs, order: tuple[str, int], states: State) -> Exception | None:
-    command, buffer_index = order
+def _execute(envs: LocalEnvs, message: tuple[str, int], states: State) -> Exception | None:
+    command, buffer_index = message
     try:
         envs.execute(command, states, buffer_index)
     except Exception as error:
@@ -173,7 +173,7 @@ def _attempt(envs: LocalEnvs, order: tuple[str, int], states: State) -> Exceptio
 
 def _portable(error: Exception) -> Exception:
     if isinstance(error, NilError):
-        if os.environ.get("NIL_DEBUG"):  # the cause does not cross between processes
+        if os.environ.get("NIL_DEBUG"):  # the cause is not sent between processes
             traceback.print_exception(error)
         return error
     return RuntimeError("in a simulation worker:\n" + "".join(traceback.format_exception(error)))

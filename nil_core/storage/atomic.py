@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nil_core.errors import MachineError
+from nil_core.storage.os_errors import exists, explain_os_errors
 
 
 @contextmanager
@@ -23,14 +21,15 @@ def writing(path: Path) -> Iterator[Path]:
     """A temporary file or folder name beside ``path``, renamed to it when the block ends well, else removed.
 
     Raises:
-        MachineError: the disk is full, or the folder cannot be written.
+        MachineError: the disk is full, or the folder cannot be written or reached.
     """
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    # The stem is cut so that what is no longer than a name may be stays so.
+    temporary = path.with_name(f".{path.stem[:40]}.{os.getpid()}.tmp{path.suffix[:40]}")
     with explain_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
-            if temporary.is_dir() and path.exists():
+            if temporary.is_dir() and exists(path):
                 shutil.rmtree(path)
             os.replace(temporary, path)
         finally:
@@ -38,40 +37,6 @@ def writing(path: Path) -> Iterator[Path]:
                 shutil.rmtree(temporary, ignore_errors=True)
             else:
                 temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def explain_os_errors(path: Path) -> Iterator[None]:
-    """Say what the disk's errors mean.
-
-    Raises:
-        MachineError: full, read-only, or not ours.
-    """
-    try:
-        yield
-    except Exception as error:
-        reason = {
-            errno.ENOSPC: ("the disk is full", "free some space and go on with `nil run --resume FOLDER`"),
-            errno.EDQUOT: ("the disk quota is used up", "free some space and go on with `nil run --resume FOLDER`"),
-            errno.EIO: ("the disk fails", "choose another with --out, and look after this one"),
-            errno.EROFS: ("the file system is read-only", "choose another folder with --out"),
-            errno.EACCES: ("permission denied", "choose another folder with --out"),
-            errno.EPERM: ("permission denied", "choose another folder with --out"),
-            errno.ENOTDIR: ("a part of the path is a file", "choose another folder with --out"),
-            errno.EEXIST: ("a part of the path is a file", "choose another folder with --out"),
-            errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one with --out"),
-        }.get(_number(error) or _number(error.__cause__))  # of a plugin's error: its cause
-        if reason is None:
-            raise
-        raise MachineError(f"cannot write {path}: {reason[0]}", reason[1]) from None
-
-
-def _number(error: BaseException | None) -> int:
-    """The errno, 0 where there is none. Libraries written in Rust, safetensors among them, have it in words alone."""
-    if isinstance(error, OSError):
-        return error.errno or 0
-    found = re.search(r"\(os error (\d+)\)", str(error))
-    return int(found[1]) if found else 0
 
 
 def write_text(path: Path, text: str) -> None:
@@ -91,7 +56,37 @@ def write_arrays(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
-def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
-    """What :func:`write_arrays` wrote; never unpickles."""
+def read_arrays(path: Path, names: Collection[str] | None = None) -> dict[str, npt.NDArray[Any]]:
+    """What :func:`write_arrays` wrote; never unpickles.
+
+    A bad byte in the directory of a zip file can hide arrays without a word, so say which there must be.
+
+    Args:
+        path: of the npz.
+        names: the arrays that it holds; None: whatever is there.
+
+    Raises:
+        ValueError: an array is missing, or there is one that does not belong there; names file and array.
+        Exception: of many types, if the file is damaged.
+    """
     with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+        found = set(file.files)
+        if names is not None:
+            check_names(path, found, names)
+        arrays = {name: file[name] for name in file.files}
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):  # numpy gives the bytes of whatever does not begin as an array does
+            raise ValueError(f"{path.name}: {name} is no array")
+    return arrays
+
+
+def check_names(path: Path, found: Collection[str], required: Collection[str], optional: Collection[str] = ()) -> None:
+    """Refuse an npz that lacks an array, or holds one of an unknown name.
+
+    Raises:
+        ValueError: naming file and array.
+    """
+    if missing := sorted(set(required) - set(found)):
+        raise ValueError(f"{path.name} lacks the array {', '.join(missing)}")
+    if surplus := sorted(set(found) - {*required, *optional}):
+        raise ValueError(f"{path.name} holds an array that does not belong there: {', '.join(surplus)}")

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from nil_core.errors import MachineError
 from nil_core.storage.atomic import read_arrays, write_arrays
+from nil_core.storage.os_errors import explain_os_errors
 from nil_core.storage.paths import cache_root as cache_root
 
 _log = logging.getLogger(__name__)
@@ -24,7 +25,11 @@ Arrays = dict[str, npt.NDArray[Any]]
 IGNORE = "NIL_NO_CACHE"
 """Environment variable: where it is set and not 0, nothing is read from the cache."""
 
+DIGEST = "nil.digest"
+"""Array of an entry: the fingerprint of the others. Entries of nil 0.2 have none."""
+
 _ignored = False
+_reported: set[Path] = set()  # caches of which was said already that they cannot be used
 
 
 @contextmanager
@@ -59,7 +64,7 @@ def cached(what: str, key: str, make: Callable[[], Arrays], needed: tuple[str, .
     Args:
         what: sort of thing, a folder of the cache (``videos``, ``masks``, ``embeddings``).
         key: a :func:`fingerprint`.
-        make: called when nothing is stored; a damaged entry counts as nothing.
+        make: called when nothing is stored; a damaged entry, and a cache that cannot be reached, count as nothing.
         needed: arrays without which an entry counts as damaged.
 
     Returns:
@@ -71,17 +76,41 @@ def cached(what: str, key: str, make: Callable[[], Arrays], needed: tuple[str, .
         return stored, True
     arrays = make()
     try:
-        write_arrays(path, arrays)
+        # The digest comes first: a bad byte that hides what follows it in the zip file does not hide the digest.
+        write_arrays(path, {DIGEST: _digest(arrays), **arrays})
     except MachineError as error:  # what was made, perhaps for money, is worth more than its copy
-        _log.warning("nothing is kept for the next time: %s; NIL_CACHE=FOLDER chooses another cache", error.message)
+        _report(error)
     return arrays, False
 
 
 def _stored(path: Path) -> Arrays | None:
+    """An entry, None if there is none, or a damaged one."""
     try:
-        return read_arrays(path)
+        with explain_os_errors(path, "read"):
+            arrays = read_arrays(path)
+    except MachineError as error:
+        _report(error)
+        return None
     except Exception:  # a bad byte in a zip raises whatever it meets
         return None
+    digest = arrays.pop(DIGEST, None)
+    return arrays if digest is None or np.array_equal(digest, _digest(arrays)) else None
+
+
+def _digest(arrays: Arrays) -> npt.NDArray[Any]:
+    names = sorted(arrays)
+    return np.frombuffer(fingerprint(names, *(arrays[name] for name in names)).encode(), np.uint8)
+
+
+def _report(error: MachineError) -> None:
+    """Say once, not for every entry, that the cache cannot be used."""
+    root = cache_root()
+    if root not in _reported:
+        _reported.add(root)
+        _log.warning(
+            "%s; going on without the cache, nothing is kept for the next time: NIL_CACHE=FOLDER chooses another",
+            error.message,
+        )
 
 
 def text_array(value: Mapping[str, Any]) -> npt.NDArray[Any]:

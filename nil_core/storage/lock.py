@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from nil_core.errors import RunError
-from nil_core.storage.atomic import explain_os_errors
+from nil_core.storage.os_errors import explain_os_errors
 
 NAME = "lock"
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nil_core.storage.atomic import explain_os_errors, write_text
+from nil_core.storage.atomic import write_text
+from nil_core.storage.os_errors import exists, explain_os_errors
 
 DIGITS = 6
 
@@ -24,20 +25,34 @@ def append(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """Every whole line; a last line cut off by a crash is left out."""
+    """Every whole line up to the first that is none: a crash cuts off the last.
+
+    Raises:
+        MachineError: it cannot be read.
+    """
     rows = []
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            try:
-                rows.append(json.loads(line))
-            except ValueError:
+    if exists(path):
+        with explain_os_errors(path, "read"):
+            text = path.read_text(encoding="utf-8", errors="replace")
+        for line in text.splitlines():
+            row = _row(line)
+            if row is None:
                 break
+            rows.append(row)
     return rows
+
+
+def _row(line: str) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
 
 
 def cut_back(path: Path, step: int) -> None:
     """Drop what was written after a step, and a broken last line."""
-    if path.exists():
+    if exists(path):
         kept = [json.dumps(row) + "\n" for row in read(path) if row["step"] <= step]
         write_text(path, "".join(kept))
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from nil_core.config import RunConfig, validate
-from nil_core.errors import RunError
-from nil_core.storage.atomic import explain_os_errors, write_json, write_text, writing
+from nil_core.errors import MachineError, RunError
+from nil_core.storage.atomic import write_json, write_text, writing
+from nil_core.storage.os_errors import entries, exists, explain_os_errors
 
 FORMAT = 2
 
@@ -79,9 +82,16 @@ class RunFolder:
         write_json(self.status, {"state": state, "step": step, "at": time.strftime("%Y-%m-%d %H:%M:%S")})
 
     def read(self, file: Path) -> dict[str, Any]:
-        """A JSON file of the folder, empty if it is not there yet."""
+        """A JSON file of the folder, empty if it is not there yet.
+
+        Raises:
+            RunError: it is damaged.
+            MachineError: it cannot be read, or the folder cannot be reached.
+        """
         try:
-            value = json.loads(file.read_text(encoding="utf-8"))
+            with explain_os_errors(file, "read"):
+                text = file.read_text(encoding="utf-8")
+            value = json.loads(text)
             if not isinstance(value, dict):
                 raise ValueError("it holds no table")
             return value
@@ -112,7 +122,7 @@ def whole(path: Path) -> Iterator[Path]:
 
     An empty folder that is there already is filled where it is: somebody may stand in it.
     """
-    if not path.exists():
+    if not exists(path):
         with writing(path) as temporary:
             yield temporary
         return
@@ -124,16 +134,19 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 def refuse_occupied(path: Path) -> None:
-    """Never write over what is there.
+    """Never write over what is there, and find out at once whether anything can be written there.
 
     Raises:
         RunError: the path is a file, or a folder with something in it.
         MachineError: nothing can be there.
     """
     with explain_os_errors(path):
-        occupied = path.exists() and (not path.is_dir() or any(path.iterdir()))
-    if occupied:
-        raise RunError(f"{path} exists already", f"another --out, or `nil run --resume {path}`")
+        there = exists(path, "write")
+        if there and (not path.is_dir() or any(path.iterdir())):
+            hint = f"another --out, or `nil run --resume {shlex.quote(str(path))}`"
+            raise RunError(f"{path} exists already", hint)
+        above = path if there else next(parent for parent in path.parents if exists(parent))
+        tempfile.TemporaryDirectory(dir=above, prefix=".nil-").cleanup()
 
 
 def open_run(path: Path) -> tuple[RunFolder, RunConfig]:
@@ -151,13 +164,29 @@ def open_run(path: Path) -> tuple[RunFolder, RunConfig]:
     if manifest.get("format") != FORMAT:
         raise RunError(
             f"{path} was written in format {manifest.get('format')}, this nil reads format {FORMAT}",
-            f"continue it with nil-core {manifest.get('versions', {}).get('nil-core', 'of its time')}",
+            f"continue it with nil-core {_writer(manifest)}",
         )
+    if damaged := [name for name in ("versions", "components") if not _is_table(manifest.get(name, {}))]:
+        raise RunError(f"{folder.manifest} is damaged: {damaged[0]} is no table", "start a new run")
     try:
-        tree = tomllib.loads(folder.config.read_text(encoding="utf-8"))
+        with explain_os_errors(folder.config, "read"):
+            text = folder.config.read_text(encoding="utf-8")
+        tree = tomllib.loads(text)
     except (OSError, ValueError) as error:
         raise RunError(f"{folder.config} cannot be read: {error}", "the run is damaged; start a new one") from None
-    return folder, validate(tree)
+    config = validate(tree)
+    if config.steps is None:
+        raise RunError(f"{folder.config} is damaged: it does not say for how many steps", "add the line: steps = N")
+    return folder, config
+
+
+def _writer(manifest: Mapping[str, Any]) -> str:
+    versions = manifest.get("versions")
+    return str(versions.get("nil-core")) if isinstance(versions, dict) and "nil-core" in versions else "of its time"
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(below, str | dict) for below in value.values())
 
 
 def fresh_path(root: Path, config: RunConfig) -> Path:
@@ -166,12 +195,23 @@ def fresh_path(root: Path, config: RunConfig) -> Path:
     stem = f"{time.strftime('%Y-%m-%d_%H%M%S')}_{words}-s{config.seed}"
     safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in stem)
     path, number = root / safe, 1
-    while path.exists():
+    while exists(path):
         number += 1
         path = root / f"{safe}-{number}"
     return path
 
 
 def list_runs(root: Path) -> list[RunFolder]:
-    """Every run under a folder, oldest first."""
-    return [RunFolder(p.parent) for p in sorted(root.glob("[!.]*/manifest.json"))]
+    """Every run under a folder, oldest first; one that cannot be reached is listed, since it may be one.
+
+    Raises:
+        MachineError: the folder itself cannot be read.
+    """
+    return [RunFolder(path) for path in entries(root) if not path.name.startswith(".") and _may_be_run(path)]
+
+
+def _may_be_run(path: Path) -> bool:
+    try:
+        return exists(RunFolder(path).manifest)
+    except MachineError:
+        return True

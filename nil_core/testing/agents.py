@@ -20,24 +20,32 @@ if TYPE_CHECKING:
 PICKLE_SUFFIXES = {".pkl", ".pickle", ".pt", ".pth", ".bin", ".joblib"}
 
 
-def check_agent(make: Callable[[AgentSpec], Agent], rounds: int = 20) -> None:
+LAYOUT = {"joint_positions": slice(0, 3), "joint_velocities": slice(3, 6), "height": slice(6, 7)}
+SPEC = AgentSpec(observation_size=7, action_size=3, num_envs=4, horizon=10, total_steps=400, seed=3, layout=LAYOUT)
+"""What the agent of a check is made for."""
+
+
+def check_agent(make: Callable[[AgentSpec], Agent], rounds: int = 20, exact: bool = True) -> None:
     """Check that an agent acts within bounds, is deterministic given its seed, and resumes exactly from what it saved.
 
     Args:
         make: constructs the agent; choose options with which it learns within half of ``rounds``.
         rounds: control steps of 4 environments.
+        exact: False for an agent with the capability ``inexact_resume``: what it saved must act as it did, and need not
+            learn on as it would have.
 
     Raises:
         AssertionError: says what is broken.
     """
-    spec = AgentSpec(observation_size=7, action_size=3, num_envs=4, horizon=10, total_steps=400, seed=3)
+    spec = SPEC
     agent = make(spec)
     assert isinstance(agent, Agent), "an agent has act, observe, update, save and load"
     _check_actions(agent)
     half = rounds // 2
-    uninterrupted, repeated = make(spec), make(spec)
+    uninterrupted = make(spec)
     first = _interact_and_log(uninterrupted, range(half))
-    assert _interact_and_log(repeated, range(half)) == first, "the same seed gives the same actions and metrics"
+    # made after the other has acted: libraries that seed the whole process are as good the second time
+    assert _interact_and_log(make(spec), range(half)) == first, "the same seed gives the same actions and metrics"
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary, "saved")
         folder.mkdir()
@@ -47,8 +55,15 @@ def check_agent(make: Callable[[AgentSpec], Agent], rounds: int = 20) -> None:
         resumed = make(replace(spec, seed=spec.seed + 1))
         resumed.load(folder)
         remaining = range(half, rounds)
-        expected, got = _interact_and_log(uninterrupted, remaining), _interact_and_log(resumed, remaining)
-        assert got == expected, "an agent that was saved and loaded continues as the uninterrupted one, to the byte"
+        if exact:
+            expected, got = _interact_and_log(uninterrupted, remaining), _interact_and_log(resumed, remaining)
+            assert got == expected, (
+                "an agent that was saved and loaded continues as the uninterrupted one, to the byte "
+                "(one that cannot says so by the capability inexact_resume)"
+            )
+        else:
+            _check_same_policy(uninterrupted, resumed, "an agent that was loaded acts as the one that was saved")
+            _interact_and_log(resumed, remaining)
         _check_load_fails(make(spec), Path(temporary, "empty"), "an empty folder")
         _check_load_fails(make(replace(spec, action_size=4)), folder, "an agent of another action size")
         _check_load_without_replay(make(spec), make(spec), folder)
@@ -58,7 +73,7 @@ def check_network(make: Callable[[AgentSpec], ExportingAgent]) -> None:
     """Check that the network of an agent with the capability ``exports`` is its deterministic policy after learning."""
     import torch
 
-    agent = make(AgentSpec(observation_size=7, action_size=3, num_envs=4, horizon=10, total_steps=400, seed=3))
+    agent = make(SPEC)
     assert isinstance(agent, ExportingAgent), "an agent with the capability exports has network()"
     _interact_and_log(agent, range(20))
     observations = np.random.default_rng(1).normal(size=(50, 7)).astype(np.float32)
@@ -135,9 +150,13 @@ def _check_load_without_replay(complete: Agent, policy_only: Agent, folder: Path
     for file in folder.glob("replay*"):
         file.unlink()
     policy_only.load(folder)
+    _check_same_policy(complete, policy_only, "without its files replay* an agent acts as the one that was saved")
+
+
+def _check_same_policy(saved: Agent, loaded: Agent, promise: str) -> None:
     observations = np.random.default_rng(2).normal(size=(50, 7)).astype(np.float32)
-    expected, got = (agent.act(observations, explore=False) for agent in (complete, policy_only))
-    assert np.array_equal(got, expected), "without its files replay* an agent acts as the one that was saved"
+    expected, got = (agent.act(observations, explore=False) for agent in (saved, loaded))
+    assert np.array_equal(got, expected), promise
 
 
 def _check_load_fails(agent: Agent, folder: Path, what: str) -> None:

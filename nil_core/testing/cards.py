@@ -27,6 +27,9 @@ def check_card(card: ComponentCard) -> None:
     for requirement in card.requires:
         assert isinstance(requirement, Requirement), f"requires holds Requirement objects, not {requirement!r}"
         assert requirement.module and requirement.install, f"a Requirement names module and install line: {requirement}"
+    for option, kind in card.wraps:
+        assert option in card.config.model_fields, f"wraps names the option {option!r}, which the card does not have"
+        assert kind in KINDS, f"wraps says of the option {option!r} which kind it names, not {kind!r}"
     assert all(isinstance(each, Capability) for each in card.capabilities), "capabilities are of the enum Capability"
 
 

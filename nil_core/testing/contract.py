@@ -78,6 +78,6 @@ def _check_outputs(kind: Kind, name: str, values: Mapping[str, Any], card: Compo
         case "reward":
             check_reward(make)
         case "agent":
-            check_agent(make)
+            check_agent(make, exact=not card.can(Capability.INEXACT_RESUME))
             if card.can(Capability.EXPORTS):
                 check_network(make)

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 import mujoco
 import numpy as np
 
+from nil_core.config import ControlMode
 from nil_core.interfaces import Robot
 from nil_core.sim.scene import RobotScene, compose
-from nil_core.types import ControlMode, Doubles
+from nil_core.types import Doubles
 
 TIMESTEP = 0.004
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -157,6 +157,12 @@ def check_menagerie_option(bench: RobotBench, scratch: Path) -> None:
         check_menagerie(bench.make(menagerie=True), file.menagerie, file.locate()[0].parent, scratch)
 
 
+def check_camera_options(bench: RobotBench, scratch: Path) -> None:
+    """What the options say of the camera holds, and nothing else changes."""
+    spec = bench.make(camera_azimuth=90.0, camera_distance=5.0).spec
+    assert spec == replace(bench.robot.spec, camera=replace(bench.robot.spec.camera, azimuth=90.0, distance=5.0))
+
+
 CHECKS: tuple[Callable[[RobotBench, Path], None], ...] = (
     check_contract,
     check_is_its_source,
@@ -167,4 +173,5 @@ CHECKS: tuple[Callable[[RobotBench, Path], None], ...] = (
     check_self_collision,
     check_missing_and_damaged_files,
     check_menagerie_option,
+    check_camera_options,
 )

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
 
-from nil_core.errors import RunError
+from nil_core.errors import MachineError, RunError
 from nil_core.interfaces import Agent
-from nil_core.storage.atomic import explain_os_errors, read_arrays, write_arrays, write_json, writing
+from nil_core.storage import digests
+from nil_core.storage.atomic import read_arrays, write_arrays, write_json, writing
+from nil_core.storage.os_errors import entries, exists, explain_os_errors
 
-FORMAT = 3
+FORMAT = 4
 BEST = "best"
 FAILED = "failed"
 """Where a run ends that met a NaN: to be looked at, never gone on from."""
@@ -61,11 +66,10 @@ def write(path: Path, agent: Agent, state: LoopState) -> None:
     with writing(path) as temporary:
         (temporary / "agent").mkdir(parents=True)
         agent.save(temporary / "agent")
-        files = sorted(str(file.relative_to(temporary)) for file in temporary.rglob("*") if file.is_file())
         write_arrays(temporary / "loop.npz", state.arrays)
-        header = {"format": FORMAT, "step": state.step, "files": files, "values": state.values}
+        header = {"format": FORMAT, "step": state.step, "arrays": sorted(state.arrays), "values": state.values}
         write_json(temporary / "loop.json", header)
-        _make_way(path, temporary)
+        _complete(path, temporary)
 
 
 def save_policy(root: Path, agent: Agent) -> Path:
@@ -76,13 +80,17 @@ def save_policy(root: Path, agent: Agent) -> Path:
         agent.save(temporary / "agent")
         for file in (temporary / "agent").glob(FOR_LEARNING):
             file.unlink()
-        _make_way(path, temporary)
+        _complete(path, temporary)
     return path
 
 
 def steps(root: Path) -> list[Path]:
-    """Every whole checkpoint, oldest first."""
-    return sorted(root.glob("step-*/"))
+    """Every whole checkpoint, oldest first.
+
+    Raises:
+        MachineError: the folder cannot be read: what is there stays unknown.
+    """
+    return [path for path in entries(root) if path.name.startswith("step-") and path.is_dir()]
 
 
 def newest(root: Path) -> Path:
@@ -103,37 +111,68 @@ def load(path: Path, agent: Agent) -> LoopState:
     Raises:
         RunError: damaged, or of another format.
     """
-    try:
-        header = json.loads((path / "loop.json").read_text(encoding="utf-8"))
+    with _damage_named(path):
+        sealed = digests.verify(path)
+        with explain_os_errors(path, "read"):
+            header = json.loads((path / "loop.json").read_text(encoding="utf-8"))
         if header["format"] != FORMAT:
             raise RunError(
                 f"{path} has format {header['format']}, this nil reads {FORMAT}",
                 "go on with the nil-core that wrote it (manifest.json names it), or start the run anew",
             )
-        if missing := [name for name in header.get("files", ()) if not (path / name).is_file()]:
-            raise FileNotFoundError(f"{', '.join(missing)} is missing")
-        state = LoopState(header["step"], header["values"], read_arrays(path / "loop.npz"))
-    except RunError:
-        raise
-    except Exception as error:  # a bad byte in a zip file is an error of as many types as there are bytes
-        raise RunError(
-            f"the checkpoint {path} is damaged: {error}", f"remove it to go on from the one before: rm -r {path}"
-        ) from None
+        if not sealed:
+            raise ValueError(f"{digests.NAME} is missing")
+        state = LoopState(header["step"], header["values"], read_arrays(path / "loop.npz", header["arrays"]))
     agent.load(path / "agent")
     return state
 
 
+def load_policy(path: Path, agent: Agent) -> None:
+    """Restore the agent of a checkpoint, or of ``best``, to act.
+
+    Raises:
+        RunError: damaged, or of another format.
+    """
+    with _damage_named(path):
+        if not digests.verify(path):
+            raise ValueError(f"{digests.NAME} is missing, as in those that nil 0.2 wrote")
+    agent.load(path / "agent")
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (RunError, MachineError):
+        raise
+    except Exception as error:  # a bad byte in a zip file is an error of as many types as there are bytes
+        reason = " ".join(str(error).split())
+        raise RunError(f"the checkpoint {path} is damaged: {reason}", _way_back(path)) from None
+
+
+def _way_back(path: Path) -> str:
+    """What mends a damaged checkpoint."""
+    remove = f"rm -r {shlex.quote(str(path))}"
+    if path.name == BEST:
+        return "--checkpoint newest takes the newest instead"
+    if len(steps(path.parent)) > 1:
+        return f"remove it to go on from the one before: {remove}"
+    return f"it is the only one; remove it, and `nil run --resume` begins the run anew: {remove}"
+
+
 def tidy(root: Path) -> None:
     """Remove what a process left that was killed while it wrote, or removed, a checkpoint."""
-    for leftover in root.glob(f".*{_LEFTOVER}"):
-        shutil.rmtree(leftover, ignore_errors=True)
+    for path in entries(root):
+        if path.name.startswith(".") and path.name.endswith(_LEFTOVER):
+            shutil.rmtree(path, ignore_errors=True)
 
 
-def _make_way(path: Path, temporary: Path) -> None:
-    """Before a temporary folder gets its name: all of it on the disk itself, and nothing else under that name."""
+def _complete(path: Path, temporary: Path) -> None:
+    """Before a temporary folder gets its name: digests, all of it on the disk itself, nothing else under that name."""
+    digests.record(temporary, [f.relative_to(temporary).as_posix() for f in temporary.rglob("*") if f.is_file()])
     for file in temporary.rglob("*"):
         _flush(file)
-    if path.exists():
+    if exists(path):
         _remove(path)
 
 

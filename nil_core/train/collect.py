@@ -1,7 +1,7 @@
-"""The one loop that collects experience, used to train and to evaluate: act, simulate, score.
+"""Collection of experience for training and evaluation: act, simulate, score.
 
-While worker processes simulate a step, this process scores the steps before it, and whoever collects learns from them.
-The order of things depends on step counts alone, never on the clock, so equal runs give equal numbers.
+While worker processes simulate a step, this process scores the previous steps, and the agent learns from them. The
+order of operations depends on step counts alone, never on the clock, so equal runs give equal numbers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Policy = Callable[[Floats], Floats]
 """float32 (N, obs) to float32 (N, act) in [-1, 1]."""
 
 OnTicks = Callable[[Sequence[Tick]], None]
-"""Gets every tick once, scored, in the order they finished; ticks that begin an episode among them."""
+"""Called with every scored tick once, in the order they finished, including ticks that begin an episode."""
 
 
 class VectorEnvLike(Protocol):
@@ -49,7 +49,7 @@ class Collector:
         env: the environments.
         reward: scores ticks.
         score_ticks: ticks of all environments to score in one batch.
-        watch: where the time goes; by default nobody looks.
+        watch: measures the time of each part.
 
     Attributes:
         observations: float32 (N, obs), to act on next.
@@ -84,18 +84,18 @@ class Collector:
         """
         with self._watch.timing("act"):
             actions = policy(self.observations)
-        with self._watch.timing("wait"):  # where cores are few, a worker that is woken takes this process's
+        with self._watch.timing("wait"):  # with few cores, a worker that wakes up takes this process's core
             self._env.send(actions)
         try:
             if sum(not tick.begins for tick in self._waiting) >= self._score_ticks:
                 self.score(on_ticks)
-        finally:  # whatever that met, the environments' answer must not be taken for that to a later question
+        finally:  # also after an error: an unread result would be taken for that of the next step
             with self._watch.timing("wait"):
                 buffers = self._env.receive()
         self._record_step(np.asarray(actions, np.float32), buffers)
 
     def score(self, on_ticks: OnTicks) -> None:
-        """Score what waits, whatever there is of it, and hand it on."""
+        """Score all waiting ticks and pass them on."""
         with self._watch.timing("encode"):
             self._score()
         scored, self._waiting = self._waiting, []
@@ -125,13 +125,13 @@ class Collector:
         self._watch.add("render", render)
 
     def state(self) -> Arrays:
-        """Running and waiting ticks and the newest observations, as arrays."""
+        """Running and waiting ticks and the current observations, as arrays."""
         running = [tick for tick in self._running if tick is not None]
         ticks = prefixed("running", pack(running)) | prefixed("waiting", pack(self._waiting))
         return ticks | {"observations": self.observations}
 
     def restore(self, state: Arrays) -> None:
-        """Back to a saved :meth:`state`."""
+        """Restore a saved :meth:`state`."""
         self._running = [None] * self._env.num_envs
         for tick in unpack(under("running", state)):
             self._running[tick.env] = tick
@@ -140,7 +140,7 @@ class Collector:
 
 
 def _beginning(i: int, buffers: StepBuffers) -> Tick:
-    """The first moment of an episode."""
+    """The tick that begins an episode."""
     none = slice(0, 0)
     tick = Tick(
         env=i,
@@ -164,7 +164,7 @@ def _extended(tick: Tick | None, i: int, observation: Floats, action: Floats, bu
 
 
 def _steps(at: slice, observations: Floats, actions: Floats, buffers: StepBuffers) -> dict[str, Any]:
-    """Copies of what the fields of :data:`nil_core.tick.STEP_FIELDS` get from some places of the buffers."""
+    """The fields of :data:`nil_core.tick.STEP_FIELDS`, copied from rows of the buffers."""
     rows = {
         "observations": observations,
         "actions": actions,
@@ -179,7 +179,7 @@ def _steps(at: slice, observations: Floats, actions: Floats, buffers: StepBuffer
 
 
 def _finish(tick: Tick, buffers: StepBuffers) -> None:
-    """Its end: which tick it was, where the robot is, and what it looks like."""
+    """Complete a tick with its index, qpos, frame and mask."""
     i = tick.env
     tick.index = int(buffers.tick[i])
     tick.qpos = buffers.qpos[i].copy()

@@ -1,4 +1,4 @@
-"""Ctrl-C that asks politely."""
+"""Signal handling: finish the current step, save a checkpoint, then stop."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 
 @contextmanager
 def catch_interrupts(stop: Callable[[], None]) -> Iterator[None]:
-    """The first Ctrl-C (or SIGTERM) calls ``stop``, to end between two steps; the second is Python's own."""
+    """Call ``stop`` at the first Ctrl-C (or SIGTERM), to end between two steps; the second one has Python's effect."""
 
-    def notice(number: int, frame: FrameType | None) -> None:
+    def on_signal(number: int, frame: FrameType | None) -> None:
         stop()
         for each, handler in before.items():
             signal.signal(each, handler)
@@ -21,8 +21,8 @@ def catch_interrupts(stop: Callable[[], None]) -> Iterator[None]:
     before: dict[signal.Signals, Any] = {}
     try:
         for each in (signal.SIGINT, signal.SIGTERM):
-            before[each] = signal.signal(each, notice)
-    except ValueError:  # not the main thread, which alone may set handlers
+            before[each] = signal.signal(each, on_signal)
+    except ValueError:  # only the main thread may set handlers
         before.clear()
     try:
         yield

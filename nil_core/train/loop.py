@@ -1,4 +1,4 @@
-"""Training: collect, learn, log, evaluate, save."""
+"""Training loop: collect, learn, log, evaluate, save."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from nil_core.train.metric_accumulator import MetricAccumulator
 from nil_core.train.stopwatch import Stopwatch
 
 REPORT_SECONDS = 1.0
-CHECKPOINT_SECONDS = 180.0  # at most so much work is lost to a crash
+CHECKPOINT_SECONDS = 180.0  # a crash loses at most this much work
 
 
 @dataclass(frozen=True)
 class LoopComponents:
-    """What a training loop works with.
+    """Components of a training loop.
 
     Attributes:
-        evaluate: scores the agent's deterministic policy, gives the row for ``metrics.jsonl``.
+        evaluate: scores the agent's deterministic policy, returns the row for ``metrics.jsonl``.
     """
 
     agent: Agent
@@ -45,7 +45,7 @@ class LoopComponents:
 
 
 class TrainingLoop:
-    """One agent learning; the state between two steps can be saved and restored exactly.
+    """Trains one agent; the state between two steps can be saved and restored exactly.
 
     Args:
         folder: of the run.
@@ -64,9 +64,9 @@ class TrainingLoop:
         score_ticks = config.training.encode_ticks * components.env.num_envs
         self._collector = Collector(components.env, components.reward, score_ticks, self._watch)
         self._shown: dict[str, float] = {}
-        self._shares: dict[str, float] = {}  # of the time since the line before, by part
+        self._shares: dict[str, float] = {}  # of the time since the previous line, by part
         self._last_report = (time.perf_counter(), 0)
-        self._saved = (time.monotonic(), -1)  # when, and at which step
+        self._saved = (time.monotonic(), -1)  # time and step of the last checkpoint
         self._stopping = False
 
     def start(self) -> None:
@@ -74,10 +74,10 @@ class TrainingLoop:
         self._collector.start()
 
     def resume(self) -> None:
-        """Go on from the newest checkpoint; from the beginning, if the run ended before its first.
+        """Continue from the newest checkpoint, or start from the beginning if there is none.
 
         Raises:
-            RunError: it is damaged, of another format, or of other environments than the config's.
+            RunError: it is damaged, has another format, or has other environments than the config's.
         """
         checkpoint.tidy(self.folder.checkpoints)
         if not checkpoint.steps(self.folder.checkpoints):
@@ -93,8 +93,8 @@ class TrainingLoop:
         try:
             self._components.env.restore(state.arrays["environments"])
         except ValueError as error:
-            hint = "resume with the robot and simulation.num_envs that the run began with"
-            raise RunError(f"{path} is of other environments than the config's: {error}", hint) from None
+            hint = "resume with the robot and simulation.num_envs of the saved run"
+            raise RunError(f"{path} has other environments than the config's: {error}", hint) from None
         self._components.reward.restore(under("reward", state.arrays))
         self._collector.restore(under("collector", state.arrays))
         self._saved = (time.monotonic(), self.step)
@@ -102,13 +102,13 @@ class TrainingLoop:
         log.cut_back(self.folder.timing, self.step)
 
     def run(self, evaluate_first: bool = False) -> bool:
-        """Learn until ``config.total_steps``, or until Ctrl-C.
+        """Train until ``config.total_steps``, or until Ctrl-C.
 
         Args:
             evaluate_first: evaluate before the first step, too.
 
         Returns:
-            whether it got to the end; if not, everything is saved.
+            whether it finished; if not, everything is saved.
 
         Raises:
             NumericalError: NaN in a reward or loss; the state that led to it is saved.
@@ -133,7 +133,7 @@ class TrainingLoop:
         return finished
 
     def stop(self) -> None:
-        """End after the running step."""
+        """Stop after the current step."""
         self._stopping = True
 
     def _step(self) -> None:
@@ -160,10 +160,10 @@ class TrainingLoop:
             with self._watch.timing("save"):
                 self._save("learning")
         if self._due(training.log_every):
-            self._note_time()
+            self._log_timing()
 
     def _checkpoint_is_due(self) -> bool:
-        """By steps, and where those are slow by time: a checkpoint changes nothing in the run."""
+        """By steps, or by time if these are slow: checkpoints do not change the run."""
         overdue = time.monotonic() - self._saved[0] > CHECKPOINT_SECONDS
         return self._due(self.config.training.checkpoint_every) or overdue
 
@@ -177,14 +177,14 @@ class TrainingLoop:
         self._components.hooks.fire("metrics", step=self.step, values=values)
         self._shown = values
 
-    def _note_time(self) -> None:
-        seconds, spent = self._watch.look()
+    def _log_timing(self) -> None:
+        seconds, spent = self._watch.take()
         row = {"step": self.step, "seconds": seconds, **spent}
         log.append(self.folder.timing, row)
         self._shares = time_shares.shares([row])
 
     def evaluate(self) -> None:
-        """Score the deterministic policy, and keep the best."""
+        """Score the deterministic policy, and save it if it is the best."""
         began = time.perf_counter()
         values = dict(self._components.evaluate())
         log.append(self.folder.metrics, {"step": self.step, "kind": "eval", **values})
@@ -195,7 +195,7 @@ class TrainingLoop:
         self._watch.add("evaluate", time.perf_counter() - began)
 
     def _save(self, state: str) -> None:
-        """Write a checkpoint, unless that of this very step is there, and say in what ``state`` the run is."""
+        """Write a checkpoint, unless that of this step exists, and set the run's status to ``state``."""
         path = None
         if self._saved[1] != self.step:
             keep = self.config.training.keep

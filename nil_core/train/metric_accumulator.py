@@ -1,4 +1,4 @@
-"""Adds up what happened between two lines of ``metrics.jsonl``."""
+"""Accumulation of metrics between two lines of ``metrics.jsonl``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class MetricAccumulator:
     """Sums and counts by name; part of every checkpoint, so that a resumed run writes the same lines.
 
     Args:
-        num_envs: how many environments act at once.
+        num_envs: number of environments.
     """
 
     def __init__(self, num_envs: int) -> None:
@@ -20,7 +20,7 @@ class MetricAccumulator:
         self._lengths = [0] * num_envs
 
     def add_ticks(self, ticks: Sequence[Tick]) -> None:
-        """Rewards and their terms, speed, and length, return and fall of the episodes that ended."""
+        """Add rewards, their terms and speed, and length and fall of the episodes that ended."""
         for tick in ticks:
             self._add("reward", tick.reward)
             for name, value in tick.terms.items():
@@ -33,7 +33,7 @@ class MetricAccumulator:
                 self._lengths[tick.env] = 0
 
     def add_losses(self, losses: Mapping[str, float]) -> None:
-        """What the agent says of its update."""
+        """Add the metrics that the agent's update returned."""
         for name, value in losses.items():
             self._add(name, float(value))
 
@@ -43,7 +43,7 @@ class MetricAccumulator:
         entry[1] += count
 
     def take(self) -> dict[str, float]:
-        """Means by name; then begins anew. ``falls`` is the share of episodes that ended in one."""
+        """Return the means by name and reset. ``falls`` is the share of episodes that ended in one."""
         means = {name: total / count for name, (total, count) in self._sums.items() if count}
         self._sums = {}
         return means
@@ -53,6 +53,6 @@ class MetricAccumulator:
         return {"sums": self._sums, "lengths": self._lengths}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Back to a saved :meth:`state`."""
+        """Restore a saved :meth:`state`."""
         self._sums = {name: list(entry) for name, entry in state["sums"].items()}
         self._lengths = list(state["lengths"])

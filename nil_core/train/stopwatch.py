@@ -1,4 +1,4 @@
-"""Where the time goes."""
+"""Stopwatch: time spent in each part of the training loop."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 
 class Stopwatch:
-    """Adds up seconds by name, and steps, between two looks at it."""
+    """Accumulates seconds by name between two calls of :meth:`take`."""
 
     def __init__(self) -> None:
         self._clear(time.perf_counter())
@@ -26,11 +26,11 @@ class Stopwatch:
         self._seconds[name] += time.perf_counter() - began
 
     def add(self, name: str, seconds: float) -> None:
-        """Time that passed elsewhere."""
+        """Add time measured elsewhere."""
         self._seconds[name] += seconds
 
-    def look(self) -> tuple[float, dict[str, float]]:
-        """Seconds since the last look, and seconds by name; then begins anew."""
+    def take(self) -> tuple[float, dict[str, float]]:
+        """Return the seconds since the last call, in total and by name, and reset."""
         now = time.perf_counter()
         result = now - self._began, dict(self._seconds)
         self._clear(now)

@@ -1,4 +1,4 @@
-"""Loading of a transformers model from a folder of weights, complete or not at all. Nothing is ever downloaded."""
+"""Loading of a transformers model from a folder of weights, which must be complete, without downloads."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def read_json(file: Path) -> dict[str, Any]:
     """The JSON object in a file; empty if there is no such file.
 
     Raises:
-        DataError: the file has something else.
+        DataError: the file contains something else.
     """
     try:
         value = json.loads(file.read_text(encoding="utf-8"))

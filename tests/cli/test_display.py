@@ -58,12 +58,12 @@ def test_everything_in_order(console: Console) -> None:
     screen.table("Reward", ["term", "weight"], [["S_v", "1"], ["P_V", "0.0002"]])
     screen.learning(20, 100, {}, {"steps_per_second": 150.4, "seconds_left": 125.0})
     screen.learning(60, 100, VALUES, {"steps_per_second": 150.4, "seconds_left": 65.0})
-    screen.say("saved at step 60; go on with: nil run --resume runs/x")
+    screen.say("saved at step 60; resume with: nil run --resume runs/x")
     screen.finish_lines()
     lines = shown(console)
     starts = ["walking", "frames drawn", "Reward", "term", "S_v", "P_V", "environment steps", "steps/s", "time left"]
     assert [line[: len(start)] for line, start in zip(lines, starts, strict=False)] == starts
-    assert lines[-1] == "saved at step 60; go on with: nil run --resume runs/x"
+    assert lines[-1] == "saved at step 60; resume with: nil run --resume runs/x"
     assert "11/11" in lines[1] and " 60/100" in lines[6], "bars stay as they were last"
     assert sum("environment steps" in line for line in lines) == 1
 

@@ -22,18 +22,18 @@ def rank(*arguments: str) -> str:
     return result.output
 
 
-def test_the_table_says_how_good_eyes_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_table_ranks_encoders(monkeypatch: pytest.MonkeyPatch) -> None:
     names = registry.names
     monkeypatch.setattr(registry, "names", lambda kind: ("lost", "hog") if kind == "encoder" else names(kind))
     lines = rank("--robot", "a1", "--set", "environment.render_size=64").splitlines()
-    assert any(line.startswith("warning: lost is left out: no encoder is called 'lost'") for line in lines)
-    likeness = lines[lines.index("Likeness to a walk of a1") + 1 :]
-    assert likeness[0].split() == ["behavior", "apart", "cm", "IoU", "hog"]
-    assert likeness[1].split() == ["the", "walk", "itself", "0.0", "1.000", "1.000"]
-    apart = [float(line.split()[-3]) for line in likeness[1:17]]
-    assert apart == sorted(apart)
-    (eyes,) = (line.split() for line in lines if line.strip().startswith("hog "))
-    assert eyes[1] == "yes" and float(eyes[3]) > 0.8
+    assert any(line.startswith("warning: lost is skipped: no encoder is called 'lost'") for line in lines)
+    table = lines[lines.index("Similarity to a walk of a1") + 1 :]
+    assert table[0].split() == ["behavior", "distance", "cm", "IoU", "hog"]
+    assert table[1].split() == ["the", "walk", "itself", "0.0", "1.000", "1.000"]
+    distances = [float(line.split()[-3]) for line in table[1:17]]
+    assert distances == sorted(distances)
+    (row,) = (line.split() for line in lines if line.strip().startswith("hog "))
+    assert row[1] == "yes" and float(row[3]) > 0.8
 
 
 @pytest.mark.parametrize(

@@ -52,13 +52,13 @@ def nil_models(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["models", *arguments], env={"COLUMNS": "200"})
 
 
-def test_list_shows_license_size_and_what_is_here() -> None:
+def test_list_shows_license_size_and_what_is_downloaded() -> None:
     result = nil_models("list")
     rows = [" ".join(line.split()) for line in result.output.splitlines()]
-    assert rows[rows.index("weighty.base encoder 486 MB not here") + 1] == (
+    assert rows[rows.index("weighty.base encoder 486 MB not downloaded") + 1] == (
         "owner/model-base, CC-BY-NC-4.0: the usual one"
     )
-    assert rows[rows.index("weighty.large encoder 1200 MB here") + 1] == "owner/model-large, MIT"
+    assert rows[rows.index("weighty.large encoder 1200 MB downloaded") + 1] == "owner/model-large, MIT"
     assert "may not be used commercially" in result.output and "random-tiny" in result.output
 
 

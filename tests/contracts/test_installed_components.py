@@ -149,7 +149,7 @@ def test_agent(finding: Finding, tmp_path: Path) -> None:
     def make(setting: AgentSpec) -> Any:
         return made(finding, tmp_path, setting)
 
-    check_agent(make)
+    check_agent(make, exact=not card_of(finding).can(Capability.INEXACT_RESUME))
     if card_of(finding).can(Capability.EXPORTS):
         check_network(make)
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from nil_core.card import KINDS, Capability
-from nil_core.components import choose
+from nil_core.components import build, choose
 from nil_core.config import RunConfig, resolve
 from nil_core.errors import ConfigError, PluginError
+from nil_core.plugin_outputs import CheckedAgent
 from nil_core.types import AgentSpec
 
 SETTING = AgentSpec(observation_size=3, action_size=2, num_envs=1, horizon=5, total_steps=10, seed=0)
@@ -51,6 +52,15 @@ def test_build_hands_on_options_and_arguments() -> None:
     agent = choose(RunConfig(agent="zero"))["agent"].build(SETTING)
     assert np.array_equal(agent.act(np.ones((4, 3), np.float32), True), np.zeros((4, 2)))
     assert choose(RunConfig(encoder={"name": "hog", "clip_length": 5}))["encoder"].build().clip_length == 5
+
+
+def test_a_wrapped_component_is_built_by_name_and_checked() -> None:
+    assert build("encoder", "hog", {"cells": 4}).clip_length == 8
+    agent = build("agent", "zero", None, SETTING)
+    assert agent.act(np.ones((1, 3), np.float32), True).shape == (1, 2)
+    assert isinstance(agent, CheckedAgent), "so that what is wrong names it, and not its wrapper"
+    with pytest.raises(PluginError, match="did you mean 'hog'"):
+        build("encoder", "hogg")
 
 
 def test_options_are_checked_before_anything_is_built() -> None:

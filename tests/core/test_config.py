@@ -39,6 +39,19 @@ def test_every_preset_is_valid_and_says_so(preset: str) -> None:
         assert resolved.origin(key) == f"preset {preset}"
 
 
+def test_presets_from_python() -> None:
+    from nil_core import api
+
+    assert api.preset_names()[0] == "quickstart" and "paper" in api.preset_names()
+    config = api.load_preset("paper", {"robot": "g1", "agent.replay_ratio": 2})
+    assert (config.robot.name, config.agent.name, config.agent.options) == ("g1", "bro", {"replay_ratio": 2})
+    assert config.environment.control == "torque"
+    with pytest.raises(ConfigError, match="no preset 'papper'"):
+        api.load_preset("papper")
+    with pytest.raises(ConfigError, match="stepps"):
+        api.load_preset("smoke", {"stepps": 1})
+
+
 def test_layers_lie_over_each_other_in_the_documented_order(tmp_path: Path) -> None:
     file = toml(tmp_path, "steps = 2\nseed = 2\nskill = 'trotting'\n[reward]\niou = 2.0\nvideo = 2.0\n")
     resolved = resolve("smoke", file, {"seed": 3, "skill": None, "reward.video": 3.0}, ["reward.video=4"])

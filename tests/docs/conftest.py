@@ -35,8 +35,10 @@ def blocks_of(page: Path) -> Iterator[Block]:
 class Reader:
     """A person with an empty folder and an environment of their own, in which all of this one is installed too."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, meshes: Path) -> None:
         self.folder = folder
+        (folder / ".cache").mkdir()
+        (folder / ".cache" / "meshes").symlink_to(meshes)  # computed once for all
         environment = folder / ".venv"
         venv.create(environment, with_pip=False, symlinks=True)
         python = environment / "bin" / "python"
@@ -100,9 +102,11 @@ def pages() -> list[Path]:
 
 
 @pytest.fixture
-def reader(tmp_path: Path) -> Reader:
+def reader(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Reader:
     """Someone who follows a page."""
-    return Reader(tmp_path)
+    meshes = tmp_path_factory.getbasetemp() / "meshes"
+    meshes.mkdir(exist_ok=True)
+    return Reader(tmp_path, meshes)
 
 
 @pytest.fixture(scope="session")

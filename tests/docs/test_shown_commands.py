@@ -16,19 +16,23 @@ import typer
 
 import nil_core
 from nil_core.cli.main import app
-from nil_core.cli.options import resolved, shared_out
+from nil_core.cli.options import resolved, split_sets
 from nil_core.components import choose
 from nil_core.experiment.learn import Result
 
 OF_RUN = ("generator", "encoder", "segmenter", "robot", "agent", "skill", "prompt", "seed", "steps")
-OF_THE_TUTORIAL = ("mosaic", "mosaik", "squat", "brightness", "foot-height")
+OF_THE_TUTORIAL = (
+    "mosaic", "mosaik", "squat", "brightness", "foot-height", "go2", "palette", "bandit", "blindfold",
+)  # fmt: skip
+COMMANDS_OF_THE_TUTORIAL = ("nil evaluations",)
 
 
 def shown_commands(pages: list[Path], blocks: Callable[[Path], Iterator[Any]]) -> Iterator[str]:
     for page in pages:
         for block in blocks(page):
             if block.language == "sh" or not block.language:
-                yield from (line for line in block.text.splitlines() if line.startswith("nil "))
+                shown = (line for line in block.text.splitlines() if line.startswith("nil "))
+                yield from (line for line in shown if not line.startswith(COMMANDS_OF_THE_TUTORIAL))
 
 
 def parsed(line: str) -> tuple[str, dict[str, Any]]:
@@ -51,7 +55,7 @@ def test_commands_can_be_typed(pages: list[Path], blocks: Callable[[Path], Itera
             file = None if given["config"] == Path("run.toml") else given["config"]
             options = {key: given[key] for key in OF_RUN if key in given}
             names = (options.pop("generator") or "").split(",")
-            for generator, sets in shared_out(names, given["set_"] or []).items() if len(names) > 1 else ():
+            for generator, sets in split_sets(names, given["set_"] or []).items() if len(names) > 1 else ():
                 choose(resolved(given["preset"], file, sets, generator=generator, **options).config)
             if len(names) == 1:
                 choose(resolved(given["preset"], file, given["set_"], generator=names[0] or None, **options).config)

@@ -8,14 +8,22 @@ from typing import Any
 
 import pytest
 
+PAGES = ("your_first_plugin.md", "write_an_agent.md", "write_a_hook.md", "export.md", "observation.md")
 
-@pytest.mark.parametrize("page", ["your_first_plugin.md", "hooks.md", "export.md", "observation.md"])
+
+@pytest.mark.parametrize("page", PAGES)
 def test_page_can_be_followed(page: str, reader: Any, root: Path) -> None:
     reader.follow(root / "docs" / page)
     runs = [path.parent for path in reader.folder.glob("runs/*/manifest.json")]
     assert runs
     for run in runs:
         check_described(run, root / "docs" / "run_folder.md")
+
+
+@pytest.mark.parametrize(("page", "made"), [("write_a_robot.md", "walk"), ("write_a_segmenter.md", "first")])
+def test_page_without_a_run_can_be_followed(page: str, made: str, reader: Any, root: Path) -> None:
+    reader.follow(root / "docs" / page)
+    assert (reader.folder / made / "video.mp4").exists()
 
 
 def test_page_of_gymnasium_can_be_followed(reader: Any, root: Path) -> None:

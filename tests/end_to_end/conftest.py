@@ -75,7 +75,7 @@ def nil_process() -> Nil:
             env=os.environ | {"PYTHONPATH": search} | environment,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=600,
             start_new_session=True,
         )
         return Outcome(done.returncode, done.stdout, done.stderr)

@@ -104,8 +104,8 @@ def nothing_is_left(tmp_path: Path) -> Any:
         (["--config", "missing.toml"], "cannot read the config missing.toml", "path"),
         (["--config", "."], "cannot read the config", "path"),
         (["--skill", "jumping"], "cannot do 'jumping'", "walking, walking backwards, trotting"),
-        (["--reference", "nowhere"], "nowhere is no reference folder (it does not exist)", "nil generate"),
-        (["--reference", "."], "is no reference folder (source.npz: No such file or directory)", "nil generate"),
+        (["--reference", "nowhere"], "nowhere is not a reference folder (it does not exist)", "nil generate"),
+        (["--reference", "."], "is not a reference folder (source.npz: No such file or directory)", "nil generate"),
         (["--resume", "nowhere"], "nowhere is no run folder", "nil runs list"),
         (["--resume", "."], "is no run folder", "nil runs list"),
         (["--generator", "file", "--segmenter", "chroma"], "needs a video", "generator.path="),
@@ -197,7 +197,7 @@ def test_video_files(nil: Callable[..., Any], tmp_path: Path) -> None:
     nil("run", *options, *images, "--set", "generator.fps=25").complains("holds no images")
     write_png(tmp_path / "images" / "1.png", moving_blob().frames[0])
     write_png(tmp_path / "images" / "2.png", moving_blob(height=30).frames[0])
-    nil("run", *options, *images, "--set", "generator.fps=25").complains("frame 1 is 64 x 30", "one size")
+    nil("run", *options, *images, "--set", "generator.fps=25").complains("frame 1 (2.png) is 64 x 30", "one size")
 
 
 def test_debug_shows_the_traceback(nil: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -66,6 +67,52 @@ def test_onnx(run: Path, nil: Callable[..., Any]) -> None:
     facts = json.loads(session.get_modelmeta().custom_metadata_map["nil"])
     check_facts(facts, run)
     assert (facts["run"], facts["checkpoint"]) == ("walk", "newest")
+
+
+@pytest.mark.parametrize(
+    ("asked", "versions"),
+    [
+        (("--opset", "12", "--ir-version", "6"), (12, 6)),
+        (("--opset", "7"), (7, 3)),
+        (("--ir-version", "8"), (18, 8)),
+    ],
+)
+def test_versions_for_an_old_runtime(
+    asked: tuple[str, ...], versions: tuple[int, int], run: Path, nil: Callable[..., Any]
+) -> None:
+    outcome = nil("export", run, *asked)
+    assert outcome.code == 0, outcome.err
+    assert f"opset {versions[0]}, IR version {versions[1]}: " in outcome.out
+    model = onnx.load(run / "policy.onnx")
+    assert [(known.domain, known.version) for known in model.opset_import] == [("", versions[0])]
+    assert model.ir_version == versions[1]
+    assert not any(node.metadata_props for node in model.graph.node), "which only IR version 10 has"
+    onnx.checker.check_model(model, full_check=True)
+    session = onnxruntime.InferenceSession(str(run / "policy.onnx"))
+    rows = some_observations(run)
+    for some in (rows, rows[:1]):
+        assert np.abs(session.run(["action"], {"observation": some})[0] - acted(run, "newest", some)).max() < 1e-5
+    check_facts(json.loads(session.get_modelmeta().custom_metadata_map["nil"]), run)
+
+
+def test_versions_that_cannot_be_had(
+    run: Path, nil: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class New(torch.nn.Module):
+        def forward(self, observations: torch.Tensor) -> torch.Tensor:
+            return observations.unflatten(1, (1, -1)).squeeze(1)  # torch has no opset for it before 13
+
+    nil("export", run, "--opset", "6").complains("there is no opset 6 to write: onnxruntime reads 7", "--opset 7")
+    nil("export", run, "--opset", "900").complains("there is no opset 900 to write", "--opset")
+    nil("export", run, "--ir-version", "2").complains("there is no IR version 2 to write", "--ir-version 3")
+    nil("export", run, "--opset", "18", "--ir-version", "3").complains("opset 18 with IR version 3", "docs/export.md")
+    nil("export", run, "--opset", "12", "--format", "torchscript").complains("versions of ONNX", "--format onnx")
+    monkeypatch.setattr(SoftActorCritic, "network", lambda self: New())
+    outcome = nil("export", run, "--opset", "12")
+    outcome.complains("cannot be had in opset 12 with IR version 7: ", "--opset 18")
+    assert "unflatten" in outcome.err
+    assert "Torch IR graph" not in outcome.out + capfd.readouterr().out
+    assert not list(run.glob("policy*"))
 
 
 def test_torchscript_of_the_best_policy(run: Path, nil: Callable[..., Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import json
 import os
@@ -34,6 +35,54 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
 
     yield mount
     subprocess.run(["umount", "--lazy", disk], capture_output=True)
+
+
+@pytest.fixture
+def dead_mount(tmp_path: Path) -> Iterator[Path]:
+    """A network folder whose other end is gone: FUSE, and the program that would answer has ended."""
+    folder = tmp_path / "drive"
+    folder.mkdir()
+    mount = getattr(ctypes.CDLL(None, use_errno=True), "mount", None)
+    try:
+        device = os.open("/dev/fuse", os.O_RDWR)
+    except OSError:
+        pytest.skip("there is no FUSE here")
+    options = f"fd={device},rootmode=40000,user_id=0,group_id=0".encode()
+    failed = mount is None or mount(b"drive", bytes(folder), b"fuse", 0, options)
+    os.close(device)
+    if failed:
+        pytest.skip("only root may mount")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_a_folder_that_cannot_be_reached(
+    nil: Callable[..., Any], fast: Sequence[str], dead_mount: Path, tmp_path: Path
+) -> None:
+    says = f"the folder {dead_mount} cannot be reached: Transport endpoint is not connected"
+    nil("run", *fast, "--out", dead_mount / "run").complains(says, "--out")
+    nil("generate", "--preset", "smoke", "--out", dead_mount / "reference").complains(says, "--out")
+    nil("run", *fast, "--reference", dead_mount, "--out", "run").complains(says, "mount it again")
+    for command in (["run", "--resume"], ["eval"], ["play"], ["export"], ["runs", "show"], ["runs", "list", "--root"]):
+        nil(*command, dead_mount).complains(says, "mount it again")
+    file = ["--generator", "file", "--segmenter", "chroma", "--set", f"generator.path={dead_mount / 'walk.mp4'}"]
+    nil("generate", "--preset", "smoke", *file, "--out", "reference").complains(says, "mount it again")
+    assert [path.name for path in tmp_path.iterdir()] == ["drive"]
+
+
+def test_a_cache_that_cannot_be_reached_is_said_once_and_done_without(
+    nil: Callable[..., Any],
+    fast: Sequence[str],
+    dead_mount: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("NIL_CACHE", str(dead_mount))
+    robot = ["--set", "motion.source=none", "--steps", "8", "--agent", "zero"]
+    outcome = nil("run", *fast, *robot, "--out", "run")
+    assert outcome.code == 0, outcome.err
+    said = [message for message in caplog.messages if "cannot be reached" in message]
+    assert len(said) == 1 and "going on without the cache" in said[0]
 
 
 def assert_no_gl(outcome: Any, folder: Path, says: str, hint: str = "apt-get install libegl1") -> None:
@@ -126,7 +175,7 @@ def test_a_cache_that_cannot_be_written_costs_only_time(
     monkeypatch.setenv("NIL_CACHE", str(tmp_path / "file"))
     outcome = nil("run", *fast, "--agent", "zero", "--out", "run")
     assert outcome.code == 0
-    assert "NIL_CACHE=FOLDER chooses another cache" in caplog.text
+    assert "NIL_CACHE=FOLDER chooses another" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A script without the main guard fails at once, says what mends it, and leaves nothing."""
+"""A script without the main guard fails at once with a hint, and leaves no files."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from nil_core import RunConfig, generate, run
 config = RunConfig(steps=20, agent="random", video={"seconds": 0.2}, environment={"render_size": 64},
                    evaluation={"episodes": 1}, simulation={"workers": WORKERS})
 """
-SAYS = "calls nil without the guard of a main module"
+SAYS = 'calls nil without `if __name__ == "__main__":`'
 MENDS = 'put the call under `if __name__ == "__main__":`'
 
 
 def execute(folder: Path, *lines: str, workers: int = 1) -> subprocess.CompletedProcess[str]:
     script = folder / "script.py"
     script.write_text("\n".join([CONFIG.replace("WORKERS", str(workers)), *lines]))
-    return subprocess.run([sys.executable, script], cwd=folder, capture_output=True, text=True, timeout=120)
+    return subprocess.run([sys.executable, script], cwd=folder, capture_output=True, text=True, timeout=600)
 
 
 def left(folder: Path) -> list[str]:

@@ -11,19 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nil_core.config import resolve
+from nil_core.experiment.generate import generate
+from nil_core.reporting import Silent
 from nil_core.video.files import read_video, write_video
 
 
 @pytest.fixture(scope="module")
-def generated(tmp_path_factory: pytest.TempPathFactory, nil_process: Callable[..., Any]) -> Path:
-    """A reference of ten seconds at another rate and size than the smoke run's."""
-    home = tmp_path_factory.mktemp("generated")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A reference of one second at another rate and size than the smoke run's."""
     sets = ["environment.tick_hz=12.5", "environment.render_size=96", "video.seconds=1"]
-    options = [word for each in sets for word in ("--set", each)]
-    outcome = nil_process("generate", "--skill", "trotting", "--seed", "3", *options, "--out", "trot", cwd=home)
-    assert outcome.code == 0, outcome.err
-    assert outcome.out.splitlines()[-1] == "watch trot/video.mp4; learn it with: nil run --reference trot"
-    return home / "trot"
+    config = resolve(options={"skill": "trotting", "seed": 3}, sets=sets).config
+    return generate(config, tmp_path_factory.mktemp("generated") / "trot", Silent())
 
 
 def test_generate_leaves_a_folder_to_look_at(generated: Path) -> None:
@@ -36,6 +35,7 @@ def test_generate_leaves_a_folder_to_look_at(generated: Path) -> None:
         "masks.mp4",
         "source.npz",
         "provenance.json",
+        "digests.json",
         "motion.json",
         "motion.mp4",
     }
@@ -48,9 +48,16 @@ def test_generate_leaves_a_folder_to_look_at(generated: Path) -> None:
 def test_a_run_takes_it_and_aligns_it(
     generated: Path, nil: Callable[..., Any], fast: Sequence[str], tmp_path: Path
 ) -> None:
+    unused = ["--generator", "file", "--set", "generator.path=missing.mp4", "--segmenter", "chroma"]
     options = ["--agent", "zero", "--set", "video.seconds=1"]
-    outcome = nil("run", *fast, *options, "--reference", generated, "--out", "run")
+    outcome = nil("run", *fast, *options, *unused, "--reference", generated, "--out", "run")
     assert outcome.code == 0, outcome.err
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    made = {kind: manifest["components"][kind]["name"] for kind in ("generator", "segmenter", "agent")}
+    assert made == {"generator": "gait", "segmenter": "sim_mask", "agent": "zero"}, (
+        "what made it, not what was not used"
+    )
+    assert "nil-generator-gait" in manifest["versions"] and "nil-generator-file" not in manifest["versions"]
     assert "reference: 13 frames of 96x96 at 12.5 fps: The Unitree A1 agent is trotting, camera follows." in outcome.out
     assert "frames drawn" not in outcome.out, "stage 1 is skipped"
     with np.load(generated / "source.npz") as source, np.load(tmp_path / "run/reference/aligned.npz") as aligned:
@@ -94,7 +101,9 @@ def test_the_video_alone_serves_too(
 def test_nothing_is_made_twice_until_the_file_changes(nil: Callable[..., Any], generated: Path, tmp_path: Path) -> None:
     (tmp_path / "walk.mp4").write_bytes((generated / "video.mp4").read_bytes())
     options = ["--preset", "smoke", "--generator", "file", "--segmenter", "chroma", "--set", "generator.path=walk.mp4"]
-    assert "(from cache)" not in nil("generate", *options, "--out", "1").out
+    first = nil("generate", *options, "--out", "1").out
+    assert "(from cache)" not in first
+    assert first.splitlines()[-1] == "watch 1/video.mp4; learn it with: nil run --reference 1"
     assert "(from cache)" in nil("generate", *options, "--out", "2").out
     os.utime(tmp_path / "walk.mp4", ns=(1, 1))
     assert "(from cache)" not in nil("generate", *options, "--out", "3").out
@@ -110,13 +119,12 @@ def test_a_reference_of_another_skill_is_named_by_itself(
 
 
 def test_what_the_simulator_drew_is_found_again_by_another_process(
-    nil_process: Callable[..., Any], tmp_path: Path
+    nil: Callable[..., Any], nil_process: Callable[..., Any], tmp_path: Path
 ) -> None:
-    said = []
-    for number in "12":
-        options = ["--preset", "smoke", "--seed", "77", "--out", number]
-        said.append(nil_process("generate", *options, cwd=tmp_path, PYTHONHASHSEED=number).out)
-    assert ["(from cache)" in text for text in said] == [False, True]
+    """Whose hashes are seeded differently."""
+    options = ["generate", "--preset", "smoke", "--seed", "78", "--out"]
+    assert "(from cache)" not in nil(*options, "1").out
+    assert "(from cache)" in nil_process(*options, "2", cwd=tmp_path, PYTHONHASHSEED="2").out
 
 
 SEVERAL = ("generate", "--preset", "smoke", "--segmenter", "chroma", "--generator", "gait,file", "--out", "both")
@@ -136,7 +144,7 @@ def test_several_are_made_to_choose_from(
     (tmp_path / "walk.mp4").write_bytes((generated / "video.mp4").read_bytes())
     outcome = nil(*SEVERAL, "--set", "file.path=walk.mp4")
     assert outcome.code == 0, outcome.err
-    assert "both/gait is there already" in outcome.out and "nil run --reference both/gait" in outcome.out
+    assert "both/gait already exists" in outcome.out and "nil run --reference both/gait" in outcome.out
     assert (tmp_path / "both/gait/source.npz").stat().st_mtime_ns == drawn
     page = (tmp_path / "both/index.html").read_text()
     for name in ("gait", "file"):

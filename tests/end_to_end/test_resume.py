@@ -11,6 +11,11 @@ from typing import Any
 
 import pytest
 
+from nil_core.config import resolve
+from nil_core.experiment.run import run
+from nil_core.hooks import Hooks
+from nil_core.reporting import Silent
+
 LEARNING = [
     *("--preset", "smoke", "--steps", "300", "--set", "training.log_every=10", "--set", "training.eval_every=150"),
     *("--set", "training.checkpoint_every=50", "--set", "agent.learning_starts=60", "--set", "agent.batch_size=16"),
@@ -19,6 +24,7 @@ LEARNING = [
 
 HOOK = """
 import multiprocessing, os, signal
+from multiprocessing import connection
 import pluggy
 
 hookimpl = pluggy.HookimplMarker("nil")
@@ -35,8 +41,15 @@ def metrics(step, values):
             os.kill(os.getpid(), number)
         else:
             from nil_core.sim import worker_process
-            worker_process.HANG_SECONDS = 5.0
+            worker_process.wait = wait_unless_stopped
             os.kill(next(c.pid for c in multiprocessing.active_children() if c.name == name), number)
+
+def wait_unless_stopped(ends, seconds):  # a busy machine makes a process slow, which is no reason to replace it
+    while not (ready := connection.wait(ends, 0.05)):
+        number = next(c.pid for c in multiprocessing.active_children() if c.sentinel in ends)
+        if os.waitid(os.P_PID, number, os.WSTOPPED | os.WNOHANG | os.WNOWAIT):
+            return []
+    return ready
 """
 """Orders ``step:signal:name``. Ctrl-C reaches every process in the terminal's group, a kill only the one it names."""
 
@@ -50,11 +63,11 @@ def signalling(fresh_site: Callable[[], Any]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def unbroken(tmp_path_factory: pytest.TempPathFactory, nil_process: Callable[..., Any]) -> Path:
-    home = tmp_path_factory.mktemp("unbroken")
-    outcome = nil_process("run", *LEARNING, "--out", "run", cwd=home)
-    assert outcome.code == 0, outcome.err
-    return home / "run"
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """In one process, which is faster: the runs in several must write the same bytes."""
+    sets = [word for word in LEARNING if "=" in word] + ["simulation.workers=0"]
+    config = resolve("smoke", options={"steps": 300}, sets=sets).config
+    return run(config, tmp_path_factory.mktemp("unbroken") / "run", reporter=Silent(), hooks=Hooks()).folder
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +85,7 @@ def metrics(folder: Path) -> list[dict[str, Any]]:
 
 
 def without_workers(folder: str | Path) -> Path:
-    """The numbers are the same, and the tests are faster."""
+    """The numbers are the same, and the tests are faster. Nothing changes where there are none already."""
     config = Path(folder) / "config.toml"
     config.write_text(config.read_text().replace("workers = 2", "workers = 0"))
     return config.parent
@@ -103,7 +116,7 @@ def test_killed_between_two_checkpoints(
     assert (status["state"], status["step"]) == ("learning", 150)
     resumed = nil("run", "--resume", folder)
     assert resumed.code == 0, resumed.err
-    assert "going on from step 150" in resumed.out
+    assert "resuming from step 150" in resumed.out
     assert_the_same(folder, unbroken)
 
 
@@ -125,7 +138,7 @@ def test_a_worker_killed_and_one_that_hangs_change_no_number(
     outcome = nil_process("run", *LEARNING, "--out", "run", cwd=tmp_path, path=[signalling], TEST_SIGNAL=orders)
     assert outcome.code == 0, outcome.err
     assert "simulation worker 1 died (signal SIGKILL)" in outcome.err
-    assert "simulation worker 0 has not answered for 5 s" in outcome.err
+    assert "simulation worker 0 has not answered for 120 s" in outcome.err
     assert_the_same(tmp_path / "run", unbroken)
 
 
@@ -158,7 +171,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
     outcome = nil_process("run", *LEARNING, "--out", "run", cwd=tmp_path, path=[signalling], TEST_SIGNAL=order)
     assert outcome.code == 130, outcome.err
     assert outcome.err == ""
-    assert outcome.out.splitlines()[-1] == "saved at step 132; go on with: nil run --resume run"
+    assert outcome.out.splitlines()[-1] == "saved at step 132; resume with: nil run --resume run"
     assert json.loads((folder / "status.json").read_text())["state"] == "interrupted"
     assert not (folder / "summary.json").exists()
     without_workers(folder)
@@ -167,7 +180,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
     assert resumed.code == 0, resumed.err
     again = nil("run", "--resume", folder, "--steps", "300")
     assert again.code == 0, again.err
-    assert "going on from step 168" in again.out
+    assert "resuming from step 168" in again.out
     assert "steps = 300" in (folder / "config.toml").read_text()
     assert_the_same(folder, unbroken)
 

@@ -10,15 +10,17 @@ from typing import Any
 
 import pytest
 
+from nil_core.config import resolve
+from nil_core.experiment.generate import generate
+from nil_core.reporting import Silent
+
 pytest.importorskip("nil_segmenter_sam2")
 
 
 @pytest.fixture(scope="module")
-def video(tmp_path_factory: pytest.TempPathFactory, nil_process: Callable[..., Any]) -> Path:
-    home = tmp_path_factory.mktemp("walk")
-    outcome = nil_process("generate", "--preset", "smoke", "--out", "walk", cwd=home)
-    assert outcome.code == 0, outcome.err
-    return home / "walk" / "video.mp4"
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    config = resolve("smoke", sets=["motion.source=none"]).config
+    return generate(config, tmp_path_factory.mktemp("walk") / "walk", Silent()) / "video.mp4"
 
 
 @pytest.mark.parametrize("backend", ["transformers", "sam2"])

@@ -99,7 +99,7 @@ def test_nothing_seen_nothing_rendered(
     assert not {"iou", "similarity"} & (logged(tmp_path / "run") | set(evaluated(tmp_path / "run")))
     assert logged(tmp_path / "run") >= REGULARIZERS
     assert (tmp_path / "run" / "summary.json").exists() and not (tmp_path / "run" / "videos").exists()
-    assert outcome.out.splitlines()[-1] == "no reward asked for pictures; to see it: nil play run"
+    assert outcome.out.splitlines()[-1] == "no frames were rendered; to watch the policy: nil play run"
     assert_nothing_drawn(tmp_path / "run")
 
 
@@ -151,7 +151,7 @@ def test_another_reward_in_an_evaluation_changes_the_return_alone(
             assert row[name] == other[policy][name] == blind[policy][name], name
     assert rows() == own, "the run is as it was"
     shutil.copytree(tmp_path / "run", tmp_path / "copy")
-    nil("eval", "copy", "--set", "steps=3").complains("can change the reward alone", "--set reward.torque")
+    nil("eval", "copy", "--set", "steps=3").complains("can only change the reward", "--set reward.torque")
 
 
 @pytest.mark.parametrize(

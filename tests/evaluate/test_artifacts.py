@@ -1,4 +1,4 @@
-"""What people look at: is the right picture in the right place."""
+"""Comparison video, contact sheet and learning curve: the right pictures in the right places."""
 
 from __future__ import annotations
 

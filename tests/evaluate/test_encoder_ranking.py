@@ -1,4 +1,4 @@
-"""Eyes put to the test: behaviors are what they are called, and what is said of an encoder is so."""
+"""Encoder ranking: the test behaviors match their names, and rankings of known encoders are right."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nil_core.components import choose
 from nil_core.config import resolve
 from nil_core.errors import ConfigError, DataError
 from nil_core.evaluation import behaviors as doings
-from nil_core.evaluation.behaviors import FALLING, FINER, NOISY, REFERENCE, SHIFTED, behaviors, walk
+from nil_core.evaluation.behaviors import FALLING, NOISY, POSES_PER_TICK, REFERENCE, SHIFTED, behaviors, walk
 from nil_core.evaluation.ranking import Played, overlap, play, rank, spearman
 from nil_core.experiment.experiment import build_scene
 from nil_core.sim.scene import RobotScene
@@ -47,7 +47,7 @@ def gait() -> Shown:
 
 
 class Blind:
-    """Sees nothing: all clips are alike."""
+    """An encoder with equal embeddings for all clips."""
 
     clip_length, frame_size = 4, 16
 
@@ -60,7 +60,7 @@ def hog() -> ClipEmbedder:
     return ClipEmbedder(choose(resolve(options={"encoder": "hog"}).config)["encoder"].build(), True)
 
 
-def test_hog_sees_a_gait_in_order(gait: Shown) -> None:
+def test_hog_ranks_a_gait_in_order(gait: Shown) -> None:
     ranking = rank(gait[3], hog(), no_progress, "hog")
     assert ranking.in_order
     assert ranking.similarity[SHIFTED] > ranking.similarity[NOISY] > ranking.similarity[FALLING]
@@ -69,7 +69,7 @@ def test_hog_sees_a_gait_in_order(gait: Shown) -> None:
 
 
 @pytest.mark.skipif(not MOCAP.exists(), reason="no recording beside the repository")
-def test_hog_sees_a_recorded_walk_in_order() -> None:
+def test_hog_ranks_a_recorded_walk_in_order() -> None:
     played = shown(robot="h1", generator="mocap", **{"generator.path": str(MOCAP)})[3]
     ranking = rank(played, hog(), no_progress, "hog")
     assert ranking.in_order
@@ -77,20 +77,20 @@ def test_hog_sees_a_recorded_walk_in_order() -> None:
     assert ranking.clips > 0.8
 
 
-def test_blind_eyes_are_found_out(gait: Shown) -> None:
+def test_an_encoder_with_constant_embeddings_is_not_in_order(gait: Shown) -> None:
     blind = rank(gait[3], ClipEmbedder(Blind(), False), no_progress, "blind")
     assert not blind.in_order and (blind.behaviors, blind.clips) == (0, 0)
     assert set(blind.similarity.values()) == {1}
 
 
-def test_eyes_that_look_longer_than_there_is_to_see_are_refused(gait: Shown) -> None:
+def test_clips_longer_than_the_behaviors_are_refused(gait: Shown) -> None:
     eyes = Blind()
     eyes.clip_length = 64
-    with pytest.raises(DataError, match="looks at 64 ticks at once, and the behaviors last 63"):
+    with pytest.raises(DataError, match="takes clips of 64 ticks, and the behaviors have 63"):
         rank(gait[3], ClipEmbedder(eyes, False), no_progress, "blind")
 
 
-def test_masks_alone_know_the_walk(gait: Shown) -> None:
+def test_mask_overlap_is_highest_for_the_walk(gait: Shown) -> None:
     likeness = overlap(gait[3])
     assert likeness.pop(REFERENCE) == 1 and min(likeness.values()) > 0 and max(likeness.values()) < 1
 
@@ -107,9 +107,9 @@ def test_behaviors_are_what_they_are_called(gait: Shown) -> None:
     scene, motion, motions, _ = gait
     walked = motions[REFERENCE]
     ticks = len(walked)
-    start = round(doings.LEAD * TICK_HZ * FINER)
+    start = round(doings.SKIPPED_SECONDS * TICK_HZ * POSES_PER_TICK)
     assert ticks == 63 and {poses.shape for poses in motions.values()} == {walked.shape}
-    assert (walked == motion[start::FINER][:ticks]).all()
+    assert (walked == motion[start::POSES_PER_TICK][:ticks]).all()
     assert (motions[SHIFTED][:-1] == walked[1:]).all(), "0.04 s are one tick"
     assert (motions["0.2 s later"][:-5] == walked[5:]).all()
     assert (motions["half as fast"][::2] == walked[: ticks // 2 + 1]).all()

@@ -1,4 +1,4 @@
-"""Episodes as numbers, worked out by hand."""
+"""Evaluation metrics against numbers computed by hand."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_what_was_not_computed_has_no_column() -> None:
     assert "iou" not in summarize([WHOLE, bare], TICKS, HORIZON, has_target=True)
 
 
-def test_falling_early_never_beats_living_on_with_positive_rewards() -> None:
+def test_falling_early_never_beats_a_full_episode_with_positive_rewards() -> None:
     lived = summarize([episode([0.4] * 4, [0.0] * 8)], TICKS, HORIZON, False)
     fell = summarize([episode([0.4] * 3, [0.0] * 6, fell=True)], TICKS, HORIZON, False)
     assert lived["return"] > fell["return"]
@@ -79,7 +79,7 @@ def test_deviation_and_interval_by_hand() -> None:
     assert row["speed_ci95"] == pytest.approx([0.75 - 12.7062 * 0.25, 0.75 + 12.7062 * 0.25], rel=1e-5)
 
 
-def test_one_episode_tells_nothing_of_the_others() -> None:
+def test_one_episode_has_no_spread() -> None:
     assert set(spread([WHOLE], TICKS).values()) == {None}
 
 

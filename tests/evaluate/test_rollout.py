@@ -1,4 +1,4 @@
-"""Episodes of a policy: each environment lives once, and every number lands in its own episode."""
+"""Episodes of a policy: one per environment, with every number in its own episode."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ N, TICKS, K = 4, 20, 2
 
 
 class Diary:
-    """A reward that pays the environment's number plus a hundredth of the tick, and notes what it is shown."""
+    """A reward of the environment's number plus a hundredth of the tick, which records the ticks."""
 
     needs: frozenset[str] = frozenset()
     state_terms = ()
@@ -110,7 +110,7 @@ def test_poses_begin_with_the_start(simulation: VectorEnv) -> None:
 def test_an_episode_ends_with_its_first_fall(
     simulation: VectorEnv, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
-    monkeypatch.setattr(rollout_module, "SCORED_AT_ONCE", at_once)
+    monkeypatch.setattr(rollout_module, "SCORE_TICKS", at_once)
     episodes = rollout(simulation, simulation.state(), Diary(), stumble, TICKS * K)
     lengths = [len(episode.speed) for episode in episodes]
     assert len(set(lengths)) > 1, "the test saw falls at different times"

@@ -9,7 +9,7 @@ import pytest
 from nil_core.components import choose
 from nil_core.config import RunConfig
 from nil_core.errors import RunError
-from nil_core.experiment.manifest import check_versions, manifest, versions
+from nil_core.experiment.manifest import changed_sources, check_versions, manifest, versions
 
 CONFIG = RunConfig(seed=11, encoder={"name": "hog", "cells": 4})
 DISTRIBUTIONS = {
@@ -29,6 +29,20 @@ def test_a_manifest_names_every_part_and_is_json() -> None:
 def test_the_same_versions_may_go_on() -> None:
     choice = choose(CONFIG)
     check_versions({"versions": versions(choice)}, choice)
+
+
+def test_what_made_a_reference_before_need_not_be_here_again() -> None:
+    choice = choose(CONFIG)
+    svd = {"kind": "generator", "name": "svd", "distribution": "nil-generator-svd", "version": "0.0.1", "weights": "ab"}
+    chroma = {"kind": "segmenter", "name": "chroma", "distribution": "nil-segmenter-chroma", "version": "0.0.1"}
+    made = manifest(CONFIG, choice, {"generator": svd, "segmenter": {**chroma, "source": "of then"}})
+    assert (made["components"]["generator"]["name"], made["versions"]["nil-generator-svd"]) == ("svd", "0.0.1")
+    assert "nil-generator-gait" not in made["versions"]
+    check_versions(made, choice, CONFIG)
+    assert changed_sources(made, choice) == []
+    made["versions"]["nil-encoder-hog"] = "0.0.1"
+    with pytest.raises(RunError, match="nil-encoder-hog"):
+        check_versions(made, choice, CONFIG)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The imitation environment as gymnasium has it: its own checks, and the numbers of nil's own loop."""
+"""The imitation environment in gymnasium: gymnasium's checks, and the numbers of nil's own loop."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_a_seed_gives_an_episode_again_and_another_one_does_not(folder: Path) ->
     envs.close()
 
 
-def test_many_equal_one(folder: Path) -> None:
+def test_n_environments_equal_one(folder: Path) -> None:
     """At rest and without noise every episode is the same, so that N environments do what one does."""
     sets = {"environment.reset_noise": 0.0}
     envs = gymnasium.make_vec(ID, run=folder, num_envs=N, sets=sets, evaluation=True, render_mode="rgb_array")
@@ -144,7 +144,7 @@ def test_many_equal_one(folder: Path) -> None:
     envs.close()
 
 
-def test_it_pays_what_nil_pays(folder: Path) -> None:
+def test_rewards_equal_those_of_nils_loop(folder: Path) -> None:
     """The rewards of an episode of gymnasium's are those of nil's own loop."""
     sets = {"environment.reset_noise": 0.0}
     env = gymnasium.make(ID, run=folder, sets=sets, evaluation=True)
@@ -179,14 +179,14 @@ def test_workers_give_the_same(folder: Path) -> None:
         assert np.array_equal(here[0], there[0]) and np.array_equal(here[1], there[1])
 
 
-def test_what_is_wrong_is_said_in_one_line(folder: Path, tmp_path: Path) -> None:
+def test_errors_are_one_line(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="neither a run nor a reference is given"):
         gymnasium.make(ID)
     with pytest.raises(ConfigError, match="run and reference are both given"):
         gymnasium.make(ID, run=folder, reference=folder)
     with pytest.raises(RunError):
         gymnasium.make(ID, run=tmp_path)
-    with pytest.raises(RunError, match="is no reference folder"):
+    with pytest.raises(RunError, match="is not a reference folder"):
         gymnasium.make(ID, reference=tmp_path)
     with pytest.raises(ConfigError, match=r"there is no config key 'environment\.noise'"):
         gymnasium.make(ID, run=folder, sets={"environment.noise": 1.0})

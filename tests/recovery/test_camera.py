@@ -1,4 +1,4 @@
-"""A camera that pans, shakes or zooms: told from a robot that moves, and put back to where the first frame was."""
+"""Recovery with a camera that pans, shakes or zooms: estimation of its view, and warping to the first view."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nil_core.reference.recovery.contacts import LOWEST, Contacts
+from nil_core.reference.recovery.contacts import LOWEST_SOLE_STD, Contacts
 from nil_core.reference.recovery.pose_space import VIEW, PoseSpace
 from nil_core.reference.recovery.priors import Priors
 from nil_core.reference.recovery.quality import truth_errors
 from nil_core.reference.recovery.recover import recover
-from nil_core.reference.recovery.silhouette import FrameComparison, Look, as_first_seen, overlap_of
+from nil_core.reference.recovery.silhouette import FrameComparison, Look, overlap_of, warp_to_first_view
 from nil_core.sim.scene import RobotScene
 from nil_core.testing.spoiler import spoil
 from nil_core.types import Doubles, Video
@@ -42,7 +42,7 @@ def test_view_follows_the_joints(space: PoseSpace, viewed: PoseSpace, stepping: 
 
 
 @pytest.mark.parametrize(("kind", "view"), [("camera_zoom", 2), ("camera_drift", 0)])
-def test_masks_are_put_back_to_where_the_first_frame_was(video: Video, kind: str, view: int) -> None:
+def test_masks_are_warped_to_the_first_view(video: Video, kind: str, view: int) -> None:
     assert video.masks is not None
     spoiled = spoil(video, {kind: 0.5}).masks
     assert spoiled is not None
@@ -51,14 +51,14 @@ def test_masks_are_put_back_to_where_the_first_frame_was(video: Video, kind: str
     zooms = np.log([0.875, 1.125]) if kind == "camera_zoom" else [0.0]
     pans = np.linspace(-0.07, 0.07, 29) if kind == "camera_drift" else [0.0]
     best = max(
-        overlap_of(as_first_seen(spoiled[-1], np.array([right, down, zoom])), video.masks[-1])
+        overlap_of(warp_to_first_view(spoiled[-1], np.array([right, down, zoom])), video.masks[-1])
         for right in pans
         for down in pans
         for zoom in zooms
     )
     assert best > 0.9
-    assert overlap_of(as_first_seen(spoiled[-1], np.zeros(3)), spoiled[-1]) == 1.0
-    assert not as_first_seen(np.ones((size, size), np.bool_), np.eye(3)[0])[:, 1:].any()  # out of the picture
+    assert overlap_of(warp_to_first_view(spoiled[-1], np.zeros(3)), spoiled[-1]) == 1.0
+    assert not warp_to_first_view(np.ones((size, size), np.bool_), np.eye(3)[0])[:, 1:].any()  # out of the picture
 
 
 def test_derivative_by_the_view_agrees_with_finite_differences(
@@ -88,8 +88,8 @@ def test_a_robot_that_floats_costs_where_the_camera_is_unknown() -> None:
     high = np.full((1, 1, 3), 0.5)
     weights = np.zeros((0, 1))
     known, unknown = (Contacts(0.01, 0.02, **more) for more in ({}, {"flight": np.inf}))
-    assert known.misfit(high, weights) == pytest.approx((known.flight / LOWEST) ** 2)
-    assert unknown.misfit(high, weights) == pytest.approx((0.5 / LOWEST) ** 2)
+    assert known.misfit(high, weights) == pytest.approx((known.flight / LOWEST_SOLE_STD) ** 2)
+    assert unknown.misfit(high, weights) == pytest.approx((0.5 / LOWEST_SOLE_STD) ** 2)
 
 
 def test_motion_comes_back_from_a_camera_that_drifts(toy: RobotScene, space: PoseSpace, video: Video) -> None:

@@ -1,4 +1,4 @@
-"""All frames at once: the normal equations against a dense solution, contacts and paths against closed forms."""
+"""Joint fit: the normal equations against a dense solution, contacts and paths against closed forms."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nil_core.reference.recovery.contacts import Contacts, travel
-from nil_core.reference.recovery.joint_fit import FIXED, _NormalEquations
+from nil_core.reference.recovery.joint_fit import FIRST_FRAME_CURVATURE, _NormalEquations
 from nil_core.reference.recovery.limb_search import _best_path
 from nil_core.reference.recovery.pose_space import PoseSpace
 from nil_core.reference.recovery.priors import Priors
@@ -42,7 +42,7 @@ def test_step_is_newtons_on_the_misfit(space: PoseSpace, stepping: Doubles) -> N
     for row, column in itertools.product(range(count), range(count)):
         if 0 <= column - row < len(band):
             dense[row, column] = dense[column, row] = band[len(band) - 1 + row - column, column]
-    dense[np.arange(space.size), np.arange(space.size)] += FIXED
+    dense[np.arange(space.size), np.arange(space.size)] += FIRST_FRAME_CURVATURE
     expected = np.linalg.solve(dense, normal._right.ravel()).reshape(poses.shape)
     assert normal.solve(damping=0.0) == pytest.approx(expected, rel=1e-4, abs=1e-7)
 

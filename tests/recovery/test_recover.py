@@ -1,4 +1,4 @@
-"""From frames and masks to joints: the motion that was drawn comes back, and what is no such video is told apart."""
+"""Motion recovery: the true motion is recovered, and unsuitable videos are reported."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def recovered(toy: RobotScene, drawn: tuple[Frames, Masks]) -> Recovered:
     return recover(toy, *drawn, HZ, workers=0)
 
 
-def test_the_drawn_motion_comes_back(recovered: Recovered, space: PoseSpace, stepping: Doubles) -> None:
+def test_the_true_motion_is_recovered(recovered: Recovered, space: PoseSpace, stepping: Doubles) -> None:
     errors = truth_errors(recovered.qpos, space.qpos(stepping), space, HZ)
     assert errors["leg_error_rad"] < 0.08
     assert "speed_error" not in errors  # it steps on the spot
@@ -84,24 +84,24 @@ def reasons(toy: RobotScene, frames: Frames, masks: Masks) -> str:
     return " / ".join(recover(toy, frames, masks, HZ, workers=0).report["reasons"])
 
 
-def test_still_video_is_told(toy: RobotScene, drawn: tuple[Frames, Masks]) -> None:
+def test_still_video_is_reported(toy: RobotScene, drawn: tuple[Frames, Masks]) -> None:
     assert "does not move" in reasons(toy, *(np.repeat(part[:1], 8, axis=0) for part in drawn))
 
 
-def test_cut_is_told(toy: RobotScene, drawn: tuple[Frames, Masks]) -> None:
+def test_cut_is_reported(toy: RobotScene, drawn: tuple[Frames, Masks]) -> None:
     frames, masks = drawn[0][:8].copy(), drawn[1][:8].copy()
     frames[5:], masks[5:] = np.roll(frames[5:], 20, axis=2), np.roll(masks[5:], 20, axis=2)
     assert "jumps at 0.20 s" in reasons(toy, frames, masks)
 
 
-def test_lost_robot_is_told(toy: RobotScene, drawn: tuple[Frames, Masks]) -> None:
+def test_lost_robot_is_reported(toy: RobotScene, drawn: tuple[Frames, Masks]) -> None:
     frames, masks = drawn[0][:8].copy(), drawn[1][:8].copy()
     masks[3:, :, :48] = False
     frames[~masks] = 0
-    assert "covers that of the video in only" in reasons(toy, frames, masks)
+    assert "matches that of the video in only" in reasons(toy, frames, masks)
 
 
-def test_mirrored_video_is_told() -> None:
+def test_mirrored_video_is_reported() -> None:
     """The toy looks alike from both sides; a robot seen from an angle does not."""
     from nil_core.experiment.experiment import build_scene
 
@@ -112,7 +112,7 @@ def test_mirrored_video_is_told() -> None:
     assert any("mirrored" in reason for reason in found.report["reasons"])
 
 
-def test_another_robot_is_told(toy: RobotScene, drawn: tuple[Frames, Masks]) -> None:
+def test_another_robot_is_reported(toy: RobotScene, drawn: tuple[Frames, Masks]) -> None:
     frames, masks = drawn[0][:4].copy(), np.zeros_like(drawn[1][:4])
     masks[:, 20:70, 40:56] = True
     assert "another robot" in reasons(toy, frames, masks)

@@ -1,4 +1,4 @@
-"""The page to choose from: what it shows, and that nothing in a prompt or a failure becomes markup."""
+"""The contact sheet: its contents, and that prompts and failures are escaped."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Tags(HTMLParser):
         self.seen.append((tag, dict(attrs)))
 
 
-def test_videos_stand_beside_each_other_with_what_is_known(tmp_path: Path) -> None:
+def test_videos_are_shown_with_their_provenance(tmp_path: Path) -> None:
     left(tmp_path, "gait")
     cost = {"estimate": 0.35, "currency": "USD", "reported": 4}
     left(tmp_path, "kling", prompt="A robot <b>walks</b> & waves.", facts={"cost": cost})
@@ -62,7 +62,7 @@ def test_videos_stand_beside_each_other_with_what_is_known(tmp_path: Path) -> No
     assert outside == [], "it needs nothing but the folders beside it"
 
 
-def test_what_a_person_should_look_at_is_marked(tmp_path: Path) -> None:
+def test_warnings_are_marked(tmp_path: Path) -> None:
     left(tmp_path, "good")
     assert 'class="warning"' not in contact_sheet(tmp_path, "t", ["good"], {})
     shifted = first_frame_match(BLOB.masks[0], (8.0, 0.0, 32.0), BLOB.masks[0])
@@ -71,7 +71,7 @@ def test_what_a_person_should_look_at_is_marked(tmp_path: Path) -> None:
 
 
 def test_a_generator_that_breaks_does_not_stop_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever it raises; Ctrl-C stops all, and leaves the page of what was made."""
+    """For any exception; Ctrl-C stops all, and leaves the page of the finished references."""
 
     def generate(config: RunConfig, folder: Path, *rest: Any) -> Path:
         if config.seed == 1:

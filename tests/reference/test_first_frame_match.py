@@ -1,4 +1,4 @@
-"""How the first frames of reference and rollout differ, and that the window found makes them agree."""
+"""Comparison of the first frames of reference and rollout, and the crop that aligns them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nil_core.types import Masks
 
 
 def robot(size: int, height: int, width: int, left: float, top: float, scale: float) -> Masks:
-    """A body with a head in front, drawn where and as large as told (in shares of ``size``)."""
+    """A body with a head in front, at a given position and size (in shares of ``size``)."""
     y, x = np.mgrid[:height, :width] + 0.5
     x, y = (x / size - left) / scale, (y / size - top) / scale
     return ((abs(x - 0.25) < 0.25) & (abs(y - 0.15) < 0.15)) | ((abs(x - 0.55) < 0.1) & (abs(y - 0.05) < 0.05))
@@ -26,7 +26,7 @@ def test_the_same_mask_agrees_with_itself() -> None:
     found = first_frame_match(STAND, None, STAND)
     assert (found.scale, found.right, found.down, found.overlap) == (1.0, 0.0, 0.0, 1.0)
     assert found.reference_box == found.rollout_box == (0.2, 0.3, 0.65, 0.3)
-    assert found.crop_box == pytest.approx((0, 0, 200)) and found.close and "begins where" in str(found)
+    assert found.crop_box == pytest.approx((0, 0, 200)) and found.close and "matches" in str(found)
 
 
 @settings(deadline=None)
@@ -43,7 +43,7 @@ def test_the_window_found_makes_the_first_frames_agree(
     assert max(abs(after.right), abs(after.down)) < 0.01
 
 
-def test_a_person_reads_how_far_off_it_is() -> None:
+def test_the_text_says_size_and_offset() -> None:
     text = str(first_frame_match(robot(200, 200, 200, 0.1, 0.3, 1.0), None, STAND))
     assert text.startswith("first frame: the robot is 1.00 times as large as the simulator's, and 10.0% left and 0.0%")
 

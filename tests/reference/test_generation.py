@@ -1,4 +1,4 @@
-"""Stage 1 with fakes for its components: what is asked, what is made once, what is refused."""
+"""Stage 1 with fake components: requests, caching and rejected videos or masks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nil_core.card import Capability
 from nil_core.components import Choice
 from nil_core.config import RunConfig
 from nil_core.errors import DataError, PluginError, RunError
-from nil_core.reference.first_frame import PLAIN, distance
+from nil_core.reference.first_frame import BACKGROUND_COLORS, distance
 from nil_core.reference.folder import load_generated, load_reference, save_generated, save_reference
 from nil_core.reference.generated import GeneratedReference, pack, unpack
 from nil_core.reference.generation import compose_request, generate_reference
@@ -33,7 +33,7 @@ CONFIG = RunConfig(seed=3, video={"seconds": 1.0}, environment={"render_size": S
 
 @dataclass
 class Component:
-    """Stands for a chosen component; is its own implementation."""
+    """A chosen component that is its own implementation."""
 
     name: str
     tool: Any
@@ -57,7 +57,7 @@ class Component:
 
 
 class Imagination:
-    """A generator that gives one video, and remembers what it was asked."""
+    """A generator that returns one video, and records its requests."""
 
     def __init__(self, video: Video) -> None:
         self.video = video
@@ -69,7 +69,7 @@ class Imagination:
 
 
 class Cutter:
-    """A segmenter that gives fixed masks."""
+    """A segmenter that returns fixed masks."""
 
     def __init__(self, masks: Masks) -> None:
         self.masks = masks
@@ -125,7 +125,7 @@ def test_the_prompt_is_equation_1() -> None:
     assert prompt("Unitree H1", "walking") == "The Unitree H1 agent is walking, camera follows."
 
 
-def test_the_generator_is_asked_for_what_the_run_needs(scene: Any) -> None:
+def test_the_request_has_what_the_run_needs(scene: Any) -> None:
     chosen = choice(blob(speed=0.8))
     made = generate_reference(CONFIG, chosen, scene, no_progress)
     (request,) = chosen["generator"].tool.requests
@@ -145,7 +145,7 @@ def test_the_generator_is_asked_for_what_the_run_needs(scene: Any) -> None:
     assert provenance["video"]["facts"] == {"speed": 0.8} and provenance["video"]["fps"] == 30.0
 
 
-def test_the_users_own_sentences_and_the_scene_are_handed_on(scene: Any) -> None:
+def test_the_users_own_prompts_and_the_scene_are_passed_on(scene: Any) -> None:
     chosen = choice(blob(), capabilities=frozenset({Capability.NEEDS_SCENE}), prompt_template="Film this: {prompt}")
     config = CONFIG.model_copy(update={"prompt": "A dog runs.", "negative_prompt": "cats"})
     generate_reference(config, chosen, scene, no_progress)
@@ -168,16 +168,16 @@ def test_a_generators_own_wording(scene: Any) -> None:
 
 
 def test_the_background_is_the_color_farthest_from_the_robot() -> None:
-    """Some of the pixels may be anything: highlights on a dark robot are no reason to put it on black."""
+    """A few pixels are ignored: a dark robot with highlights is not put on black."""
     dark, bright, green = (np.full((500, 3), color, np.uint8) for color in (20, 235, (0, 150, 60)))
     dark[:10], bright[:10] = 255, 0
     for robot, wanted in ((dark, "white"), (bright, "black"), (np.concatenate([dark, bright]), "green")):
-        assert max(PLAIN, key=lambda name: distance(PLAIN[name], robot)) == wanted
-    assert max(PLAIN, key=lambda name: distance(PLAIN[name], green)) != "green"
+        assert max(BACKGROUND_COLORS, key=lambda name: distance(BACKGROUND_COLORS[name], robot)) == wanted
+    assert max(BACKGROUND_COLORS, key=lambda name: distance(BACKGROUND_COLORS[name], green)) != "green"
 
 
 @pytest.mark.parametrize(("wanted", "color"), [("white", (255, 255, 255)), ("#0a64FF", (10, 100, 255))])
-def test_the_first_frame_stands_on_the_background_that_was_asked_for(scene: Any, wanted: str, color: Any) -> None:
+def test_the_first_frame_has_the_requested_background(scene: Any, wanted: str, color: Any) -> None:
     config = RunConfig(video={"first_frame_size": 96, "background": wanted})
     request = compose_request(config, Component("imagination", None), scene)
     assert request.background == color and request.first_frame.shape == (96, 96, 3)
@@ -188,10 +188,16 @@ def test_the_first_frame_stands_on_the_background_that_was_asked_for(scene: Any,
     ("frames", "fps", "remark"),
     [(26, 25.0, None), (25, 24.0, None), (31, 30.0, None), (14, 25.0, "short"), (121, 24.0, "left out")],
 )
-def test_a_length_that_was_not_asked_for_is_remarked(scene: Any, frames: int, fps: float, remark: str | None) -> None:
+def test_another_length_than_requested_is_remarked(scene: Any, frames: int, fps: float, remark: str | None) -> None:
     made = generate_reference(CONFIG, choice(blob(frames, fps)), scene, no_progress)
     remarks = made.provenance["video"]["remarks"]
     assert len(remarks) == (remark is not None) and all(remark in line for line in remarks)
+
+
+def test_what_a_generator_remarks_is_passed_on(scene: Any) -> None:
+    made = generate_reference(CONFIG, choice(blob(14, remarks=["interlaced"])), scene, no_progress)
+    remarks = made.provenance["video"]["remarks"]
+    assert remarks[0] == "interlaced" and "short" in remarks[1]
 
 
 def test_a_video_shorter_than_a_tick_is_refused(scene: Any) -> None:
@@ -199,7 +205,7 @@ def test_a_video_shorter_than_a_tick_is_refused(scene: Any) -> None:
         generate_reference(CONFIG, choice(blob(2, 60.0)), scene, no_progress)
 
 
-def test_the_window_decides_what_segmenter_and_reward_see(scene: Any) -> None:
+def test_the_crop_box_applies_to_segmenter_and_reward(scene: Any) -> None:
     """A letterboxed robot comes out as large as in the first frame, where a padded one would be smaller."""
     small = moving_blob(26, 48, 48, 25.0)
     video = Video(
@@ -225,7 +231,7 @@ def test_the_segmenter_gets_the_first_mask_at_the_videos_size(scene: Any) -> Non
     assert mask.shape == (48, 64) and mask.dtype == np.bool_ and mask.any()
 
 
-def test_nothing_is_made_twice_and_nothing_else_is_taken_for_it(scene: Any) -> None:
+def test_results_are_cached_and_not_confused_with_others(scene: Any) -> None:
     first, again = choice(blob()), choice(blob())
     assert not generate_reference(CONFIG, first, scene, no_progress).provenance["video"]["from_cache"]
     found = generate_reference(CONFIG, again, scene, no_progress)
@@ -266,7 +272,7 @@ def test_a_file_that_changed_is_read_again(scene: Any, tmp_path: Path) -> None:
         (np.ones((31, 48, 64), bool), "fills more than 90%"),
     ],
 )
-def test_masks_that_cannot_serve_are_refused_and_not_remembered(scene: Any, masks: Masks, complaint: str) -> None:
+def test_unusable_masks_are_refused_and_not_cached(scene: Any, masks: Masks, complaint: str) -> None:
     for _ in range(2):
         with pytest.raises(DataError, match=complaint) as caught:
             generate_reference(CONFIG, choice(blob(), masks), scene, no_progress)
@@ -304,7 +310,7 @@ def test_without_video_similarity_nothing_is_encoded() -> None:
     assert ready.embeddings.shape == ready.features.shape == (26, 0)
 
 
-def test_embeddings_are_remembered_by_encoder_and_frames() -> None:
+def test_embeddings_are_cached_by_encoder_and_frames() -> None:
     prepare(generated(), CONFIG, Component("means", None), ClipEmbedder(Means(), True))
     broken = ClipEmbedder(SimpleNamespace(clip_length=8, frame_size=16), True)
     prepare(generated(), CONFIG, Component("means", None), broken)
@@ -324,7 +330,7 @@ def test_an_encoder_that_gives_nan_is_refused() -> None:
 
 
 @pytest.mark.parametrize("full", [True, False])
-def test_a_video_survives_as_arrays(full: bool) -> None:
+def test_a_video_is_the_same_after_packing_and_unpacking(full: bool) -> None:
     video = replace(blob(5, speed=0.5), trajectory=np.arange(5.0)[:, None], crop_box=(1.5, -2.0, 30.0))
     video = video if full else replace(video, masks=None, trajectory=None, facts={}, crop_box=None)
     again = unpack(pack(video))

@@ -1,4 +1,4 @@
-"""What is said of masks: how much they cover, where they jump, where the robot is lost, and when they are refused."""
+"""Mask quality: areas, jumps, lost robots, and rejected masks."""
 
 from __future__ import annotations
 

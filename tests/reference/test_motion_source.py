@@ -1,4 +1,4 @@
-"""The motion of a reference: where it comes from, how fast it is, and that it is kept."""
+"""The motion of a reference: its source, its speed, and saving it."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def test_the_generators_own_motion_begins_at_the_origin(toy: RobotScene) -> None
     assert (motion.qpos[:, 2:] == drawn[:, 2:]).all() and (drawn == before).all()
 
 
-def test_what_is_drawn_is_used_by_nobody_else(toy: RobotScene) -> None:
+def test_the_generators_motion_is_used_for_source_generator_only(toy: RobotScene) -> None:
     assert find(toy, "none", np.tile(toy.standing_qpos, (5, 1))) is None
 
 
-def test_a_motion_that_is_unknown_or_anothers_is_refused(toy: RobotScene) -> None:
+def test_an_unknown_motion_or_that_of_another_robot_is_refused(toy: RobotScene) -> None:
     with pytest.raises(ConfigError, match="generator knows the motion") as caught:
         find(toy, "generator", None)
     assert "motion.source=none" in caught.value.hint

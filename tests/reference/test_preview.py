@@ -1,4 +1,4 @@
-"""The preview: principal components of what the reference looks like."""
+"""The preview: principal components of the reference's features and masks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""R = alpha * S_v + beta * S_M + gamma * P over running episodes, on frames whose scores are known."""
+"""R = alpha * S_v + beta * S_M + gamma * P over running episodes, on frames with known scores."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def reference(frames: np.ndarray, masks: np.ndarray) -> Reference:
 
 
 def tick(index: int, frame: Any = None, mask: Any = None, steps: int = 1, env: int = 0, **given: Any) -> Tick:
-    """A tick of zeros, but for what is given; of no steps, it begins an episode."""
+    """A tick of zeros except the given fields; without steps, it begins an episode."""
     rows = {
         "observations": np.zeros((steps, 1), np.float32),
         "actions": np.zeros((steps, 1), np.float32),
@@ -84,7 +84,7 @@ def shown(frames: np.ndarray, masks: np.ndarray, start: int = 0) -> list[Tick]:
 
 @dataclass(frozen=True)
 class Scores:
-    """What was written onto ticks that do not begin an episode: (ticks,) each."""
+    """What was scored for ticks that do not begin an episode: (ticks,) each."""
 
     total: np.ndarray
     terms: dict[str, np.ndarray]
@@ -133,8 +133,8 @@ def test_a_perfect_imitation_scores_the_two_weights(similarity: str, best: float
     assert set(scored.terms) == {"similarity", "iou"}
 
 
-def test_similarities_are_told_unscaled_and_regularizers_weighted() -> None:
-    """And the reward is a float32 number, whatever the ticks are scored with."""
+def test_terms_hold_similarities_unscaled_and_regularizers_weighted() -> None:
+    """And the reward is a float32 number."""
     reward = source(video=2.0, iou=3.0, torque=0.5, regularization=4.0)
     frames, masks = film(5)
     state_terms = np.array([[-0.3], [-0.1]], np.float32)
@@ -217,7 +217,7 @@ def test_the_next_episode_starts_from_its_own_start_frame() -> None:
 
 
 class Untouchable:
-    """A picture that nobody may look at."""
+    """A picture that must not be read."""
 
     def __array__(self, *arguments: object, **named: object) -> NoReturn:
         raise AssertionError("a picture was looked at that no weight asks for")
@@ -265,7 +265,7 @@ class Blind(Pixels):
         return np.ones((len(frames), 3), np.float32)
 
 
-def test_an_encoder_that_does_not_see_the_reference_move_is_named() -> None:
+def test_an_encoder_with_constant_embeddings_is_named_in_the_error() -> None:
     embedder = ClipEmbedder(Blind(), frame_wise=True, name="blind")
 
     def build_blind(frames: np.ndarray, masks: np.ndarray) -> ImitationReward:

@@ -1,4 +1,4 @@
-"""Similarities and their scale: closed forms, and what they say of nothing at all."""
+"""Similarities and their scale: closed forms, and empty inputs."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_negative_l2_is_minus_the_distance(a: np.ndarray, b: np.ndarray) -> None
 
 
 @pytest.mark.parametrize("name", SIMILARITIES)
-def test_a_perfect_match_has_the_value_that_stands_in_the_table(name: str) -> None:
+def test_a_perfect_match_has_the_value_in_the_table(name: str) -> None:
     similarity, best = SIMILARITIES[name]
     a = np.random.default_rng(0).normal(size=(4, 9)).astype(np.float32)
     assert np.allclose(similarity(a, a), best, atol=1e-6)

@@ -1,4 +1,4 @@
-"""Each regularizer against numbers worked out by hand, and what weights make of the table of terms."""
+"""Each regularizer against numbers computed by hand, and the effect of weights."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nil_core.types import RewardSpec
 
 
 def measured(**given: list[float]) -> Measurements:
-    """Two joints, two feet; what is not given is zero."""
+    """Two joints, two feet; fields that are not given are zero."""
     sizes = {
         "torque": 2, "action": 2, "last_action": 2, "joint_velocity": 2, "foot_speed": 2, "air_time": 2, "tilt": 1,
         "joint_position": 2, "root_position": 3, "root_velocity": 3, "root_angular_velocity": 3, "contacts": 2,
@@ -44,7 +44,7 @@ def test_a_term_in_numbers(name: str, m: Measurements, wanted: float) -> None:
 
 
 @pytest.mark.parametrize("term", REGULARIZERS, ids=lambda term: term.name)
-def test_rest_costs_nothing_and_a_term_is_blind_to_the_others(term: RewardTerm) -> None:
+def test_a_term_is_zero_at_rest_and_independent_of_the_others(term: RewardTerm) -> None:
     assert float(term.function(measured())) == 0
     for name, m, wanted in CASES:
         assert name == term.name or wanted == 0 or float(term.function(m)) == 0, f"{term.name} sees {name}"

@@ -1,4 +1,4 @@
-"""An episode: how it starts, what an action does, when it ends, what is measured, and that it goes on exactly."""
+"""Episodes: start, actions, endings, measurements, and exact continuation."""
 
 from __future__ import annotations
 

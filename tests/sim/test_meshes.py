@@ -89,6 +89,35 @@ def test_the_visual_gets_fewer_triangles_in_the_same_place_and_the_collider_keep
     assert np.abs(before.max(0) - after.max(0)).max() < 0.3 * PIXEL
 
 
+def test_what_the_file_sets_as_default_is_not_applied_twice():
+    """A scale of meshes, among others, is inherited by every mesh that is added to the file's model later."""
+    raw, light = potato().compile(), potato()
+    light.default.mesh.scale, light.default.mesh.refpos = [0.001] * 3, [1, 2, 3]
+    light.default.mesh.refquat, light.default.mesh.maxhullvert = [0, 1, 0, 0], 7
+    meshes.decimate_visuals(light, PIXEL)
+    before, after = vertices_of(raw, "seen"), vertices_of(light.compile(), "seen")
+    assert np.abs(before.min(0) - after.min(0)).max() < 0.3 * PIXEL
+    assert np.abs(before.max(0) - after.max(0)).max() < 0.3 * PIXEL
+
+
+def test_a_material_that_the_mesh_brings_stays():
+    spec = potato()
+    spec.add_material(name="red", rgba=[1, 0, 0, 1])
+    spec.mesh("potato").material = "red"
+    meshes.decimate_visuals(spec, PIXEL)
+    model = spec.compile()
+    assert model.material(model.geom("seen").matid[0]).name == "red"
+
+
+def test_a_visual_that_gives_its_body_its_inertia_keeps_its_mesh():
+    raw, spec = potato(), potato()
+    for each in (raw, spec):
+        each.geom("seen").density = 800
+    meshes.decimate_visuals(spec, PIXEL)
+    before, after = raw.compile(), spec.compile()
+    assert (before.body_inertia == after.body_inertia).all() and faces_of(after, "seen") == 5120
+
+
 def two_in_a_body(**second) -> mujoco.MjSpec:
     """The potato, and the same once more in its body, turned and moved."""
     spec = potato()

@@ -1,4 +1,4 @@
-"""What action 0 asks for where actions are about a motion, and the motion read between ticks."""
+"""The base of actions that are relative to a motion, and interpolation of the motion between ticks."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def swaying(scene: RobotScene, ticks: int = 20) -> np.ndarray:
 
 
 @given(st.integers(2, 9), st.integers(1, 6), st.integers(0, 99))
-def test_rows_at_control_steps_lie_straight_between_ticks(ticks: int, k: int, seed: int) -> None:
+def test_rows_at_control_steps_are_interpolated_linearly(ticks: int, k: int, seed: int) -> None:
     rows = np.random.default_rng(seed).normal(size=(ticks, 3))
     fine = at_control_steps(rows, k)
     assert fine.shape == ((ticks - 1) * k + 1, 3)

@@ -1,4 +1,4 @@
-"""What the agent sees: every part by itself, in numbers worked out by hand."""
+"""Every observation term against numbers computed by hand."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_no_preview_shows_none_of_it(scene: RobotScene) -> None:
     assert observer(scene, "height", preview=rows, ahead=0).size == 1
 
 
-def test_the_layout_says_where_each_part_lies(scene: RobotScene, leaning: mujoco.MjData) -> None:
+def test_the_layout_has_the_slice_of_each_part(scene: RobotScene, leaning: mujoco.MjData) -> None:
     preview = np.arange((TICKS + 1) * 2, dtype=np.float32).reshape(-1, 2)
     whole = observer(scene, *PARTS, preview=preview, ahead=2)
     row, last = whole.observe(leaning, np.linspace(-1, 1, 12), 7), 0

@@ -1,4 +1,4 @@
-"""Observation terms of other distributions: named in the config, checked early, computed wherever environments are."""
+"""Third-party observation terms: named in the config, checked early, computed in all processes."""
 
 from __future__ import annotations
 
@@ -128,10 +128,10 @@ def test_an_unknown_reward_term_is_refused_as_early() -> None:
         ("flat", r"it must give finite numbers \(1,\), and gives an array \(\)"),
         ("nan", r"it must give finite numbers \(1,\), and gives \[nan\]"),
         ("raises", "it failed: KeyError: 'x'"),
-        ("taken", "nil has a term 'height' of its own"),
+        ("taken", "nil has a built-in term 'height'"),
     ],
 )
-def test_what_cannot_serve_is_reported_with_its_distribution(toy: RobotScene, name: str, why: str) -> None:
+def test_an_unusable_term_is_reported_with_its_distribution(toy: RobotScene, name: str, why: str) -> None:
     with pytest.raises(PluginError, match=rf"observation term '{name}' \(footing 1.0\): {why}"):
         observer(toy, name)
 

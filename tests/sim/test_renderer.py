@@ -1,4 +1,4 @@
-"""The one-pass renderer: what its frames and masks show, and that renderers share a process in peace."""
+"""The one-pass renderer: its frames and masks, and several renderers in one process."""
 
 from __future__ import annotations
 

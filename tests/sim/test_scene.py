@@ -1,4 +1,4 @@
-"""The scene: a robot that stands, driven as its spec says, and refusals that name what is wrong."""
+"""The scene: standing pose, actuators, and errors that name the cause."""
 
 from __future__ import annotations
 

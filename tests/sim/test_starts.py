@@ -1,4 +1,4 @@
-"""Episodes that start anywhere in a motion: in which states, how often where, and exactly again."""
+"""Episodes that start anywhere in a motion: states, sampling, and exact continuation."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from nil_core.sim.environment import EnvSpec, ImitationEnvironment, upright_pose
 from nil_core.sim.motion import velocities  # noqa: E402
 from nil_core.sim.scene import RobotScene, compose  # noqa: E402
 from nil_core.sim.starts import (  # noqa: E402
-    BINS,
     JOINT_NOISE,
+    MIN_BINS,
     SPEED_NOISE,
     TILT_NOISE,
     YAW_NOISE,
@@ -154,23 +154,23 @@ def test_bins_where_episodes_fail_are_drawn_more_often(toy: RobotScene, lives: l
     for start, length, failed in lives:
         sampler.note_end(start, min(start + length, TICKS), failed)
     shares = sampler.shares()
-    assert len(shares) == BINS and shares.sum() == pytest.approx(1.0)
-    assert shares.min() >= 0.1 / BINS - 1e-9, "a tenth is spread evenly"
+    assert len(shares) == MIN_BINS and shares.sum() == pytest.approx(1.0)
+    assert shares.min() >= 0.1 / MIN_BINS - 1e-9, "a tenth is spread evenly"
     assert sampler.failures.min() >= 0 and sampler.failures.max() <= 1
     if not any(failed for *_, failed in lives):
-        np.testing.assert_allclose(shares, 1 / BINS)
+        np.testing.assert_allclose(shares, 1 / MIN_BINS)
     for _ in range(300):
         sampler.note_end(0, TICKS, False)
         sampler.note_end(15, 17, True)
     shares = sampler.shares()
-    assert shares.argmax() == 17 * BINS // TICKS and np.argsort(shares)[-2] == 17 * BINS // TICKS - 1
+    assert shares.argmax() == 17 * MIN_BINS // TICKS and np.argsort(shares)[-2] == 17 * MIN_BINS // TICKS - 1
     assert shares.max() > 0.2
 
 
-def test_bins_that_are_lived_through_more_often_are_not_drawn_for_that(toy: RobotScene) -> None:
+def test_bins_that_are_passed_more_often_are_not_drawn_more_often(toy: RobotScene) -> None:
     """Every bin is as hard as any other; most episodes start late."""
     sampler, random = StartSampler(starts(toy), toy), np.random.default_rng(0)
-    mean = np.zeros(BINS)
+    mean = np.zeros(MIN_BINS)
     for _ in range(4000):
         start = tick = int(random.choice([0, 20, 30], p=[0.1, 0.3, 0.6]))
         while tick < TICKS and random.random() > 0.02:
@@ -185,7 +185,7 @@ def test_drawn_ticks_follow_the_shares(toy: RobotScene) -> None:
     for _ in range(40):
         sampler.note_end(10, 12, True)
     drawn = np.array([sampler.draw(random) for _ in range(4000)])
-    counts = np.bincount((drawn / (TICKS / BINS)).astype(int), minlength=BINS) / len(drawn)
+    counts = np.bincount((drawn / (TICKS / MIN_BINS)).astype(int), minlength=MIN_BINS) / len(drawn)
     np.testing.assert_allclose(counts, sampler.shares(), atol=0.03)
 
 

@@ -1,4 +1,4 @@
-"""Many environments: in this process and in workers they give the same numbers."""
+"""Environments in this process and in workers give the same numbers."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def test_environments_are_alike_but_not_equal_and_the_seed_decides(toy: RobotSce
     assert len(np.unique(start(3), axis=0)) == N
 
 
-def test_what_no_weight_asks_for_is_not_done(toy: RobotScene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_no_weight_needs_is_not_computed(toy: RobotScene, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("it was built")
 
@@ -227,7 +227,7 @@ def test_ctrl_c_does_not_reach_a_worker_that_is_just_starting(toy: RobotScene, m
         assert (simulation.reset().tick == 0).all()
 
 
-def test_after_one_worker_failed_the_others_still_answer_what_they_are_asked(toy: RobotScene) -> None:
+def test_after_one_worker_failed_the_others_still_work(toy: RobotScene) -> None:
     with VectorEnv(plan(toy), 2, 2, seed=0) as simulation:
         simulation.reset()
         moves = np.zeros((2, toy.model.nu), np.float32)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -78,6 +81,53 @@ def test_a_damaged_entry_is_made_anew(root: Path, damage: bytes | str) -> None:
     made, found = cached("videos", "k", make)
     assert not found and np.array_equal(made["frames"], 2 * np.arange(1000))
     assert cached("videos", "k", make)[1]
+
+
+def test_no_byte_that_goes_bad_hides_an_array(root: Path) -> None:
+    """In the directory of the zip file, too: a video would have lost its masks, and nobody would have noticed."""
+    arrays = {"frames": np.arange(5), "masks": np.ones(3, bool), "trajectory": np.zeros(2)}
+    cached("videos", "k", lambda: arrays, ("frames",))
+    path = root / "videos" / "k.npz"
+    whole = path.read_bytes()
+    for position in range(whole.index(b"PK\x01\x02"), len(whole)):
+        bad = bytearray(whole)
+        bad[position] ^= 2
+        path.write_bytes(bad)
+        found, was_stored = cached("videos", "k", lambda: {"frames": np.zeros(1)}, ("frames",))
+        assert found.keys() == (arrays.keys() if was_stored else {"frames"})
+
+
+def test_an_entry_of_before_digests_serves(root: Path) -> None:
+    (root / "videos").mkdir(parents=True)
+    np.savez_compressed(root / "videos" / "k.npz", frames=np.arange(3))
+    found, was_stored = cached("videos", "k", Maker())
+    assert was_stored and found["frames"].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("number", [errno.ENOTCONN, errno.ESTALE, errno.EIO, errno.EACCES])
+def test_a_cache_that_cannot_be_reached_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path, number: int
+) -> None:
+    root, make, real = tmp_path / str(number), Maker(), os.stat
+    monkeypatch.setenv("NIL_CACHE", str(root))
+
+    def refuse(path: Any, *arguments: Any, **options: Any) -> Any:
+        if isinstance(path, str | Path) and str(path).startswith(str(root)):
+            raise OSError(number, os.strerror(number), str(path))
+        return real(path, *arguments, **options)
+
+    def refuse_open(self: Any, *arguments: Any, **options: Any) -> Any:
+        raise OSError(number, os.strerror(number), str(self))
+
+    monkeypatch.setattr(os, "stat", refuse)
+    monkeypatch.setattr(Path, "mkdir", refuse_open)
+    monkeypatch.setattr("numpy.load", refuse_open)
+    for key in "ab":
+        assert not cached("videos", key, make)[1]
+    assert make.calls == 2
+    reason = "permission denied" if number == errno.EACCES else f"the folder {root} cannot be reached"
+    assert [reason in message for message in caplog.messages] == [True], caplog.messages
+    assert "NIL_CACHE=FOLDER chooses another" in caplog.text
 
 
 def test_what_fails_to_be_made_is_not_remembered(root: Path) -> None:

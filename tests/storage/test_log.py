@@ -34,7 +34,9 @@ def test_numbers_have_six_digits_and_nan_is_null(tmp_path: Path) -> None:
     )
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(rows, st.integers(0, 8))
 def test_cutting_back_gives_the_bytes_of_then(tmp_path: Path, rows: list[dict], at: int) -> None:
     path = tmp_path / "metrics.jsonl"

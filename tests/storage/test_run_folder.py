@@ -12,7 +12,7 @@ from nil_core.errors import ConfigError, RunError
 from nil_core.storage import run_folder
 from nil_core.storage.run_folder import RunFolder
 
-CONFIG = RunConfig(skill="walking", seed=7, agent={"name": "sac", "gamma": 0.95})
+CONFIG = RunConfig(skill="walking", seed=7, steps=40, agent={"name": "sac", "gamma": 0.95})
 
 
 def test_a_run_is_opened_as_it_was_made(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Steps of environments become ticks, ticks are scored, and every one is handed on once, in order."""
+"""Steps of environments become ticks; every tick is scored and passed on once, in order."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ After the last one the first comes again."""
 
 
 class Script:
-    """Environments whose episodes are written down; they fill the same arrays at every step.
+    """Environments with scripted episodes; they fill the same arrays at every step.
 
     Episode e after n control steps in environment i is observed as 1000 e + 10 n + i, drawn in the color n + 1, and
     weighs 0.5 n in the pose.
@@ -224,7 +224,7 @@ def test_every_step_is_in_one_tick_and_in_the_order_it_happened() -> None:
         assert 22 <= len(seen) <= 24 and len(set(seen)) == len(seen)
 
 
-def test_nothing_is_handed_out_before_a_tick_ends_and_nothing_twice() -> None:
+def test_ticks_are_passed_on_once_and_after_their_end() -> None:
     collector, _, _ = begun([[(0, 8, False)], [(0, 8, False)]])
     handed: list[list[Tick]] = []
     for _ in range(4):
@@ -285,7 +285,7 @@ def test_where_nothing_is_drawn_ticks_have_no_pictures() -> None:
     assert ticks and all(tick.frame is None and tick.mask is None for tick in ticks)
 
 
-def test_who_has_ended_an_episode_is_known_since_the_start() -> None:
+def test_episodes_ended_is_tracked_since_the_start() -> None:
     collector, _, _ = begun(LIVES)
     seen = []
     for _ in range(6):
@@ -304,7 +304,7 @@ class Broken(Counting):
                 tick.reward, tick.terms["iou"] = np.nan, np.nan
 
 
-def test_a_reward_that_is_no_number_is_named_and_leaves_no_answer_unheard() -> None:
+def test_a_reward_that_is_no_number_is_named_and_the_step_is_received() -> None:
     env = Script([[(0, 8, False)]])
     collector, handed = Collector(env, Broken()), list[Tick]()
     collector.start()

@@ -52,7 +52,7 @@ OPERATIONS = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree"}
 
 
 class Learner:
-    """As little as can be called learning: everything it ever saw changes what it does next."""
+    """A minimal agent: all transitions it received change its next actions."""
 
     def __init__(self) -> None:
         self.weight = np.zeros(1)
@@ -147,7 +147,7 @@ def assert_the_same(path: Path, unbroken: Path) -> None:
     assert one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(moments=st.lists(st.integers(1, 160), min_size=1, max_size=3))
 def test_killed_at_any_moment(
     scene: RobotScene, unbroken: Path, tmp_path_factory: pytest.TempPathFactory, moments: list[int]
@@ -169,7 +169,7 @@ def test_killed_at_any_moment(
     assert_the_same(path, unbroken)
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(moment=st.integers(1, 120))
 def test_a_disk_that_is_full_from_some_moment_on(
     scene: RobotScene, unbroken: Path, tmp_path_factory: pytest.TempPathFactory, moment: int

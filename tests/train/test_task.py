@@ -81,6 +81,7 @@ def test_observations_are_laid_end_to_end_and_actions_stretched() -> None:
     inner = Slide(0)
     flat = FlatEnvironment(inner)
     assert (flat.observation_size, flat.action_size) == (5, 2)
+    assert flat.layout == {"x": slice(0, 1), "table": slice(1, 5)}
     first = flat.reset()
     assert first.dtype == np.float32 and first[1:].tolist() == [0, 1, 2, 3]
     for action in ([-1, -1], [1, 1], [0, 0]):

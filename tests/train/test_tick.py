@@ -1,4 +1,4 @@
-"""Ticks as transitions, and as arrays that a checkpoint can hold."""
+"""Ticks as transitions, and as arrays in a checkpoint."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""All frames at once: the motion that explains the pictures, moves smoothly and stands on its feet.
+"""Gauss-Newton fit of all frames jointly (banded normal equations): images, smoothness and foot contacts.
 
-Gauss-Newton with Levenberg's damping. Every frame sees its own picture; smoothness ties it to the two before and after,
-standing soles to the next one. The normal equations are therefore banded, and cheap to solve.
+The damping is Levenberg's. Every frame has its own image; smoothness couples it to the two frames before and after,
+foot contacts to the next one. The normal equations are therefore banded, and cheap to solve.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from scipy.linalg import solveh_banded
 from threadpoolctl import threadpool_limits
 
-from nil_core.reference.recovery.contacts import LOWEST, Contacts
+from nil_core.reference.recovery.contacts import LOWEST_SOLE_STD, Contacts
 from nil_core.reference.recovery.pose_space import PoseSpace
 from nil_core.reference.recovery.priors import Priors
 from nil_core.reference.recovery.silhouette import Look
@@ -23,21 +23,22 @@ from nil_core.types import Doubles
 
 _log = logging.getLogger(__name__)
 
-LARGEST_TURN = 0.25  # rad a step
-TRIES = 4
-ENOUGH = 3e-3  # relative improvement that is worth another step
-FIXED = 1e12  # curvature that holds the first frame, which is known
+MAX_ANGLE_STEP = 0.25  # rad per step
+MAX_DAMPING_TRIES = 4  # per step
+MIN_IMPROVEMENT = 3e-3  # relative decrease of the cost that justifies another step
+FIRST_FRAME_CURVATURE = 1e12  # fixes the first frame, which is known
+UNCERTAINTY_WINDOW = 2  # frames on each side that the uncertainty of a frame takes into account
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A motion and how well it explains the video.
+    """A fitted motion and its residuals.
 
     Attributes:
         poses: float64 (T, n).
         costs: float64 (T,), squared residual of each frame.
         overlaps: float64 (T,), intersection over union of the masks.
-        normal: the equations of the last step.
+        normal: the normal equations of the last step.
     """
 
     poses: Doubles
@@ -47,7 +48,7 @@ class Fit:
 
     @property
     def deviations(self) -> Doubles:
-        """float64 (T, n), standard deviations of the poses as the fit sees them; worked out when asked for."""
+        """float64 (T, n), standard deviations of the poses as estimated by the fit; computed on access."""
         with threadpool_limits(1):
             return self.normal.deviations()
 
@@ -63,16 +64,16 @@ def fit_jointly(
     steps: int,
     on_step: Callable[[int], None] = lambda done: None,
 ) -> Fit:
-    """Improve a motion.
+    """Fit the poses of all frames jointly.
 
     Args:
         comparisons: with the frames.
         space, priors: of the robot.
-        poses: (T, n), the first the standing pose, which stays.
-        look: how pictures are compared.
+        poses: (T, n), the initial motion; the first pose is the standing pose and stays fixed.
+        look: settings of the image comparison.
         noise: standard deviation of a residual.
-        contacts: how strictly soles rest.
-        steps: most steps of Gauss-Newton.
+        contacts: standard deviations of the contact constraints.
+        steps: maximum number of Gauss-Newton steps.
         on_step: called with the number of steps taken.
     """
     damping = 1e-3
@@ -97,9 +98,9 @@ def fit_jointly(
 
         before = costs.sum() / noise**2 + priors.misfit(poses, space.stand) + contacts.misfit(soles, weights)
         better = False
-        for _ in range(TRIES):
+        for _ in range(MAX_DAMPING_TRIES):
             change = normal.solve(damping)
-            change[:, 2:] = np.clip(change[:, 2:], -LARGEST_TURN, LARGEST_TURN)
+            change[:, 2:] = np.clip(change[:, 2:], -MAX_ANGLE_STEP, MAX_ANGLE_STEP)
             candidate = space.clip(poses + change)
             after, squared, overlap = total(candidate)
             if after < before:
@@ -109,13 +110,13 @@ def fit_jointly(
             damping *= 10
         on_step(step + 1)
         _log.debug("step %d: %.0f to %.0f, overlap %.3f", step, before, after, overlaps.mean())
-        if not better or after > (1 - ENOUGH) * before:
+        if not better or after > (1 - MIN_IMPROVEMENT) * before:
             break
     return Fit(poses, costs, overlaps, normal)
 
 
 class _NormalEquations:
-    """A x = b for T blocks of n unknowns, each tied to the next two."""
+    """Normal equations A x = b of T blocks of n unknowns, each coupled to the next two."""
 
     def __init__(self, frames: int, size: int) -> None:
         self._own = np.zeros((frames, size, size))
@@ -124,12 +125,12 @@ class _NormalEquations:
         self._right = np.zeros((frames, size))
 
     def add_pictures(self, curvatures: Doubles, gradients: Doubles) -> None:
-        """Curvatures (T, n, n) and gradients (T, n) of the squared residuals, in units of the noise."""
+        """Add curvatures (T, n, n) and gradients (T, n) of the squared image residuals, in units of the noise."""
         self._own += curvatures
         self._right -= gradients
 
     def add_priors(self, priors: Priors, poses: Doubles, stand: Doubles) -> None:
-        """Near the stand, and with a steady velocity; at rest before the first frame."""
+        """Add the priors: near the standing pose, at constant velocity, and at rest before the first frame."""
         diagonal = np.arange(poses.shape[1])
         near = 1 / priors.stand**2
         self._own[:, diagonal, diagonal] += near
@@ -146,10 +147,10 @@ class _NormalEquations:
                         block[i, diagonal, diagonal] += a * b * steady
 
     def add_contacts(self, contacts: Contacts, soles: Doubles, rates: Doubles, weights: Doubles) -> None:
-        """Standing soles rest, none sinks, and the lowest one is on the floor unless the robot is in the air.
+        """Add contacts: standing soles rest, none sinks, and the lowest is on the floor unless the robot is in the air.
 
         Args:
-            contacts: how strictly.
+            contacts: standard deviations.
             soles, rates: (T, C, 3) and (T, C, 3, n), from :meth:`PoseSpace.soles_and_rates`.
             weights: (T - 1, C), from :meth:`Contacts.standing`.
         """
@@ -165,29 +166,31 @@ class _NormalEquations:
         heights = soles[..., 2]
         pulls = np.where(heights < 0, 1 / contacts.sink**2, 0.0)
         frames, lowest = np.arange(len(heights)), heights.argmin(axis=1)
-        pulls[frames, lowest] += np.where(heights[frames, lowest] < contacts.flight, 1 / LOWEST**2, 0.0)
+        pulls[frames, lowest] += np.where(heights[frames, lowest] < contacts.flight, 1 / LOWEST_SOLE_STD**2, 0.0)
         for t, c in zip(*np.nonzero(pulls), strict=True):
             up = rates[t, c, 2]
             self._own[t] += pulls[t, c] * np.outer(up, up)
             self._right[t] -= pulls[t, c] * heights[t, c] * up
 
     def solve(self, damping: float) -> Doubles:
-        """The step (T, n); the first frame stays."""
+        """Solve for the step (T, n); the first frame stays fixed."""
         frames, size = self._right.shape
         band = self._band()
         band[-1] *= 1 + damping
-        band[-1, :size] += FIXED
-        with threadpool_limits(1):  # threads that wait for each other on busy cores took a hundred times as long
+        band[-1, :size] += FIRST_FRAME_CURVATURE
+        with threadpool_limits(1):  # on busy cores, several threads took a hundred times as long
             step: Doubles = solveh_banded(band, self._right.ravel(), check_finite=False).reshape(frames, size)
         return step
 
     def deviations(self) -> Doubles:
-        """Standard deviations (T, n) of the unknowns: roots of the diagonal of the inverse, frames t - 2 ... t + 2
-        known about each other, all others as they are."""
+        """Standard deviations (T, n) of the unknowns: square roots of the diagonal of the inverse.
+
+        For frame t the inverse is that of the block of frames t - 2 ... t + 2; all other frames are held fixed.
+        """
         frames, size = self._right.shape
         deviations = np.zeros((frames, size))
         for t in range(1, frames):
-            first, last = max(1, t - WINDOW), min(frames, t + WINDOW + 1)
+            first, last = max(1, t - UNCERTAINTY_WINDOW), min(frames, t + UNCERTAINTY_WINDOW + 1)
             block = np.zeros(((last - first) * size,) * 2)
             for i in range(first, last):
                 for j, part in ((i, self._own), (i + 1, self._next), (i + 2, self._after_next)):
@@ -202,7 +205,7 @@ class _NormalEquations:
         return deviations
 
     def _band(self) -> Doubles:
-        """The upper band in scipy's form."""
+        """Upper band of A in the form of :func:`scipy.linalg.solveh_banded`."""
         frames, size = self._right.shape
         width = 3 * size
         band = np.zeros((width, frames * size))
@@ -213,7 +216,3 @@ class _NormalEquations:
             for t in range(frames - ahead):
                 band[width - 1 + r - c - ahead * size, (t + ahead) * size + c] = blocks[t][upper]
         return band
-
-
-WINDOW = 2
-"""Frames on each side that a frame's uncertainty takes into account."""

@@ -1,9 +1,9 @@
-"""Poses of a robot as vectors, how points of its body move with them, and what about a pose is plausible.
+"""Pose vectors of a robot: kinematics, derivatives of body points, joint limits, legs and mirror images.
 
-A pose vector holds x, y, z (m; z above the stand) and roll, pitch, yaw (rad) of the root against the stand, then the
-driven joints (rad). Where the video's camera is unknown, too, three entries follow that say how its picture differs
-from that of the camera of the first frame: pan to the right and down (shares of the picture's side; what is seen moves
-that way) and the logarithm of the zoom about the middle.
+A pose vector holds x, y, z (m; z above the standing pose) and roll, pitch, yaw (rad) of the root relative to the
+standing pose, then the driven joints (rad). If the video's camera is unknown, three more entries describe its view
+relative to the first frame's: pan to the right and down (shares of the image side; the image content moves that way)
+and the logarithm of the zoom about the image center.
 """
 
 from __future__ import annotations
@@ -17,38 +17,38 @@ from nil_core.sim.scene import RobotScene
 from nil_core.types import Doubles
 
 ROOT = 6
-"""Entries of a pose vector that belong to the root."""
+"""Number of root entries in a pose vector."""
 
 VIEW = 3
-"""Entries that belong to the video's camera, where it is unknown."""
+"""Number of entries for the video's camera, if it is unknown."""
 
-_PITCHES = 0.7  # how parallel to the sideways axis a joint is that swings forward and back
-_SOLE = 0.008  # m; points of a foot this close to its lowest one touch the floor when it stands
-_LEG_JOINTS = 3  # that place a foot
-_ROUND = 12  # points around the rim of a cylinder
+_MIN_PITCH_COSINE = 0.7  # between the sideways axis and the axis of a joint that swings forward and back
+_SOLE_THICKNESS = 0.008  # m; points of a foot this close to its lowest one touch the floor in the standing pose
+_MIN_LEG_JOINTS = 3  # joints that are needed to place a foot
+_RIM_POINTS = 12  # around the rim of a cylinder
 
 
 class PoseSpace:
     """The pose vectors of one robot.
 
     Args:
-        scene: robot, model and stand.
-        camera: whether pose vectors hold the pan and zoom of the video's camera, too.
+        scene: robot, model and standing pose.
+        camera: whether pose vectors also hold the pan and zoom of the video's camera.
 
     Attributes:
         size: entries of a pose vector, n = 6 + joints, and 3 with the camera.
         camera: as given.
         joints: slice of a pose vector, the driven joints.
-        view: slice of a pose vector, the camera; empty where it is known.
+        view: slice of a pose vector, the camera; empty if it is known.
         stand: float64 (n,), the standing pose.
         lower, upper: float64 (n,), limits; infinite for the root and the camera.
         pitching: bool (joints,), joints that swing forward and back.
         legs: indices of the pose vector, one array for each foot: the joints between root and foot, without those that
             move several feet (a waist, a spine), unless a leg would keep fewer than three.
         leg_joints: bool (joints,), joints that belong to a leg.
-        hip_height: m of the hips above the floor in the stand.
+        hip_height: height of the hips above the floor in the standing pose, m.
         mirror: int (joints,), the joint on the other side (itself for joints in the middle).
-        mirror_sign: float64 (joints,): an angle of a joint is this times that of its mirror image.
+        mirror_sign: float64 (joints,): a joint's angle is this times the angle of its mirror image.
         root: body id of the root.
     """
 
@@ -72,9 +72,9 @@ class PoseSpace:
         self.upper = np.full(self.size, np.inf)
         self.lower[self.joints] = np.where(limited, model.jnt_range[self._joints, 0], -np.pi)
         self.upper[self.joints] = np.where(limited, model.jnt_range[self._joints, 1], np.pi)
-        self._moves = self._what_moves()
+        self._moves = self._movement_mask()
         self.place(self.stand)
-        self.pitching = np.abs(self.data.xaxis[self._joints][:, 1]) > _PITCHES
+        self.pitching = np.abs(self.data.xaxis[self._joints][:, 1]) > _MIN_PITCH_COSINE
         self._feet = self._soles([model.geom(name).id for name in spec.feet])
         self.legs = self._find_legs()
         self.leg_joints = np.zeros(len(self._joints), np.bool_)
@@ -85,7 +85,7 @@ class PoseSpace:
         self.mirror, self.mirror_sign = self._mirror_images()
 
     def qpos(self, poses: Doubles) -> Doubles:
-        """Pose vectors (..., n) as float64 (..., nq)."""
+        """Convert pose vectors (..., n) to qpos, float64 (..., nq)."""
         qpos = np.tile(self._standing, (*poses.shape[:-1], 1))
         qpos[..., :2] = poses[..., :2]
         qpos[..., 2] = self._standing[2] + poses[..., 2]
@@ -97,18 +97,18 @@ class PoseSpace:
         return qpos
 
     def place(self, pose: Doubles) -> mujoco.MjData:
-        """Work out where every body is in a pose (n,). The data is overwritten by the next call."""
+        """Compute the forward kinematics of a pose (n,). The next call overwrites the data."""
         self.data.qpos[:] = self.qpos(pose)
         mujoco.mj_kinematics(self.model, self.data)
         mujoco.mj_camlight(self.model, self.data)
         return self.data
 
     def clip(self, poses: Doubles) -> Doubles:
-        """Within the joint limits."""
+        """Clip poses to the joint limits."""
         return np.clip(poses, self.lower, self.upper)
 
     def rates(self, pose: Doubles, points: Doubles, weights: Doubles, bodies: npt.NDArray[np.integer]) -> Doubles:
-        """How fast points move along given directions as a pose changes, after :meth:`place` of that pose.
+        """Derivatives of points along given directions by the pose; call :meth:`place` with that pose first.
 
         Args:
             pose: (n,).
@@ -126,11 +126,11 @@ class PoseSpace:
         return rates
 
     def soles(self, poses: Doubles) -> Doubles:
-        """Where the points of the soles are: poses (T, n) to float64 (T, C, 3)."""
+        """Positions of the sole points, float64 (T, C, 3), for poses (T, n)."""
         return np.stack([self._sole_points(pose)[0] for pose in poses])
 
     def soles_and_rates(self, poses: Doubles) -> tuple[Doubles, Doubles]:
-        """Points of the soles (T, C, 3), and their derivatives by the pose (T, C, 3, n)."""
+        """Positions of the sole points (T, C, 3), and their derivatives by the pose (T, C, 3, n)."""
         points, rates = [], []
         for pose in poses:
             where, bodies = self._sole_points(pose)
@@ -146,7 +146,7 @@ class PoseSpace:
         return np.concatenate(points), bodies
 
     def _axes(self, pose: Doubles) -> tuple[Doubles, Doubles]:
-        """Axis (n, 3) and anchor (n, 3) that each angle of the pose turns about; zeros for x, y and z."""
+        """Rotation axis (n, 3) and anchor (n, 3) of each angle of the pose; zeros for x, y and z."""
         axes, anchors = np.zeros((self.size, 3)), np.zeros((self.size, 3))
         _, pitch, yaw = pose[3:6]
         axes[3] = [np.cos(yaw) * np.cos(pitch), np.sin(yaw) * np.cos(pitch), -np.sin(pitch)]
@@ -157,7 +157,7 @@ class PoseSpace:
         anchors[self.joints] = self.data.xanchor[self._joints]
         return axes, anchors
 
-    def _what_moves(self) -> Doubles:
+    def _movement_mask(self) -> Doubles:
         """(bodies, n): 1 where an entry of the pose moves a body, else 0."""
         moves = np.zeros((self.model.nbody, self.size))
         for body in range(1, self.model.nbody):
@@ -172,32 +172,32 @@ class PoseSpace:
     def _find_legs(self) -> list[npt.NDArray[np.int64]]:
         moves = np.array([self._moves[body, ROOT:] for body, _ in self._feet]) > 0
         own = moves & (moves.sum(axis=0) == 1)
-        if len(own) and own.sum(axis=1).min() >= _LEG_JOINTS:
+        if len(own) and own.sum(axis=1).min() >= _MIN_LEG_JOINTS:
             moves = own
         return [np.flatnonzero(moved) + ROOT for moved in moves]
 
     def _soles(self, geoms: list[int]) -> list[tuple[int, Doubles]]:
-        """Each foot's body, and the points of its sole in the body's frame (C, 3); the data holds the stand."""
+        """Each foot's body, and the points of its sole in its frame (C, 3); the data must hold the standing pose."""
         bodies = dict.fromkeys(int(self.model.geom_bodyid[geom]) for geom in geoms)
         feet = []
         for body in bodies:
             points = np.concatenate(
                 [_lower_points(self.model, self.data, g) for g in geoms if self.model.geom_bodyid[g] == body]
             )
-            low = points[points[:, 2] < points[:, 2].min() + _SOLE]
+            low = points[points[:, 2] < points[:, 2].min() + _SOLE_THICKNESS]
             corners = _corners(low)
             feet.append((body, (corners - self.data.xpos[body]) @ self.data.xmat[body].reshape(3, 3)))
         return feet
 
     def _mirror_images(self) -> tuple[npt.NDArray[np.int64], Doubles]:
-        """From the geometry of the joints at angle 0: a mirror image lies across the plane between left and right."""
+        """Mirror image of each joint across the sagittal plane, from the joints' geometry at angle 0."""
         flip = np.array([1.0, -1.0, 1.0])
         self.place(np.zeros(self.size))
         anchors = self.data.xanchor[self._joints] - self.data.xpos[self.root]
         axes = self.data.xaxis[self._joints]
         images, signs = np.arange(len(anchors)), np.ones(len(anchors))
         for i in range(len(anchors)):
-            # A mirror turns rotations about an axis a into rotations about -a, mirrored.
+            # A reflection turns a rotation about an axis a into one about the reflected -a.
             parallel = axes @ (-flip * axes[i])
             distance = np.linalg.norm(anchors - flip * anchors[i], axis=1) + (1 - np.abs(parallel))
             nearest = int(distance.argmin())
@@ -207,7 +207,7 @@ class PoseSpace:
 
 
 def _lower_points(model: mujoco.MjModel, data: mujoco.MjData, geom: int) -> Doubles:
-    """Points (C, 3) of a geom's surface in world coordinates, among them those that touch the floor first."""
+    """Points (C, 3) of a geom's surface in world coordinates, including those that touch the floor first."""
     kinds, size = mujoco.mjtGeom, model.geom_size[geom]
     center, axes = data.geom_xpos[geom], data.geom_xmat[geom].reshape(3, 3)
     kind = model.geom_type[geom]
@@ -219,7 +219,7 @@ def _lower_points(model: mujoco.MjModel, data: mujoco.MjData, geom: int) -> Doub
     if kind == kinds.mjGEOM_BOX:
         return np.array([center + axes @ (size * (2 * np.array(corner) - 1)) for corner in np.ndindex(2, 2, 2)])
     if kind == kinds.mjGEOM_CYLINDER:
-        turn = np.linspace(0, 2 * np.pi, _ROUND, endpoint=False)
+        turn = np.linspace(0, 2 * np.pi, _RIM_POINTS, endpoint=False)
         rim = size[0] * (np.cos(turn)[:, None] * axes[:, 0] + np.sin(turn)[:, None] * axes[:, 1])
         return np.concatenate([center + end * size[1] * axes[:, 2] + rim for end in (-1, 1)])
     if kind == kinds.mjGEOM_ELLIPSOID:
@@ -234,7 +234,7 @@ def _lower_points(model: mujoco.MjModel, data: mujoco.MjData, geom: int) -> Doub
 
 
 def _corners(points: Doubles) -> Doubles:
-    """At most four of the points (C, 3): the outermost ones of a sole, which tell how it lies."""
+    """At most four of the points (C, 3): the outermost ones of a sole, which determine its orientation."""
     if len(points) <= 4:
         return points
     x, y = (points - points.mean(axis=0))[:, :2].T

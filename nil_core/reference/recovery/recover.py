@@ -1,15 +1,15 @@
-"""Motion recovery: render and compare, from the known standing frame to the whole video.
+"""Motion recovery: fit rendered poses to the video, starting from the known standing pose of the first frame.
 
-1. Frame by frame: each pose is fitted near the one before (:mod:`.tracking`), at half the resolution.
-2. Legs that were lost try what legs do elsewhere in the motion (:mod:`.limb_search`).
-3. All frames jointly (:mod:`.joint_fit`): pictures, smoothness, joint limits, and soles that stand still on the floor.
-   2 and 3 alternate until no leg changes.
-4. The same at full resolution, with shading where the video's is the simulator's.
+1. Tracking at half the resolution: each pose is fitted near the previous one (:mod:`.tracking`).
+2. Limb search: lost legs try the leg poses of other frames (:mod:`.limb_search`).
+3. Joint fit of all frames (:mod:`.joint_fit`): images, smoothness, joint limits and foot contacts. 2 and 3 alternate
+   until no leg changes.
+4. Joint fit at full resolution, with shading if the video has the simulator's.
 
-Where what 1 or the first fit of 3 leaves unexplained looks like a camera that pans, shakes or zooms, all begins anew
+If the residuals of 1 or of the first fit of 3 look like a camera that pans, shakes or zooms, the recovery starts again
 with the video's camera among the unknowns.
 
-Masks alone are enough: a video model's colors and light are not the simulator's.
+Masks alone are sufficient: colors and light of a video model are not the simulator's.
 """
 
 from __future__ import annotations
@@ -38,28 +38,28 @@ from nil_core.types import Doubles, Frames, Masks, Progress, no_progress
 
 _log = logging.getLogger(__name__)
 
-HIGHEST_RATE = 30.0  # Hz; faster references are recovered at a part of their rate, and interpolated
-SMALLEST = 128  # pixels; pictures are not made smaller than this: thin legs would vanish
+MAX_FIT_HZ = 30.0  # faster references are subsampled, and the recovered motion is interpolated
+MIN_IMAGE_PIXELS = 128  # images are not downsampled below this side: thin legs would vanish
 
 TRACK_NOISE, TRACK_STEPS = 0.5, 5
-TRACK_FREEDOM = 1.5  # times the priors' change, about a prediction
-ROUNDS = 3
+TRACK_PRIOR_FACTOR = 1.5  # times the priors' change, about the predicted pose
+MAX_SEARCH_ROUNDS = 3
 ROUND_STEPS, COARSE_STEPS, FINE_STEPS = 4, 4, 8
-LOOSE, STRICT = Contacts(slip=0.01, sink=0.02), Contacts(slip=0.004, sink=0.006)
+LOOSE_CONTACTS, STRICT_CONTACTS = Contacts(slip=0.01, sink=0.02), Contacts(slip=0.004, sink=0.006)
 
-RESIDUALS = 40.0  # independent residuals of a frame, by which its cost tells the noise
-LEAST_NOISE, MOST_NOISE = 0.15, 1.0
+RESIDUALS_PER_FRAME = 40.0  # number of independent residuals, to estimate the noise from a frame's cost
+MIN_NOISE, MAX_NOISE = 0.15, 1.0
 
-MOVED, ZOOMED = 0.001, 0.004  # pan (share of the side) and zoom, rms, left unexplained by which a camera moves
-ROUGHLY = 2.0  # times as much, before all frames are fitted jointly
+MIN_PAN, MIN_ZOOM = 0.001, 0.004  # rms of the unexplained pan (share of the side) and zoom of a moving camera
+TRACKED_FACTOR = 2.0  # times these thresholds before the joint fit
 
-SHADING = 2.0  # weight of gray values
-SAME_SHADE = 0.06  # mean difference of gray values, 0 ... 1, of a video drawn by the simulator
+SHADING_WEIGHT = 2.0  # of gray values
+MAX_SHADE_DIFFERENCE = 0.06  # mean difference of gray values, 0 ... 1, of a video rendered by the simulator
 
 
 @dataclass(frozen=True)
 class Recovered:
-    """What was recovered.
+    """A recovered motion.
 
     Attributes:
         qpos: float64 (T, nq), one row for each frame.
@@ -73,15 +73,15 @@ class Recovered:
 def recover(
     scene: RobotScene, frames: Frames, masks: Masks, hz: float, workers: int, progress: Progress = no_progress
 ) -> Recovered:
-    """From pictures to joints.
+    """Recover the robot's motion from a video.
 
     Args:
-        scene: the robot that the video shows, and that learns.
-        frames: uint8 (T, S, S, 3), robot on black, in the scene's square.
-        masks: bool (T, S, S); the first shows the robot standing.
-        hz: frames a second.
-        workers: processes to work in; 0 works in this one.
-        progress: called often.
+        scene: the robot in the video, which is also the trained one.
+        frames: uint8 (T, S, S, 3), robot on black, in the scene's view.
+        masks: bool (T, S, S); the first shows the standing robot.
+        hz: frames per second.
+        workers: number of worker processes; 0: in this process.
+        progress: called after every frame or step.
 
     Raises:
         DataError: the robot has no feet or no legs to fit.
@@ -91,10 +91,10 @@ def recover(
     space = PoseSpace(scene)
     if not space.legs:
         raise DataError(
-            f"{scene.spec.name} names no feet, and the motion cannot be recovered without",
-            "name its foot geoms in RobotSpec.feet; --set motion.source=none learns without it",
+            f"{scene.spec.name} names no feet, which the recovery of a motion needs",
+            "name its foot geoms in RobotSpec.feet; --set motion.source=none learns without a motion",
         )
-    every = max(1, round(hz / HIGHEST_RATE))
+    every = max(1, round(hz / MAX_FIT_HZ))
     kept = np.arange(0, len(masks), every)
     stand_frame, stand = (each[0] for each in scene.render(scene.standing_qpos[None]))
     shaded = _same_shading(frames[0], masks[0], stand_frame, stand)
@@ -103,7 +103,7 @@ def recover(
     def attempt(space: PoseSpace) -> tuple[Fit, int] | None:
         with Comparisons(scene, frames, masks_kept, workers, space.camera) as comparisons:
             recovery = _Recovery(comparisons, space, Priors.of(space, hz / every), len(kept), progress)
-            return recovery.run(masks.shape[-1], SHADING if shaded else 0.0)
+            return recovery.run(masks.shape[-1], SHADING_WEIGHT if shaded else 0.0)
 
     found = attempt(space)
     if found is None:
@@ -113,7 +113,7 @@ def recover(
     fit, changed = found
     report = {
         **quality(fit, space, scene.spec, masks_kept, stand, hz / every),
-        "camera": _in_words(fit.poses[:, space.view]) if space.camera else None,
+        "camera": _view_report(fit.poses[:, space.view]) if space.camera else None,
         "legs_searched": changed,
         "shading": shaded,
         "frames_fitted": len(kept),
@@ -123,7 +123,7 @@ def recover(
 
 
 class _Recovery:
-    """The stages of one recovery, and how far they are."""
+    """Runs the stages of one recovery and reports progress."""
 
     def __init__(
         self, comparisons: Comparisons, space: PoseSpace, priors: Priors, frames: int, progress: Progress
@@ -131,42 +131,42 @@ class _Recovery:
         self._comparisons, self._space, self._priors = comparisons, space, priors
         self._frames = frames
         self._progress = progress
-        self._steps_told = 0
+        self._steps_done = 0
 
     def run(self, size: int, shading: float) -> tuple[Fit, int] | None:
-        """The fit, and the frames in which a leg was searched; None where the camera is not known and moves."""
-        shrink = 2 if size % 2 == 0 and size // 2 >= SMALLEST else 1
+        """Return the fit and the number of replaced leg poses; None if the camera is taken as known but moves."""
+        shrink = 2 if size % 2 == 0 and size // 2 >= MIN_IMAGE_PIXELS else 1
         coarse = Look((2.0, 5.0), shrink=shrink)
         poses = self._tracked(coarse)
-        if self._camera_moves(poses, coarse, ROUGHLY):
+        if self._camera_moves(poses, coarse, TRACKED_FACTOR):
             return None
         poses[:, :2] = travel(self._space.soles(poses))
         changed = 0
-        for number in range(ROUNDS):
+        for number in range(MAX_SEARCH_ROUNDS):
             noise = self._noise(poses, coarse)
             searched = search_limbs(self._comparisons, self._space, poses, coarse, noise, everywhere=number == 0)
-            poses = self._jointly(searched.poses, coarse, LOOSE, ROUND_STEPS).poses
+            poses = self._jointly(searched.poses, coarse, LOOSE_CONTACTS, ROUND_STEPS).poses
             changed += searched.changed
             if number == 0 and self._camera_moves(poses, coarse):
                 return None
             if not searched.changed:
                 break
-        poses = self._jointly(poses, coarse, STRICT, COARSE_STEPS).poses
-        fit = self._jointly(poses, Look((1.2, 3.0), shading), STRICT, FINE_STEPS)
-        self._progress(self._steps, self._steps, "steps of the recovery of motion")
+        poses = self._jointly(poses, coarse, STRICT_CONTACTS, COARSE_STEPS).poses
+        fit = self._jointly(poses, Look((1.2, 3.0), shading), STRICT_CONTACTS, FINE_STEPS)
+        self._progress(self._steps, self._steps, "motion recovery steps")
         return fit, changed
 
     @property
     def _steps(self) -> int:
-        return ROUNDS * ROUND_STEPS + COARSE_STEPS + FINE_STEPS
+        return MAX_SEARCH_ROUNDS * ROUND_STEPS + COARSE_STEPS + FINE_STEPS
 
     def _tracked(self, look: Look) -> Doubles:
-        priors = FramePriors(TRACK_FREEDOM * self._priors.change, self._priors.stand)
+        priors = FramePriors(TRACK_PRIOR_FACTOR * self._priors.change, self._priors.stand)
         poses = [self._space.stand]
         for t in range(1, self._frames):
             guess = predicted(np.array(poses))
             poses.append(self._comparisons.track(t, guess, priors, look, TRACK_NOISE, TRACK_STEPS).pose)
-            self._progress(t + 1, self._frames, "frames in which the motion was tracked")
+            self._progress(t + 1, self._frames, "frames tracked")
         return np.array(poses)
 
     def _jointly(self, poses: Doubles, look: Look, contacts: Contacts, steps: int) -> Fit:
@@ -175,27 +175,27 @@ class _Recovery:
             contacts = replace(contacts, flight=np.inf)
 
         def on_step(done: int) -> None:
-            self._steps_told += 1
-            self._progress(min(self._steps_told, self._steps), self._steps, "steps of the recovery of motion")
+            self._steps_done += 1
+            self._progress(min(self._steps_done, self._steps), self._steps, "motion recovery steps")
 
         return fit_jointly(self._comparisons, self._space, self._priors, poses, look, noise, contacts, steps, on_step)
 
     def _camera_moves(self, poses: Doubles, look: Look, times: float = 1.0) -> bool:
-        """Whether a camera that is taken as known pans or zooms: that would explain what is left of the pictures."""
+        """Whether a camera that is taken as known pans or zooms, as the image residuals suggest."""
         if self._space.camera:
             return False
         right, down, zoom = np.sqrt((self._comparisons.views(poses, look) ** 2).mean(axis=0))
-        _log.debug("pan %.4f, %.4f and zoom %.4f are left unexplained", right, down, zoom)
-        return bool(max(right, down) > times * MOVED or zoom > times * ZOOMED)
+        _log.debug("unexplained pan %.4f, %.4f and zoom %.4f", right, down, zoom)
+        return bool(max(right, down) > times * MIN_PAN or zoom > times * MIN_ZOOM)
 
     def _noise(self, poses: Doubles, look: Look) -> float:
-        """What the fit so far leaves unexplained, as a standard deviation of residuals."""
+        """Standard deviation of the residuals of the current poses."""
         costs, _ = self._comparisons.compare(poses, look)
-        return float(np.clip(np.sqrt(np.median(costs[1:]) / RESIDUALS), LEAST_NOISE, MOST_NOISE))
+        return float(np.clip(np.sqrt(np.median(costs[1:]) / RESIDUALS_PER_FRAME), MIN_NOISE, MAX_NOISE))
 
 
-def _in_words(views: Doubles) -> dict[str, list[float]]:
-    """Pan and zoom (T, 3) for the report: to the right and down as shares of the picture's side, and the factor."""
+def _view_report(views: Doubles) -> dict[str, list[float]]:
+    """Report of pan and zoom (T, 3): pan to the right and down as shares of the image side, and zoom factor."""
     right, down, zoom = views.T
     return {
         "right": [round(float(value), 4) for value in right],
@@ -205,16 +205,16 @@ def _in_words(views: Doubles) -> dict[str, list[float]]:
 
 
 def _same_shading(frame: Frames, mask: Masks, stand_frame: Frames, stand: Masks) -> bool:
-    """Whether colors and light of the video's first frame are the simulator's."""
+    """Whether the shading of the video's first frame is the simulator's."""
     both = mask & stand
     if np.count_nonzero(both) < 0.5 * np.count_nonzero(stand):
         return False
     difference = np.abs(gray(frame, mask) - gray(stand_frame, stand))[both]
-    return bool(difference.mean() < SAME_SHADE)
+    return bool(difference.mean() < MAX_SHADE_DIFFERENCE)
 
 
 def _at_all_frames(poses: Doubles, kept: npt.NDArray[np.integer], frames: int) -> Doubles:
-    """Poses of the frames that were kept, interpolated to all."""
+    """Interpolate the poses of the kept frames to all frames."""
     if len(kept) == frames:
         return poses
     times = np.minimum(np.arange(frames), kept[-1])

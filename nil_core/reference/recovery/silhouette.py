@@ -1,12 +1,12 @@
-"""How a rendered pose differs from a frame of the video, and how that changes with the pose.
+"""Residual between a rendered pose and a video frame, and its derivative by the pose.
 
-Masks (and shades of gray, where those of the video are the simulator's) are compared after a blur, at two scales. The
-derivative needs no further rendering: in an image that moves, every edge moves with the surface in front, whose depth
-and body a second pass draws; the change of the blurred image is the blur of (jump at the edge) x (speed of the edge).
-One linearization costs as much as three renders, where finite differences would cost one for each joint.
+Masks (and gray values, if the video has the simulator's shading) are compared after a blur, at two scales. The
+derivative needs no further rendering: every edge in the image moves with the surface in front, whose depth and body a
+second render pass provides; the change of the blurred image is the blur of (jump at the edge) x (speed of the edge).
+One linearization costs as much as three renders; finite differences would cost one render per joint.
 
-Where the video's camera pans and zooms, too, the robot is drawn as before, and it is the video that is blurred and
-sampled where the camera of the first frame would have seen it.
+If the video's camera pans and zooms, the robot is rendered as before, and the video is blurred and resampled to the
+view of the first frame's camera.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from nil_core.sim.renderer import Renderer
 from nil_core.sim.scene import RobotScene
 from nil_core.types import FIELD_OF_VIEW, Camera, Doubles, Floats, Frames, Masks
 
-STRIDE = 0.9  # pixels between samples of a blurred image, in units of the blur
-MARGIN = 8.0  # pixels of 128 around all masks in which the robot may be looked for
-CAMERA_MARGIN = 20.0  # likewise, where the camera is unknown: pictures are put back to where the first one was
-VIEW_STEP = 1e-3  # of pan and zoom, for derivatives
-STEP = 1e-4  # jumps between pixels that are smaller than this are no edges
+SAMPLE_STRIDE = 0.9  # distance between samples of a blurred image, in units of the blur
+MARGIN_PIXELS = 8.0  # of 128, around all masks, in which the robot is compared
+MARGIN_PIXELS_CAMERA = 20.0  # likewise if the camera is unknown: frames are shifted to the view of the first one
+VIEW_STEP = 1e-3  # of pan and zoom, for finite differences
+MIN_EDGE_JUMP = 1e-4  # smaller differences between neighboring pixels are not edges
 
 
 Number = TypeVar("Number", np.float32, np.float64, np.int64)
@@ -35,12 +35,12 @@ Number = TypeVar("Number", np.float32, np.float64, np.int64)
 
 @dataclass(frozen=True)
 class Look:
-    """How pictures are compared.
+    """Settings of the image comparison.
 
     Attributes:
-        blurs: standard deviations in pixels of a picture 128 pixels wide.
-        shading: weight of gray values beside masks; 0 compares masks alone.
-        shrink: factor by which pictures are made smaller before.
+        blurs: standard deviations in pixels of an image 128 pixels wide.
+        shading: weight of gray values relative to masks; 0 compares masks alone.
+        shrink: factor by which images are downsampled before.
     """
 
     blurs: tuple[float, ...]
@@ -69,7 +69,7 @@ class FrameComparison:
     """Compares poses of a robot with the frames of one reference.
 
     Args:
-        scene: the robot; it is drawn at the size of the frames, whatever its own render size.
+        scene: the robot; it is rendered at the size of the frames, not at its own render size.
         frames: uint8 (T, S, S, 3), robot on black.
         masks: bool (T, S, S).
         camera: whether pose vectors hold the pan and zoom of the video's camera.
@@ -80,7 +80,7 @@ class FrameComparison:
         self._size = masks.shape[-1]
         self._renderer = Renderer(scene.model, self._size, scene.spec.camera, scene.spec.root)
         self._camera = _Pinhole(scene.spec.camera, self._size)
-        self._box = _box(masks, round((CAMERA_MARGIN if camera else MARGIN) * self._size / 128))
+        self._box = _box(masks, round((MARGIN_PIXELS_CAMERA if camera else MARGIN_PIXELS) * self._size / 128))
         self._masks = masks
         self._gray = [gray(frame, mask) for frame, mask in zip(frames, masks, strict=True)]
         self._frame = np.empty((self._size, self._size, 3), np.uint8)
@@ -115,8 +115,7 @@ class FrameComparison:
         )
 
     def view(self, t: int, pose: Doubles, look: Look) -> Doubles:
-        """Pan and zoom (3,) that would explain best what a pose of a known camera leaves unexplained (one step of
-        Gauss-Newton)."""
+        """Pan and zoom (3,) that best explain the residual of a pose with a known camera (one Gauss-Newton step)."""
         self._set_look(look)
         residual, _ = self._residual(t, pose, self._draw(pose))
         rates = self._view_rates(t, np.zeros(VIEW)).astype(np.float64)
@@ -130,8 +129,8 @@ class FrameComparison:
         self._blurs, self._samples = [], []
         for blur in look.blurs:
             sigma = blur * self._size / 128
-            stride = max(1, round(STRIDE * sigma))
-            weight = stride * 128 / self._size  # so that costs are alike at all sizes
+            stride = max(1, round(SAMPLE_STRIDE * sigma))
+            weight = stride * 128 / self._size  # makes costs comparable at all sizes
             self._blurs.append((_blur(bottom - top, sigma, stride), _blur(right - left, sigma, stride), weight))
             self._samples.append((sigma, top + _centers(bottom - top, stride), left + _centers(right - left, stride)))
         self._targets = [
@@ -139,7 +138,7 @@ class FrameComparison:
         ]
 
     def _draw(self, pose: Doubles) -> list[Floats]:
-        """The channels of a pose, within the box."""
+        """Render the channels of a pose, within the box."""
         assert self._look is not None
         data = self.space.place(pose)
         if not self._look.shading:
@@ -169,10 +168,10 @@ class FrameComparison:
     def _overlap(self, t: int, pose: Doubles, mask: Masks) -> float:
         if not self.space.camera:
             return overlap_of(mask, self._masks[t])
-        return overlap_of(mask, as_first_seen(self._masks[t], pose[self.space.view]))
+        return overlap_of(mask, warp_to_first_view(self._masks[t], pose[self.space.view]))
 
     def _target(self, t: int, view: Doubles) -> Floats:
-        """Frame t as the camera of the first frame would have seen it, blurred."""
+        """Frame t in the view of the first frame's camera, blurred."""
         assert self._look is not None
         images = [self._masks[t].astype(np.float32)]
         if self._look.shading:
@@ -193,7 +192,7 @@ class FrameComparison:
         return np.stack(rates, axis=1).astype(np.float32)
 
     def _jacobian(self, pose: Doubles, images: list[Floats]) -> Floats:
-        """Derivative (R, n) of the blurred images; labels and depth are those of the pose."""
+        """Derivative (R, n) of the blurred images; labels and depth must be those of the pose."""
         top, bottom, left, right = self._box
         labels = self._labels[top:bottom, left:right]
         depth = self._depth[top:bottom, left:right].astype(np.float64)
@@ -211,8 +210,8 @@ class FrameComparison:
         for rates in (sideways, downwards):
             rates[:, :2] = 0.0  # the camera follows the root
         if self.space.camera:
-            # A video that is put back by a pan to the right moves to the left: as if the robot moved to the right. By
-            # the robot's edges, so that what looks alike, a picture that sinks and a root that rises, cancels exactly.
+            # Undoing a pan to the right moves the video to the left, as if the robot moved to the right. The derivative
+            # uses the robot's edges, so that a sinking image and a rising root, which look alike, cancel exactly.
             right, down, zoom = range(self.space.view.start, self.space.view.stop)
             sideways[:, right] = downwards[:, down] = self._size / np.exp(pose[zoom])
             sideways[:, zoom], downwards[:, zoom] = across - self._size / 2, below - self._size / 2
@@ -228,7 +227,7 @@ class FrameComparison:
 
 
 class _Pinhole:
-    """The follow camera of :class:`nil_core.sim.renderer.Renderer` as geometry."""
+    """Pinhole model of the follow camera of :class:`nil_core.sim.renderer.Renderer`."""
 
     def __init__(self, camera: Camera, size: int) -> None:
         azimuth, elevation = np.deg2rad([camera.azimuth, camera.elevation])
@@ -244,8 +243,7 @@ class _Pinhole:
     def surface(
         self, columns: Doubles, rows: Doubles, depth: Doubles, root: Doubles
     ) -> tuple[Doubles, Doubles, Doubles]:
-        """What is seen at pixels (B,): points (B, 3) in the world, and the derivatives (B, 3) of column and row by the
-        point."""
+        """Surface points (B, 3) in the world at pixels (B,), and derivatives (B, 3) of column and row by the point."""
         across, up = (columns - self._middle) / self._focal, (self._middle - rows) / self._focal
         rays = self._forward + across[:, None] * self._right + up[:, None] * self._up
         points = self._place + np.array([root[0], root[1], 0.0]) + depth[:, None] * rays
@@ -266,14 +264,14 @@ def _moved_edges(image: Floats, depth: Doubles, index: npt.NDArray[np.int64], ra
 
     Args:
         image: (h, w).
-        depth: (h, w), infinite where there is nothing: of two neighbors the nearer one owns the edge.
+        depth: (h, w), infinite for the background; of two neighbors the nearer one owns the edge.
         index: (h, w), the row of ``rates`` for each pixel.
         rates: (B, n), pixels along the axis by which the surface at a pixel moves.
         axis: 0 for rows, 1 for columns.
     """
     before, after = _neighbors(image, axis)
     jump = after - before
-    y, x = np.nonzero(np.abs(jump) > STEP)
+    y, x = np.nonzero(np.abs(jump) > MIN_EDGE_JUMP)
     depth_before, depth_after = _neighbors(depth, axis)
     index_before, index_after = _neighbors(index, axis)
     owner = np.where(depth_before[y, x] <= depth_after[y, x], index_before[y, x], index_after[y, x])
@@ -291,8 +289,8 @@ def _neighbors(image: npt.NDArray[Number], axis: int) -> tuple[npt.NDArray[Numbe
     return (image[:, :-1], image[:, 1:]) if axis else (image[:-1], image[1:])
 
 
-def as_first_seen(mask: Masks, view: Doubles) -> Masks:
-    """A mask (S, S) as the camera of the first frame would have seen it; ``view`` are pan and zoom (3,)."""
+def warp_to_first_view(mask: Masks, view: Doubles) -> Masks:
+    """Warp a mask (S, S) to the view of the first frame's camera; ``view``: pan and zoom (3,)."""
     size, zoom = len(mask), float(np.exp(view[2]))
     pixels = np.arange(size, dtype=np.float64)
     rows, columns = (np.rint(_in_video(pixels, pan, zoom, size)).astype(np.int64) for pan in (view[1], view[0]))
@@ -302,13 +300,13 @@ def as_first_seen(mask: Masks, view: Doubles) -> Masks:
 
 
 def _in_video(pixels: Doubles, pan: float, zoom: float, size: int) -> Doubles:
-    """Where in the video a row or column of the first frame's camera is."""
+    """Row or column in the video of one in the first frame's view."""
     middle = (size - 1) / 2
     return middle + zoom * (pixels - middle) + pan * size
 
 
 def _centers(size: int, stride: int) -> Doubles:
-    """Where a blurred image is sampled."""
+    """Sample positions of a blurred image."""
     return np.arange((stride - 1) / 2, size, stride)
 
 
@@ -325,7 +323,7 @@ def _gaussian(centers: Doubles, size: int, sigma: float) -> Floats:
 
 
 def _box(masks: Masks, margin: int) -> tuple[int, int, int, int]:
-    """Top, bottom, left and right of the part of the picture that matters."""
+    """Top, bottom, left and right of the compared part of the image."""
     size = masks.shape[-1]
     ever = np.logical_or.reduce(masks)
     rows, columns = np.flatnonzero(ever.any(axis=1)), np.flatnonzero(ever.any(axis=0))
@@ -334,6 +332,6 @@ def _box(masks: Masks, margin: int) -> tuple[int, int, int, int]:
 
 
 def overlap_of(a: Masks, b: Masks) -> float:
-    """Intersection over union of two masks; 1 where both are empty."""
+    """Intersection over union of two masks; 1 if both are empty."""
     either = np.count_nonzero(a | b)
     return np.count_nonzero(a & b) / either if either else 1.0

@@ -1,4 +1,4 @@
-"""A first guess, frame by frame from the known standing pose."""
+"""Frame-by-frame tracking from the known standing pose: initial poses of the joint fit."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nil_core.reference.recovery.contacts import LOWEST
+from nil_core.reference.recovery.contacts import LOWEST_SOLE_STD
 from nil_core.reference.recovery.pose_space import PoseSpace
 from nil_core.reference.recovery.silhouette import FrameComparison, Look
 from nil_core.types import Doubles
 
-MOMENTUM = 0.8  # share of the last frame's change that the next one is expected to repeat
-LARGEST_STEP = 0.25
-TRIES = 3
-ENOUGH = 1e-3
+MOMENTUM = 0.8  # share of the last change of pose that the next frame is predicted to repeat
+MAX_STEP = 0.25  # of each entry of the pose, per step
+MAX_DAMPING_TRIES = 3  # per step
+MIN_IMPROVEMENT = 1e-3  # relative decrease of the cost that justifies another step
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Tracked:
 
 
 def predicted(poses: Doubles) -> Doubles:
-    """What the frame after some poses (T, n) is expected to be."""
+    """Predicted pose (n,) of the frame after poses (T, n)."""
     pose: Doubles = poses[-1] if len(poses) < 2 else poses[-1] + MOMENTUM * (poses[-1] - poses[-2])
     return pose
 
@@ -48,22 +48,22 @@ def track_frame(
     noise: float,
     steps: int,
 ) -> Tracked:
-    """Fit one frame, near a guess.
+    """Fit the pose of one frame, near a guess.
 
     Args:
         comparison: with the frames.
-        t: which frame.
-        guess: pose (n,) to begin from.
-        priors: how far the pose may be from guess and stand.
-        look: how pictures are compared.
+        t: index of the frame.
+        guess: initial pose (n,).
+        priors: standard deviations of the pose.
+        look: settings of the image comparison.
         noise: standard deviation of a residual.
-        steps: most steps of Gauss-Newton.
+        steps: maximum number of Gauss-Newton steps.
     """
     space = comparison.space
     near, loose = 1 / priors.guess**2, 1 / priors.stand**2
 
     def prior(pose: Doubles) -> float:
-        floor = float(_lowest(space, pose)[0] ** 2) / LOWEST**2 if space.camera else 0.0
+        floor = float(_lowest_sole(space, pose)[0] ** 2) / LOWEST_SOLE_STD**2 if space.camera else 0.0
         return float((near * (pose - guess) ** 2).sum() + (loose * (pose - space.stand) ** 2).sum()) + floor
 
     pose, damping, overlap = space.clip(guess), 1e-2, 0.0
@@ -74,13 +74,13 @@ def track_frame(
         curvature = seen.curvature / noise**2 + np.diag(near + loose)
         downhill = -seen.gradient / noise**2 - near * (pose - guess) - loose * (pose - space.stand)
         if space.camera:
-            height, rates = _lowest(space, pose)
-            curvature += np.outer(rates, rates) / LOWEST**2
-            downhill -= height * rates / LOWEST**2
+            height, rates = _lowest_sole(space, pose)
+            curvature += np.outer(rates, rates) / LOWEST_SOLE_STD**2
+            downhill -= height * rates / LOWEST_SOLE_STD**2
         after = before
-        for _ in range(TRIES):
+        for _ in range(MAX_DAMPING_TRIES):
             damped = curvature + damping * np.diag(np.diag(curvature))
-            change = np.clip(np.linalg.solve(damped, downhill), -LARGEST_STEP, LARGEST_STEP)
+            change = np.clip(np.linalg.solve(damped, downhill), -MAX_STEP, MAX_STEP)
             candidate = space.clip(pose + change)
             cost, candidate_overlap = comparison.compare(t, candidate, look)
             after = cost / noise**2 + prior(candidate)
@@ -88,14 +88,16 @@ def track_frame(
                 pose, overlap, damping = candidate, candidate_overlap, max(damping / 3, 1e-4)
                 break
             damping *= 8
-        if after > (1 - ENOUGH) * before:
+        if after > (1 - MIN_IMPROVEMENT) * before:
             break
     return Tracked(pose, overlap)
 
 
-def _lowest(space: PoseSpace, pose: Doubles) -> tuple[float, Doubles]:
-    """Height (m) of the lowest sole above the floor, and its derivative (n,): what tells a robot that rises from a
-    picture that sinks, where the camera is unknown."""
+def _lowest_sole(space: PoseSpace, pose: Doubles) -> tuple[float, Doubles]:
+    """Height (m) of the lowest sole above the floor, and its derivative (n,).
+
+    If the camera is unknown, it distinguishes a rising robot from a sinking image.
+    """
     soles, rates = space.soles_and_rates(pose[None])
     lowest = int(soles[0, :, 2].argmin())
     return float(soles[0, lowest, 2]), rates[0, lowest, 2]

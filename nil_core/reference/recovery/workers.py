@@ -1,4 +1,4 @@
-"""Comparisons of many frames at once, over worker processes with one OpenGL context each."""
+"""Comparison of many frames in parallel, in worker processes with one OpenGL context each."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from nil_core.sim.worker_process import starting_workers
 from nil_core.types import Doubles, Frames, Masks
 
 Result = TypeVar("Result")
-CHUNK = 4  # frames a task: small enough to share out evenly, large enough that sending it costs nothing
+FRAMES_PER_TASK = 4  # small enough to spread the load evenly, large enough that sending them costs nothing
 
 _levels: Levels | None = None  # of a worker process
 
 
 class Levels:
-    """Comparisons of one reference at the sizes that are asked for.
+    """Comparisons of one reference at several image sizes, made when first used.
 
     Args:
         scene, frames, masks, camera: as for :class:`FrameComparison`.
@@ -41,7 +41,7 @@ class Levels:
         self._made: dict[int, FrameComparison] = {}
 
     def at(self, look: Look) -> FrameComparison:
-        """The comparison that a look asks for."""
+        """The comparison at a look's image size."""
         if look.shrink not in self._made:
             scene, frames, masks, camera = self._given
             self._made[look.shrink] = FrameComparison(scene, *shrunk(frames, masks, look.shrink), camera)
@@ -54,7 +54,7 @@ class Levels:
 
 
 def shrunk(frames: Frames, masks: Masks, factor: int) -> tuple[Frames, Masks]:
-    """Pictures (T, S, S, 3) and masks (T, S, S) made smaller by a factor that divides S: means, and majorities."""
+    """Downsample frames (T, S, S, 3) by means and masks (T, S, S) by majorities; the factor must divide S."""
     if factor == 1:
         return frames, masks
     count, size = len(masks), masks.shape[-1] // factor
@@ -64,11 +64,11 @@ def shrunk(frames: Frames, masks: Masks, factor: int) -> tuple[Frames, Masks]:
 
 
 class Comparisons:
-    """A :class:`FrameComparison` in each of some processes.
+    """A :class:`FrameComparison` in each worker process.
 
     Args:
         scene, frames, masks, camera: as for :class:`FrameComparison`.
-        workers: processes; 0 compares in this one.
+        workers: number of processes; 0: in this process.
 
     Raises:
         MachineError: a worker process died.
@@ -79,27 +79,27 @@ class Comparisons:
         self._pool: ProcessPoolExecutor | None = None
         if workers:
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(workers, context, _begin, (scene, frames, masks, camera))
+            self._pool = ProcessPoolExecutor(workers, context, _initialize_worker, (scene, frames, masks, camera))
             with starting_workers():
-                for _ in range(workers):  # a process starts with each task that finds none at rest
+                for _ in range(workers):  # the pool starts a process for each task if none is idle
                     self._pool.submit(_nothing)
 
     def compare(self, poses: Doubles, look: Look) -> tuple[Doubles, Doubles]:
         """Squared residuals (T,) and overlaps (T,) of poses (T, n), one for each frame."""
-        pairs = self._shared_out(_compare, np.arange(len(poses)), poses, look)
+        pairs = self._distribute(_compare, np.arange(len(poses)), poses, look)
         return np.array([cost for cost, _ in pairs]), np.array([overlap for _, overlap in pairs])
 
     def compare_some(self, frames: npt.NDArray[np.integer], poses: Doubles, look: Look) -> Doubles:
         """Squared residuals (B,) of poses (B, n) against the given frames (B,)."""
-        return np.array([cost for cost, _ in self._shared_out(_compare, frames, poses, look)])
+        return np.array([cost for cost, _ in self._distribute(_compare, frames, poses, look)])
 
     def linearize(self, poses: Doubles, look: Look) -> list[Linearization]:
-        """About poses (T, n), one for each frame."""
-        return self._shared_out(_linearize, np.arange(len(poses)), poses, look)
+        """Linearize about poses (T, n), one for each frame."""
+        return self._distribute(_linearize, np.arange(len(poses)), poses, look)
 
     def views(self, poses: Doubles, look: Look) -> Doubles:
         """Pan and zoom (T, 3), see :meth:`FrameComparison.view`, of poses (T, n), one for each frame."""
-        views: list[Doubles] = self._shared_out(_view, np.arange(len(poses)), poses, look)
+        views: list[Doubles] = self._distribute(_view, np.arange(len(poses)), poses, look)
         return np.stack(views)
 
     def track(self, t: int, guess: Doubles, priors: FramePriors, look: Look, noise: float, steps: int) -> Tracked:
@@ -107,20 +107,20 @@ class Comparisons:
         return self._wait([self._submit(_track, t, guess, priors, look, noise, steps)])[0]
 
     def close(self) -> None:
-        """End the processes."""
+        """Stop the processes."""
         if self._local is not None:
             self._local.close()
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _shared_out(
+    def _distribute(
         self,
         work: Callable[[Levels, Sequence[int], Doubles, Look], list[Result]],
         frames: npt.NDArray[np.integer],
         poses: Doubles,
         look: Look,
     ) -> list[Result]:
-        pieces = [slice(i, i + CHUNK) for i in range(0, len(frames), CHUNK)]
+        pieces = [slice(i, i + FRAMES_PER_TASK) for i in range(0, len(frames), FRAMES_PER_TASK)]
         waiting = [self._submit(work, frames[piece].tolist(), poses[piece], look) for piece in pieces]
         return [result for part in self._wait(waiting) for result in part]
 
@@ -152,28 +152,28 @@ class Comparisons:
 
 
 def available_cores() -> int:
-    """Cores that this process may use."""
+    """Number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _lost() -> MachineError:
     return MachineError(
-        "a process that recovers the motion ended before its work was done",
-        'a script guards its call of nil with `if __name__ == "__main__":`; where memory is short, '
+        "a worker process of the motion recovery ended unexpectedly",
+        'in a script, put the call of nil under `if __name__ == "__main__":`; if memory is short, '
         "--set simulation.workers=0 works in one process",
     )
 
 
-def _begin(scene: RobotScene, frames: Frames, masks: Masks, camera: bool) -> None:
+def _initialize_worker(scene: RobotScene, frames: Frames, masks: Masks, camera: bool) -> None:
     global _levels
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that people talk to
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process handles Ctrl-C
     gl.mark_worker()
-    threadpool_limits(1)  # the processes share the cores; products this small only lose by being shared out
+    threadpool_limits(1)  # the processes share the cores; more threads only slow down products this small
     _levels = Levels(scene, frames, masks, camera)
 
 
 def _nothing() -> None:
-    """A task that takes no time."""
+    """A task that does nothing, to start a process."""
 
 
 def _in_worker(work: Callable[..., Result], *arguments: Any) -> Result:

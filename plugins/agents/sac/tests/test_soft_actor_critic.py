@@ -45,7 +45,7 @@ def weights(learner: SoftActorCritic) -> list[torch.Tensor]:
     return [parameter for module in modules for parameter in module.parameters()]
 
 
-def frame_times(learner: SoftActorCritic) -> torch.Tensor:
+def adam_moments(learner: SoftActorCritic) -> torch.Tensor:
     optimizers = learner.policy_optimizer, learner.critic_optimizer
     return torch.cat([buffer.flatten() for optimizer in optimizers for buffer in optimizer.buffers()])
 
@@ -167,7 +167,7 @@ def test_the_numba_step_equals_the_torch_step(
     for count in range(3):
         torch.testing.assert_close(step(fast), step(plain), rtol=1e-3, atol=1e-4)
         if count == 0:  # the moments are the gradients; later, Adam amplifies rounding errors
-            torch.testing.assert_close(frame_times(fast), frame_times(plain), rtol=1e-3, atol=1e-6)
+            torch.testing.assert_close(adam_moments(fast), adam_moments(plain), rtol=1e-3, atol=1e-6)
             torch.testing.assert_close(fast.temperature(), plain.temperature())
         torch.testing.assert_close(fast.target_parameters, plain.target_parameters, rtol=1e-4, atol=1e-5)
 

@@ -107,7 +107,7 @@ def test_mirrored_frames_have_mirrored_cells_and_bins() -> None:
 
 def test_an_edge_counts_in_the_bins_around_its_orientation() -> None:
     frames = np.zeros((2, 32, 32, 3), np.uint8)
-    frames[0, :, 18:] = 255  # gradient along x: fractiond by the first and the last bin
+    frames[0, :, 18:] = 255  # gradient along x: divided between the first and the last bin
     frames[1, 18:] = 255  # gradient along y: the middle bin
     vertical, horizontal = HogEncoder(HogOptions(frame_size=32, cells=2)).encode_frames(frames).reshape(2, 4, 9).sum(1)
     assert vertical[0] == pytest.approx(vertical[8], rel=1e-4) and vertical[1:8].max() < 1e-4 < vertical[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,29 @@ def test_cuts_crops_and_records_the_source(walk: Path) -> None:
     assert calls[-1][:2] == (1, 1)
 
 
+def test_reads_what_is_asked_for_and_says_that_there_is_more(walk: Path) -> None:
+    asked = replace(REQUEST, seconds=0.33)
+    video = VideoFile(FileOptions(path=walk)).generate(asked, no_progress)
+    assert len(video.frames) == 8, "the frames around the last moment, 0.33 s at 20 fps"
+    (remark,) = video.facts["remarks"]
+    assert "walk.mp4 goes on after the 0.33 s" in remark
+    longer = replace(REQUEST, seconds=float(remark.split("video.seconds=")[1].split()[0]))
+    assert len(VideoFile(FileOptions(path=walk)).generate(longer, no_progress).frames) == 15
+    assert len(VideoFile(FileOptions(path=walk, seconds=0.8)).generate(asked, no_progress).frames) == 16
+    assert "remarks" not in VideoFile(FileOptions(path=walk)).generate(REQUEST, no_progress).facts
+
+
+def test_large_pictures_are_scaled_after_the_crop(tmp_path: Path) -> None:
+    write_video(tmp_path / "large.mp4", np.zeros((3, 720, 1600, 3), np.uint8), 20)
+    for options, shape in (
+        ({}, (576, 1280)),
+        ({"size": 400}, (180, 400)),
+        ({"size": 400, "crop": (800, 0, 300, 600)}, (400, 200)),
+    ):
+        video = VideoFile(FileOptions(path=tmp_path / "large.mp4", **options)).generate(REQUEST, no_progress)
+        assert video.frames.shape == (3, *shape, 3) and video.facts["size"] == options.get("size", 1280)
+
+
 def test_a_folder_of_images_needs_a_frame_rate(tmp_path: Path) -> None:
     for number in range(3):
         Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / f"{number}.png")
@@ -71,7 +95,9 @@ def test_a_missing_path_is_a_config_error() -> None:
     assert "--set generator.path=" in error.value.hint
 
 
-@pytest.mark.parametrize("invalid", [{"start": -1}, {"seconds": 0}, {"crop": (0, 0, 0, 5)}, {"fps": 0}, {"file": "a"}])
+@pytest.mark.parametrize(
+    "invalid", [{"start": -1}, {"seconds": 0}, {"crop": (0, 0, 0, 5)}, {"fps": 0}, {"size": 0}, {"file": "a"}]
+)
 def test_invalid_options_are_rejected(invalid: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         CARD.config(path="a.mp4", **invalid)

@@ -1,4 +1,4 @@
-"""Walks on two legs that a body can follow: of the paper's humanoids, whose plugins must be installed."""
+"""Dynamically feasible walks of the paper's humanoids, whose plugins must be installed."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from nil_core.sim.environment import fallen
 from nil_core.sim.scene import RobotScene, compose
 from nil_core.testing import check_can_express
 from nil_generator_gait import GaitOptions
-from nil_generator_gait.biped_footsteps import foot_motion, heading, plan_steps, pressure_path
+from nil_generator_gait.biped_footsteps import foot_motion, heading, plan_steps, zmp_path
 from nil_generator_gait.biped_walk import BipedWalk
 from nil_generator_gait.footsteps import Pace
-from nil_generator_gait.generator import LEAST_DUTY, plan_gait
+from nil_generator_gait.generator import MIN_BIPED_DUTY, plan_gait
 from nil_generator_gait.pace import natural_pace
 from nil_generator_gait.skills import SKILLS, find_skill
 from nil_generator_gait.walker import Walker
-from nil_generator_gait.zero_moment_point import STEP, PreviewController, zero_moment_point
+from nil_generator_gait.zero_moment_point import TIME_STEP, PreviewController, zero_moment_point
 
 HZ = 25
 TIMES = np.arange(4 * HZ + 1) / HZ
@@ -33,7 +33,7 @@ HUMANOIDS = [
     pytest.param(name, marks=pytest.mark.skipif(name not in INSTALLED, reason=f"nil-robot-{name} is not installed"))
     for name in ("h1", "g1", "talos")
 ]
-QUICK = HUMANOIDS[1:2]  # where one robot shows it
+ONE_HUMANOID = HUMANOIDS[1:2]  # for tests where one robot is sufficient
 PACE = Pace(speed=0.6, frequency=1.2, duty=0.6, lift=0.07, ramp=0.4)
 FEET = np.array([[0.02, 0.1], [0.02, -0.1]])
 
@@ -49,7 +49,7 @@ def planned(robot: str, skill: str = "walking") -> tuple[Doubles, dict[str, Any]
 
 
 def places(robot: str, trajectory: Doubles) -> tuple[Doubles, Doubles, Doubles]:
-    """Foot geoms (T, G, 3) m, which stand (T, G), and their distance from the floor (T, G) m."""
+    """Positions (T, G, 3) m of foot geoms, whether they are in contact (T, G), and their height (T, G) m."""
     model = scene(robot).model
     data, floor = mujoco.MjData(model), model.geom("floor").id
     geoms = [model.geom(name).id for name in scene(robot).spec.feet]
@@ -67,23 +67,23 @@ def yaws(trajectory: Doubles) -> Doubles:
     return np.unwrap(np.arctan2(2 * (w * z + x * y), 1 - 2 * (y**2 + z**2)))
 
 
-def test_the_center_of_mass_stays_where_the_pressure_does() -> None:
+def test_the_center_of_mass_stays_if_the_zmp_does() -> None:
     controller = PreviewController(0.8)
-    still = np.full((400 + controller.ahead, 2), [0.3, -0.1])
-    np.testing.assert_allclose(controller.follow(still), still[:400], atol=1e-12)
+    constant = np.full((400 + controller.preview_steps, 2), [0.3, -0.1])
+    np.testing.assert_allclose(controller.follow(constant), constant[:400], atol=1e-12)
 
 
-def test_the_pressure_of_the_cart_table_follows_its_path() -> None:
-    """The zero moment point of a cart on a table is x - z / g x'': a step of 20 cm is followed to millimeters."""
+def test_the_zmp_of_the_cart_table_follows_its_path() -> None:
+    """The ZMP of the cart-table is x - z / g x'': a step of 20 cm is tracked within millimeters."""
     controller = PreviewController(0.8)
-    path = np.zeros((800 + controller.ahead, 1))
+    path = np.zeros((800 + controller.preview_steps, 1))
     path[400:] = 0.2
     center = controller.follow(path)[:, 0]
-    acceleration = np.gradient(np.gradient(center, STEP), STEP)
-    pressure = center - 0.8 / 9.81 * acceleration
+    acceleration = np.gradient(np.gradient(center, TIME_STEP), TIME_STEP)
+    zmp = center - 0.8 / 9.81 * acceleration
     settled = np.r_[50:360, 440:760]
-    np.testing.assert_allclose(pressure[settled], path[settled, 0], atol=6e-3)
-    assert center[399] > 0.05  # it sets out before the step
+    np.testing.assert_allclose(zmp[settled], path[settled, 0], atol=6e-3)
+    assert center[399] > 0.05  # moves before the step
 
 
 def test_steps_follow_one_another_a_step_length_apart() -> None:
@@ -98,7 +98,7 @@ def test_steps_follow_one_another_a_step_length_apart() -> None:
 
 @pytest.mark.parametrize("turn_rate", [0.5, -0.5])
 def test_a_turn_goes_round_a_circle(turn_rate: float) -> None:
-    """Feet stand beside the arc that the body walks: at its radius, more or less half the stance."""
+    """Footholds are at the radius of the body's arc, plus or minus half the stance width."""
     pace = Pace(0.4, 1.2, 0.6, 0.07, 0.4, turn_rate)
     steps = plan_steps(FEET - FEET.mean(axis=0), 1, pace, 0.8, 30.0)[1:]
     center = np.mean([step.goal[:2] for step in steps[: round(2 * np.pi / 0.5 * 2.4)]], axis=0)
@@ -109,22 +109,22 @@ def test_a_turn_goes_round_a_circle(turn_rate: float) -> None:
     np.testing.assert_allclose(np.gradient(heading(times, steps, 0.5 / 1.2), times), turn_rate, atol=1e-6)
 
 
-def test_a_foot_swings_only_in_its_steps_and_the_pressure_is_under_the_other() -> None:
+def test_a_foot_swings_only_in_its_steps_and_the_zmp_is_under_the_other() -> None:
     steps = plan_steps(FEET, 1, PACE, 0.8, 5.0)
     times = np.arange(0, 4, 0.01)
-    within = np.array([[0.01, -0.02], [0.01, 0.02]])
-    pressure = pressure_path(times, steps, FEET.mean(axis=0), within)
+    offsets = np.array([[0.01, -0.02], [0.01, 0.02]])
+    zmp = zmp_path(times, steps, FEET.mean(axis=0), offsets)
     for leg in (0, 1):
         poses, up = foot_motion(times, steps, leg, PACE.lift)
         flying = up > 1e-9
         assert up.max() == pytest.approx(PACE.lift, rel=0.01)
         assert not np.diff(poses, axis=0)[~flying[1:] & ~flying[:-1]].any()
         standing = foot_motion(times, steps, 1 - leg, PACE.lift)[0][flying]
-        np.testing.assert_allclose(pressure[flying], standing[:, :2] + within[1 - leg], atol=1e-12)
+        np.testing.assert_allclose(zmp[flying], standing[:, :2] + offsets[1 - leg], atol=1e-12)
 
 
 @pytest.mark.parametrize("robot", HUMANOIDS)
-def test_the_walk_begins_in_the_stand_and_goes_as_fast_as_told(robot: str) -> None:
+def test_the_walk_begins_in_the_standing_pose_and_has_the_requested_speed(robot: str) -> None:
     trajectory, facts = planned(robot)
     np.testing.assert_array_equal(trajectory[0], scene(robot).standing_qpos)
     assert json.loads(json.dumps(facts)) == facts and "remark" not in facts and "turn_rate" not in facts
@@ -152,9 +152,9 @@ def test_feet_that_stand_do_not_move(robot: str, skill: str) -> None:
 
 
 @pytest.mark.parametrize("robot", HUMANOIDS)
-def test_the_pressure_of_all_bodies_stays_within_the_soles(robot: str) -> None:
-    """While one foot swings, the zero moment point of the whole motion is inside the standing sole, give or take a
-    centimeter where the swinging leg starts and stops."""
+def test_the_whole_body_zmp_stays_within_the_soles(robot: str) -> None:
+    """In single support, the ZMP of the whole motion is inside the stance sole, within 1 cm when the swing starts
+    and ends."""
     made = scene(robot)
     walker = Walker(made)
     walk = BipedWalk(made, walker)
@@ -166,26 +166,26 @@ def test_the_pressure_of_all_bodies_stays_within_the_soles(robot: str) -> None:
     for step in plan.steps:
         sole = walk.soles[1 - step.leg]
         during = (times > step.lift_off + 0.04) & (times < step.landing - 0.04)
-        planned_offset = plan.pressure[during] - step.support[:2]
+        planned_offset = plan.zmp[during] - step.support[:2]
         assert np.all(np.abs(planned_offset) <= sole.half + 1e-9)
         inside.append(np.all(np.abs(actual[during] - step.support[:2]) <= sole.half + 0.01, axis=1))
     assert np.concatenate(inside).mean() > 0.9
 
 
 @pytest.mark.parametrize("robot", HUMANOIDS)
-def test_its_joints_alone_keep_the_robot_up_for_two_seconds(robot: str) -> None:
+def test_open_loop_playback_keeps_the_robot_up_for_two_seconds(robot: str) -> None:
     trajectory, _ = planned(robot)
     assert seconds_up(robot, trajectory) >= 2.0
 
 
-@pytest.mark.parametrize("robot", QUICK)
-def test_the_drawing_without_balance_falls_at_the_first_step(robot: str) -> None:
+@pytest.mark.parametrize("robot", ONE_HUMANOID)
+def test_a_walk_planned_without_balance_falls_at_the_first_step(robot: str) -> None:
     trajectory, facts = plan_gait(scene(robot), find_skill("walking"), GaitOptions(plausible=False), TIMES)
     assert "shift" not in facts and seconds_up(robot, trajectory) < 1.2
 
 
 def seconds_up(robot: str, trajectory: Doubles) -> float:
-    """The joints fed to the PD controller at 25 Hz."""
+    """Time until the fall in s, with the joint angles as PD targets at 25 Hz."""
     made = scene(robot)
     model, data = made.model, mujoco.MjData(made.model)
     columns = [model.joint(actuator.joint).qposadr[0] for actuator in made.spec.actuators]
@@ -204,8 +204,8 @@ def test_the_robots_actions_can_express_it(robot: str, skill: str) -> None:
     check_can_express(scene(robot), planned(robot, skill)[0], HZ)
 
 
-@pytest.mark.parametrize("robot", QUICK)
-def test_turning_goes_as_fast_as_told_and_to_the_side_told(robot: str) -> None:
+@pytest.mark.parametrize("robot", ONE_HUMANOID)
+def test_turning_has_the_requested_rate_and_direction(robot: str) -> None:
     for skill, sign in (("turning left", 1), ("turning right", -1)):
         trajectory, facts = planned(robot, skill)
         assert np.sign(facts["turn_rate"]) == sign and facts["speed"] == 0
@@ -215,7 +215,7 @@ def test_turning_goes_as_fast_as_told_and_to_the_side_told(robot: str) -> None:
         assert np.abs(trajectory[:, :2]).max() < 0.1
 
 
-@pytest.mark.parametrize("robot", QUICK)
+@pytest.mark.parametrize("robot", ONE_HUMANOID)
 def test_options_set_speed_turn_crouch_and_shift(robot: str) -> None:
     options = GaitOptions(speed=0.4, turn_rate=0.3, crouch=0.08, shift=1.2, lift=0.05, frequency=1.4)
     trajectory, facts = plan_gait(scene(robot), find_skill("turning left"), options, TIMES)
@@ -227,10 +227,10 @@ def test_options_set_speed_turn_crouch_and_shift(robot: str) -> None:
     assert late == pytest.approx(0.4, rel=0.2)
 
 
-@pytest.mark.parametrize("robot", QUICK)
-def test_a_run_is_a_faster_walk_and_says_so(robot: str) -> None:
+@pytest.mark.parametrize("robot", ONE_HUMANOID)
+def test_a_run_becomes_a_faster_walk_with_a_remark(robot: str) -> None:
     walk, run = planned(robot)[1], planned(robot, "running")[1]
-    assert run["speed"] > walk["speed"] and run["duty"] >= LEAST_DUTY
+    assert run["speed"] > walk["speed"] and run["duty"] >= MIN_BIPED_DUTY
     assert "faster walk" in run["remark"]
     with pytest.raises(ConfigError, match=r"generator.duty = 0.4") as caught:
         plan_gait(scene(robot), find_skill("running"), GaitOptions(duty=0.4), TIMES)

@@ -30,15 +30,15 @@ def test_root_starts_at_rest_and_reaches_its_speed(pace: Pace) -> None:
 
 
 @given(pace=paces, phase=st.sampled_from([0.0, 0.25, 0.5]))
-def test_a_foot_on_the_floor_stands_still_and_leaves_and_lands_at_rest(pace: Pace, phase: float) -> None:
+def test_a_stance_foot_is_fixed_and_lifts_off_and_lands_at_rest(pace: Pace, phase: float) -> None:
     forward, up = foot_path(TIMES, phase, pace)
     assert forward[0] == up[0] == 0.0
     assert up.min() >= 0.0 and up.max() <= pace.lift + 1e-12
     on_floor = (up[:-1] < 1e-12) & (up[1:] < 1e-12)
     assert np.abs(np.diff(forward)[on_floor]).max(initial=0.0) < 1e-9
-    # A cycloid accelerates by 2 pi strides per swing time squared at most: without jumps, and at rest at both ends.
+    # The acceleration of a cycloid is at most 2 pi strides per swing time squared: no jumps, at rest at both ends.
     swing_time = (1 - pace.duty) / pace.frequency
-    stride = 1.5 * abs(pace.speed) / pace.frequency + 1e-9  # the first one makes up for the longer first stance
+    stride = 1.5 * abs(pace.speed) / pace.frequency + 1e-9  # the first stride is longer, because the first stance is
     assert np.abs(np.diff(forward, 2)).max() / 0.002**2 <= 2 * np.pi * stride / swing_time**2 * 1.01
     assert np.abs(np.diff(up, 2)).max() / 0.002**2 <= 2 * np.pi**2 * pace.lift / swing_time**2 * 1.01
 
@@ -63,7 +63,7 @@ def test_in_steady_state_the_foot_keeps_up_with_the_root(pace: Pace, phase: floa
         ([[0.2, -0.1], [0.2, 0.1], [-0.2, -0.1], [-0.2, 0.1]], [0, 1, 1, 0]),
         ([[0.2, 0.1], [0.0, 0.1], [-0.2, 0.1], [0.2, -0.1], [0.0, -0.1], [-0.2, -0.1]], [0, 1, 0, 1, 0, 1]),
     ],
-    ids=["biped alternates", "quadruped trots", "hexapod goes in tripods"],
+    ids=["biped alternates", "quadruped trots", "hexapod moves in tripods"],
 )
 def test_step_phases(feet: list[list[float]], expected: list[int]) -> None:
     phases = step_phases(np.array([[*foot, 0.0] for foot in feet]))

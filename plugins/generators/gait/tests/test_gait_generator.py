@@ -35,7 +35,7 @@ def quadruped_leg(name: str, x: float, y: float) -> str:
 
 
 def humanoid_leg(name: str, y: float, ankle_rolls: bool = False) -> str:
-    """Five joints, a flat foot of two geoms, and hardly bent knees, as H1 has."""
+    """Five joints, a flat foot of two geoms, and slightly bent knees, as of the H1."""
     tilt = f'<joint name="{name}_tilt" axis="1 0 0"/>' if ankle_rolls else ""
     return f"""<body pos="0 {y} 0"><joint name="{name}_yaw" axis="0 0 1"/><geom size=".02"/>
     <body><joint name="{name}_roll" axis="1 0 0"/><geom size=".02"/>
@@ -101,7 +101,7 @@ ROBOTS = {
 
 @dataclass
 class FakeScene:
-    """A compiled robot in its standing pose, feet on the floor, that draws a number instead of a picture."""
+    """Fake scene: a compiled robot in its standing pose; frames contain their number instead of an image."""
 
     spec: RobotSpec
     model: Any
@@ -165,7 +165,7 @@ def geom_positions(made: FakeScene, trajectory: Any) -> Any:
 
 
 def generate(made: FakeScene, skill: str = "walking", fps: float = 25, seconds: float = 2.0, **options: float) -> Video:
-    """Without regard to balance, which test_gait_biped_walk.py is about; on more legs there is no difference."""
+    """Generate without balance (see test_gait_biped_walk.py); no difference for more than two legs."""
     black = np.zeros((4, 4, 3), np.uint8)
     request = GenerationRequest("", skill, black, black[..., 0] > 0, fps, seconds, seed=0, scene=made)
     return Gait(GaitOptions(**{"plausible": False, **options})).generate(request, no_progress)
@@ -173,7 +173,7 @@ def generate(made: FakeScene, skill: str = "walking", fps: float = 25, seconds: 
 
 @pytest.mark.parametrize("name", ROBOTS)
 @pytest.mark.parametrize("skill", ["walking", "walking backwards", "running", "stepping in place"])
-def test_any_legged_robot_goes_as_told(name: str, skill: str) -> None:
+def test_any_legged_robot_walks_as_requested(name: str, skill: str) -> None:
     made = scene(name)
     video = generate(made, skill)
     trajectory = video.trajectory
@@ -189,7 +189,7 @@ def test_any_legged_robot_goes_as_told(name: str, skill: str) -> None:
     lowest, highest = made.model.jnt_range[1:].T
     limited = made.model.jnt_limited[1:].astype(bool)
     assert np.all((trajectory[:, 7:] >= lowest)[:, limited] & (trajectory[:, 7:] <= highest)[:, limited])
-    # No foot goes through the floor, all of them leave it, and none higher than asked (rolling adds millimeters).
+    # No foot penetrates the floor, all of them lift off, and none exceeds the lift (rolling adds millimeters).
     heights = contact_heights(made, trajectory)
     assert heights.min() > -3e-3
     peaks = heights.max(axis=0)
@@ -198,7 +198,7 @@ def test_any_legged_robot_goes_as_told(name: str, skill: str) -> None:
 
 @pytest.mark.parametrize("name", ROBOTS)
 def test_standing_feet_do_not_slip(name: str) -> None:
-    """Interpolate two frames of one stance the foot's body turns about a contact point that stays in its place."""
+    """During a stance, the foot's body rotates about a contact point that does not move."""
     made = scene(name)
     video = generate(made, fps=100)
     model, data = made.model, mujoco.MjData(made.model)
@@ -263,7 +263,7 @@ def test_legs_bend_only_as_far_as_the_video_needs() -> None:
 
 @pytest.mark.parametrize("name", ["humanoid", "planar"])
 def test_soles_stay_flat(name: str) -> None:
-    """But for the heel, which may rise by millimeters before it lifts off."""
+    """Except for the heel, which may rise by millimeters before lift-off."""
     made = scene(name)
     video = generate(made)
     data = mujoco.MjData(made.model)
@@ -274,8 +274,8 @@ def test_soles_stay_flat(name: str) -> None:
             np.testing.assert_allclose(data.body(f"{side}_sole").xmat, np.eye(3).ravel(), atol=0.04)
 
 
-def places(made: FakeScene, trajectory: Any, body: str) -> Any:
-    """(T, 3) m, of a body's center of mass."""
+def body_positions(made: FakeScene, trajectory: Any, body: str) -> Any:
+    """Center of mass of a body, (T, 3) m."""
     data, found = mujoco.MjData(made.model), []
     for qpos in trajectory:
         data.qpos[:] = qpos
@@ -290,8 +290,8 @@ def test_arms_swing_with_the_legs_of_the_other_side(skill: str) -> None:
     trajectory = generate(made, skill).trajectory
     root = trajectory[:, 0]
     for side, other in ("LR", "RL"):
-        hand = places(made, trajectory, f"{side}_hand")[:, 0] - root
-        foot, opposite = (places(made, trajectory, f"{leg}_sole")[:, 0] - root for leg in (side, other))
+        hand = body_positions(made, trajectory, f"{side}_hand")[:, 0] - root
+        foot, opposite = (body_positions(made, trajectory, f"{leg}_sole")[:, 0] - root for leg in (side, other))
         assert np.ptp(hand) > 0.05
         assert np.corrcoef(hand, opposite)[0, 1] > 0.98 and np.corrcoef(hand, foot)[0, 1] < -0.7
     neck = made.model.joint("neck").qposadr[0]
@@ -318,11 +318,11 @@ def test_hips_sway_over_the_standing_foot_where_ankles_let_soles_stay_flat() -> 
     assert np.ptp(generate(scene("humanoid")).trajectory[:, 1]) == 0
 
 
-def test_bipeds_walk_calmly() -> None:
-    """At a Froude number v^2 / (g L) of people who are in no hurry; the hips are 0.85 m above the soles."""
+def test_bipeds_walk_slowly() -> None:
+    """At a Froude number v^2 / (g L) of people in no hurry; the hips are 0.85 m above the soles."""
     facts = generate(scene("humanoid")).facts
     assert 0.1 < facts["speed"] ** 2 / (9.81 * 0.85) < 0.2
-    assert 0.4 < facts["speed"] / (2 * facts["frequency"]) < 0.6  # m, a step
+    assert 0.4 < facts["speed"] / (2 * facts["frequency"]) < 0.6  # m, step length
 
 
 def test_legs_that_do_not_reach_so_far_go_slower_unless_a_speed_is_asked_for() -> None:

@@ -102,13 +102,12 @@ def test_visual_copies_keep_mass_and_inertia(robot, tmp_path):
 
 
 def test_defaults_of_the_file_do_not_reach_the_core(robot):
-    draft = robot().build()
-    motor = draft.add_actuator(trntype=mujoco.mjtTrn.mjTRN_JOINT, target="fl_hip")
-    motor.set_to_position(kp=1.0)
-    draft.worldbody.add_geom(name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[0, 0, 1])
-    model = draft.compile()
-    assert not model.actuator_ctrllimited[0]
+    defaults = '<default><material specular="0.9"/><light diffuse="1 0 0"/><mesh scale="9 9 9"/>'
+    model = compose(robot(text().replace("<default>", defaults, 1)), "pd", 0.004, 64).model
+    assert not model.actuator_ctrllimited.any()
     assert model.geom_condim[model.geom("floor").id] == 3
+    assert model.mat_specular[model.material("floor").id] == 0.5
+    np.testing.assert_allclose(model.light_diffuse[0], 0.7, rtol=1e-6)
 
 
 def test_overrides(robot):
@@ -141,6 +140,11 @@ def test_a_joint_without_limits_gets_a_torque_limit(robot):
 def test_the_joints_own_force_limit_holds(robot):
     limits = {a.joint: a.torque_limit for a in robot(text(knee='actuatorfrcrange="-4 5"')).spec.actuators}
     assert limits["fl_knee"] == 5.0 and limits["fl_hip"] == 30.0
+
+
+def test_a_file_without_actuators_has_all_hinges_driven(robot):
+    made = robot(text(motors=False))
+    assert len(made.spec.actuators) == 8 and "no actuators: all 8 hinges are driven" in made.describe()
 
 
 def keyframes(knee: float) -> str:
@@ -176,8 +180,7 @@ def test_what_was_derived_is_logged(robot, caplog):
 @pytest.mark.parametrize(
     ("mjcf", "options", "says"),
     [
-        (text(root=""), {}, "no legged robot on a free joint"),
-        (text(motors=False), {}, "no actuators"),
+        (text(root='<joint name="spin" axis="0 0 1"/>'), {}, "no legged robot on a free joint"),
         (text().replace("</worldbody>", '<body name="second" pos="0 0 9"><freejoint/><geom size=".1"/><body name="arm">'
               '<joint name="j"/><geom size=".1"/></body></body></worldbody>'), {}, "2 robots: trunk, second"),
         (text(more=keyframes(0.4)), {}, "keyframe home puts joint fl_knee at 0.400, outside its limits"),

@@ -103,7 +103,7 @@ def _records(content: bytes) -> Iterator[bytes]:
 
 def stored_runs(folder: Path) -> list[StoredRun]:
     """Every part of a resumed run, in order, after W&B's process has finished writing."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while True:
         files = sorted(folder.glob("wandb/offline-run-*/run-*.wandb"))  # their names have the time
         runs = [StoredRun(file) for file in files]

@@ -10,7 +10,7 @@ from pydantic import Field, PositiveInt, model_validator
 from nil_core.api import Capability, ComponentCard, Options, Requirement
 
 RESETS = (15_001, 50_001, 250_001, 500_001, 750_001, 1_000_001, 1_500_001, 2_000_001)
-"""Environment steps of the published resets; with a replay ratio of 2 or less only the first."""
+"""Environment steps of the published resets; only the first is used with a replay ratio of at most 2."""
 
 
 class BroOptions(Options):
@@ -24,7 +24,7 @@ class BroOptions(Options):
         "warmup": "learning_starts",
     }
 
-    replay_ratio: float = Field(10.0, gt=0, description="Gradient steps per environment step; fractions are kept.")
+    replay_ratio: float = Field(10.0, gt=0, description="Gradient steps per environment step; fractions accumulate.")
     critic_width: PositiveInt = Field(512, description="Width of the critics.")
     critic_blocks: PositiveInt = Field(2, description="Residual blocks of each critic.")
     actor_width: PositiveInt = Field(256, description="Width of both actors.")
@@ -34,36 +34,42 @@ class BroOptions(Options):
         0.99,
         description="Discount factor per control step; horizon: 1 - 5 / steps of an episode, in [0.95, 0.995].",
     )
-    batch_size: PositiveInt = Field(128, description="Transitions in a gradient step.")
+    batch_size: PositiveInt = Field(128, description="Transitions per gradient step.")
     learning_starts: int = Field(
-        2500, ge=0, description="Environment steps with uniformly random actions, before the first gradient step."
+        2500, ge=0, description="Environment steps with uniformly random actions before the first gradient step."
     )
-    buffer_size: PositiveInt = Field(1_000_000, description="Transitions in the replay buffer.")
-    replay_folder: str = Field(
-        "", description="Folder for the replay buffer as a memory-mapped file; empty: in memory."
+    buffer_size: PositiveInt = Field(1_000_000, description="Capacity of the replay buffer in transitions.")
+    replay_folder: str = Field("", description="Folder for a memory-mapped replay buffer; empty: in memory.")
+    learning_rate: float = Field(
+        3e-4, gt=0, description="Of AdamW for critics and actors, and of Adam for the temperature."
     )
-    learning_rate: float = Field(3e-4, gt=0, description="AdamW's for critics and actors, Adam's for the temperature.")
-    weight_decay: float = Field(1e-4, ge=0, description="Decoupled decay of every parameter of critics and actors.")
+    weight_decay: float = Field(
+        1e-4, ge=0, description="Decoupled weight decay of all parameters of critics and actors."
+    )
     tau: float = Field(0.005, gt=0, le=1, description="Update rate of the target critics per gradient step.")
-    target_entropy: float = Field(-0.5, description="Entropy the temperature aims at, nats per action entry.")
-    initial_temperature: float = Field(1.0, gt=0, description="Weight of the entropy at the start (alpha).")
+    target_entropy: float = Field(-0.5, description="Target entropy in nats per action dimension.")
+    initial_temperature: float = Field(1.0, gt=0, description="Initial weight of the entropy (alpha).")
     initial_std: float | None = Field(
         None,
         gt=1e-4,
         lt=7,
-        description="Standard deviation of the policy at the start, before the tanh, around actions of 0, with critics "
-        "that start near 0 too; unset: as published, a policy and values from random weights.",
+        description="Initial standard deviation of the policy before the tanh, with actions and critic outputs "
+        "initialized near 0; unset: as published, random initial weights.",
     )
-    pessimism: float = Field(0.0, ge=0, description="Part of half the critics' disagreement taken off their mean.")
+    pessimism: float = Field(
+        0.0, ge=0, description="Factor of half the critics' disagreement, subtracted from their mean."
+    )
     optimism: bool = Field(True, description="Explore with the second, optimistic actor; false: with the first.")
     resets: tuple[PositiveInt, ...] | None = Field(
         None,
-        description="Environment steps at which everything but the replay buffer is reset; unset: as published, at "
+        description="Environment steps at which everything except the replay buffer is reset; unset: as published, at "
         f"{', '.join(map(str, RESETS))}, with a replay_ratio up to 2 only at the first.",
     )
-    fresh_resets: bool = Field(False, description="Each reset draws new initial weights, instead of the first ones.")
+    fresh_resets: bool = Field(
+        False, description="Draw new initial weights at each reset, instead of restoring the first ones."
+    )
     threads: PositiveInt = Field(2, description="CPU threads for acting and learning.")
-    cuda_graphs: bool = Field(True, description="On a CUDA device, launch a gradient step as one graph.")
+    cuda_graphs: bool = Field(True, description="On a CUDA device, run a gradient step as one CUDA graph.")
 
     @model_validator(mode="after")
     def _check_combinations(self) -> BroOptions:
@@ -84,7 +90,7 @@ class BroOptions(Options):
 class BroFastOptions(BroOptions):
     """Options of ``bro-fast``: those of ``bro`` with a fifth of the gradient steps."""
 
-    replay_ratio: float = Field(2.0, gt=0, description="Gradient steps per environment step; fractions are kept.")
+    replay_ratio: float = Field(2.0, gt=0, description="Gradient steps per environment step; fractions accumulate.")
 
 
 def _card(summary: str, config: type[Options]) -> ComponentCard:

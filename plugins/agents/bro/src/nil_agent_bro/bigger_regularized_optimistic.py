@@ -24,7 +24,7 @@ from nil_core.learning import (
     quantile_huber,
 )
 
-KL_TARGET = 0.05  # nats per action entry
+KL_TARGET = 0.05  # nats per action dimension
 CONTROLLER_LEARNING_RATE = 3e-5  # of optimism and KL weight
 SCALAR_BETA1 = 0.5  # Adam's beta 1 for temperature, optimism and KL weight
 
@@ -85,7 +85,7 @@ class BiggerRegularizedOptimistic(OffPolicyAgent):
         return policy.sample(self.noise(*policy.mean.shape))
 
     def network(self) -> nn.Module:
-        """The actor's mode as a network."""
+        """Network from observations to the mode of the actor."""
         return DeterministicActor(self.actor)
 
     def observe(self, transitions: Transitions) -> None:
@@ -94,7 +94,7 @@ class BiggerRegularizedOptimistic(OffPolicyAgent):
         self.observed_steps += len(transitions)
 
     def update(self, steps: int) -> Mapping[str, float]:
-        """As :meth:`OffPolicyAgent.update`, after a reset where one is due."""
+        """Reset if one is due, then as :meth:`OffPolicyAgent.update`."""
         due = bisect_right(self.options.reset_schedule, self.observed_steps)
         if due > self.resets_made:
             self.resets_made = due
@@ -112,7 +112,7 @@ class BiggerRegularizedOptimistic(OffPolicyAgent):
         return metrics
 
     def _step_critics(self, batch: Batch, noise: Tensor) -> tuple[Tensor, ...]:
-        """Quantile regression on r + gamma (Q' - alpha log pi), quantile by quantile. Loss and mean value."""
+        """Quantile regression on r + gamma (Q' - alpha log pi), per quantile. Returns loss and mean Q value."""
         with torch.no_grad():
             actions, log_prob = self.actor(batch.next_observations).sample_with_log_prob(noise)
             next_values = self._pessimistic(self.targets(torch.cat((batch.next_observations, actions), -1)))
@@ -124,7 +124,7 @@ class BiggerRegularizedOptimistic(OffPolicyAgent):
         return loss.detach(), quantiles.detach().mean()
 
     def _step_actor(self, batch: Batch, noise: Tensor) -> tuple[Tensor, ...]:
-        """alpha log pi - Q, then alpha (entropy - its target). Loss, entropy, and the temperature before its step."""
+        """Minimize alpha log pi - Q, then alpha (entropy - target). Returns loss, entropy, old temperature."""
         temperature = self.weights.temperature()
         actions, log_prob = self.actor(batch.observations).sample_with_log_prob(noise)
         quantiles = self.frozen_critics(torch.cat((batch.observations, actions), -1))
@@ -135,7 +135,7 @@ class BiggerRegularizedOptimistic(OffPolicyAgent):
         return loss.detach(), entropy, temperature.detach()
 
     def _step_optimistic_actor(self, batch: Batch, noise: Tensor) -> tuple[Tensor, ...]:
-        """-(Q + o |Q1 - Q2| / 2) + k KL, then o and k, which hold KL at its target. KL per action entry, o and k."""
+        """Minimize -(Q + o |Q1 - Q2| / 2) + k KL; adapt o and k to the KL target. Returns KL per dimension, o and k."""
         with torch.no_grad():
             policy = self.actor(batch.observations)
         optimistic = self.optimistic_actor(batch.observations, policy)
@@ -144,12 +144,14 @@ class BiggerRegularizedOptimistic(OffPolicyAgent):
         kl = kl_divergence(optimistic, policy).mean()
         values = quantiles.mean() + optimism.detach() * _disagreement(quantiles).mean()
         self.optimistic_optimizer.minimize(kl_weight.detach() * kl - values)
-        kl_per_entry = kl.detach() / self.spec.action_size
-        self.controller_optimizer.minimize((optimism - self.options.pessimism - kl_weight) * (kl_per_entry - KL_TARGET))
-        return kl_per_entry, optimism.detach(), kl_weight.detach()
+        kl_per_dimension = kl.detach() / self.spec.action_size
+        self.controller_optimizer.minimize(
+            (optimism - self.options.pessimism - kl_weight) * (kl_per_dimension - KL_TARGET)
+        )
+        return kl_per_dimension, optimism.detach(), kl_weight.detach()
 
     def _pessimistic(self, quantiles: Tensor) -> Tensor:
-        """The critics' mean less ``pessimism`` times their disagreement, (2, B, Q) to (B, Q)."""
+        """Mean of the critics minus ``pessimism`` times their disagreement, (2, B, Q) to (B, Q)."""
         values: Tensor = quantiles.mean(0)
         if self.options.pessimism:
             values = values - self.options.pessimism * _disagreement(quantiles)
@@ -171,7 +173,7 @@ class BiggerRegularizedOptimistic(OffPolicyAgent):
         }
 
     def counters(self) -> dict[str, int]:
-        """What the coming resets depend on."""
+        """Counters that determine the next resets."""
         return {"seed": self.seed, "observed_steps": self.observed_steps, "resets_made": self.resets_made}
 
 
@@ -181,7 +183,7 @@ def _disagreement(quantiles: Tensor) -> Tensor:
 
 
 def _gamma(options: BroOptions, spec: AgentSpec) -> float:
-    """As given, or the heuristic of TD-MPC2 (Hansen et al. 2024, arXiv 2310.16828, appendix)."""
+    """Discount factor: as given, or by the heuristic of TD-MPC2 (Hansen et al. 2024, arXiv 2310.16828, appendix)."""
     if options.gamma == "horizon":
         return min(max(1 - 5 / spec.horizon, 0.95), 0.995)
     return options.gamma

@@ -15,9 +15,9 @@ from nil_core.learning import EnsembleLayerNorm, EnsembleLinear, SquashedGaussia
 LOG_STD_BOUNDS = (-10.0, 2.0)
 LOG_WEIGHT_BOUNDS = (-10.0, 7.5)
 OPTIMISTIC_STD_SCALE = 0.75  # of the optimistic actor's std, relative to the actor's
-EPS = 1e-6  # of layer normalization: flax's default; torch's is 1e-5
-GAIN = math.sqrt(2)  # of orthogonal weights
-SMALL_GAIN = 0.01  # of output layers whose outputs start near 0
+NORM_EPS = 1e-6  # of layer normalization: flax's default; torch's is 1e-5
+ORTHOGONAL_GAIN = math.sqrt(2)
+NEAR_ZERO_GAIN = 0.01  # of output layers whose initial outputs are near 0
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -40,14 +40,14 @@ def bro_net(inputs: int, width: int, blocks: int, members: int = 0) -> nn.Sequen
     Orthogonal weights of gain sqrt(2), biases 0.
     """
     linear: Callable[[int, int], nn.Module] = partial(EnsembleLinear, members) if members else nn.Linear
-    norm = partial(EnsembleLayerNorm, members, eps=EPS) if members else partial(nn.LayerNorm, eps=EPS)
+    norm = partial(EnsembleLayerNorm, members, eps=NORM_EPS) if members else partial(nn.LayerNorm, eps=NORM_EPS)
     layers: list[nn.Module] = [linear(inputs, width), norm(width), nn.ReLU()]
     for _ in range(blocks):
         layers.append(ResidualBlock(linear(width, width), norm(width), nn.ReLU(), linear(width, width), norm(width)))
     return orthogonal_init(nn.Sequential(*layers))
 
 
-def orthogonal_init(module: Module, gain: float = GAIN) -> Module:
+def orthogonal_init(module: Module, gain: float = ORTHOGONAL_GAIN) -> Module:
     """Orthogonal weights, drawn separately for each member of an ensemble, and biases 0."""
     with torch.no_grad():
         for layer in module.modules():
@@ -62,8 +62,8 @@ def orthogonal_init(module: Module, gain: float = GAIN) -> Module:
 class Actor(nn.Module):
     """Observations (B, obs) to the distribution of actions (B, act).
 
-    With ``initial_std``, actions start near 0 with that standard deviation before the tanh; without, as published, they
-    start as random weights give them.
+    With ``initial_std``, initial actions are near 0 with this standard deviation before the tanh; without, initial
+    weights are random, as published.
     """
 
     def __init__(
@@ -72,8 +72,10 @@ class Actor(nn.Module):
         super().__init__()
         near_zero_init = initial_std is not None
         self.body = bro_net(observation_size, width, blocks)
-        self.mean = orthogonal_init(nn.Linear(width, action_size), SMALL_GAIN if near_zero_init else GAIN)
-        self.raw_log_std = orthogonal_init(nn.Linear(width, action_size), SMALL_GAIN if near_zero_init else 1.0)
+        self.mean = orthogonal_init(
+            nn.Linear(width, action_size), NEAR_ZERO_GAIN if near_zero_init else ORTHOGONAL_GAIN
+        )
+        self.raw_log_std = orthogonal_init(nn.Linear(width, action_size), NEAR_ZERO_GAIN if near_zero_init else 1.0)
         if initial_std is not None:
             nn.init.constant_(self.raw_log_std.bias, inverse_log_std(initial_std, *LOG_STD_BOUNDS))
 
@@ -88,19 +90,19 @@ class OptimisticActor(nn.Module):
     def __init__(self, observation_size: int, action_size: int, width: int, blocks: int) -> None:
         super().__init__()
         self.body = bro_net(observation_size + action_size, width, blocks)
-        self.mean_shift = orthogonal_init(nn.Linear(width, action_size, bias=False), SMALL_GAIN)
+        self.mean_shift = orthogonal_init(nn.Linear(width, action_size, bias=False), NEAR_ZERO_GAIN)
 
     def forward(self, observations: Tensor, policy: SquashedGaussian) -> SquashedGaussian:
-        """The exploration policy, from observations (B, obs) and the actor's policy there, treated as a constant."""
+        """Exploration policy from observations (B, obs) and the actor's policy, through which no gradient flows."""
         mean = policy.mean.detach()
         mean_shift = self.mean_shift(self.body(torch.cat((observations, mean), -1)))
         return SquashedGaussian(mean + mean_shift, policy.log_std.detach() + math.log(OPTIMISTIC_STD_SCALE))
 
 
 class Critics(nn.Module):
-    """Observations and actions side by side (B, obs + act) to quantiles of the return (2, B, Q).
+    """Concatenated observations and actions (B, obs + act) to quantiles of the return (2, B, Q).
 
-    With ``near_zero_init`` the quantiles start near 0; without, as published, as random weights give them.
+    With ``near_zero_init`` initial quantiles are near 0; without, initial weights are random, as published.
     """
 
     def __init__(
@@ -115,7 +117,7 @@ class Critics(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(
             bro_net(observation_size + action_size, width, blocks, members=2),
-            orthogonal_init(EnsembleLinear(2, width, quantiles), SMALL_GAIN if near_zero_init else GAIN),
+            orthogonal_init(EnsembleLinear(2, width, quantiles), NEAR_ZERO_GAIN if near_zero_init else ORTHOGONAL_GAIN),
         )
 
     def forward(self, observations_actions: Tensor) -> Tensor:
@@ -133,15 +135,15 @@ class LossWeights(nn.Module):
         self.raw_kl_weight = nn.Parameter(torch.tensor(inverse_log_std(0.25, *LOG_WEIGHT_BOUNDS)))
 
     def temperature(self) -> Tensor:
-        """Of the entropy, alpha."""
+        """Weight of the entropy, alpha."""
         return self.log_temperature.exp()
 
     def optimism(self) -> Tensor:
-        """Of the critics' disagreement, in the optimistic actor's loss."""
+        """Weight of the critics' disagreement in the optimistic actor's loss."""
         return bounded_log_std(self.raw_optimism, *LOG_WEIGHT_BOUNDS).exp()
 
     def kl_weight(self) -> Tensor:
-        """Of the KL divergence between the two actors, in the optimistic actor's loss."""
+        """Weight of the KL divergence between the two actors in the optimistic actor's loss."""
         return bounded_log_std(self.raw_kl_weight, *LOG_WEIGHT_BOUNDS).exp()
 
 

@@ -13,8 +13,8 @@ from nil_core.api import Capability, ComponentCard, Options, Requirement
 class SacOptions(Options):
     """Options of ``sac``; the defaults are those of the preset ``quickstart``.
 
-    The policy starts with small noise and without random actions: image similarity has a narrow peak, so transitions
-    far from the standing pose carry little information, and they slowed learning in every test.
+    Exploration starts with small noise and without random actions: image similarity has a narrow peak, so transitions
+    far from the standing pose carry little information and slowed learning in every test.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = {
@@ -30,34 +30,30 @@ class SacOptions(Options):
     )
     critics: int = Field(2, ge=2, description="Number of critics; the TD target and the actor use their minimum.")
     gamma: float = Field(0.95, ge=0, lt=1, description="Discount factor per control step.")
-    n_step: int = Field(
-        1, ge=1, description="Steps of the returns that the critics learn, without off-policy correction."
-    )
-    learning_rate: float = Field(1e-3, gt=0, description="Adam's, for actor, critics and temperature.")
-    batch_size: int = Field(128, ge=1, description="Transitions in a gradient step.")
-    replay_ratio: float = Field(1.0, gt=0, description="Gradient steps per environment step; fractions are kept.")
+    n_step: int = Field(1, ge=1, description="Steps of n-step returns, without off-policy correction.")
+    learning_rate: float = Field(1e-3, gt=0, description="Of Adam, for actor, critics and temperature.")
+    batch_size: int = Field(128, ge=1, description="Transitions per gradient step.")
+    replay_ratio: float = Field(1.0, gt=0, description="Gradient steps per environment step; fractions accumulate.")
     learning_starts: int = Field(
-        0, ge=0, description="Environment steps with uniformly random actions, before the first gradient step."
+        0, ge=0, description="Environment steps with uniformly random actions before the first gradient step."
     )
     critic_warmup: int = Field(
         2000,
         ge=0,
-        description="Gradient steps at the start in which only the critics learn, so that untrained critics do not "
+        description="Initial gradient steps that update only the critics, so that untrained critics do not "
         "degrade a good initial policy.",
     )
-    buffer_size: int = Field(200_000, ge=1, description="Transitions in the replay buffer.")
-    replay_folder: str = Field(
-        "", description="Folder for the replay buffer as a memory-mapped file; empty: in memory."
-    )
+    buffer_size: int = Field(200_000, ge=1, description="Capacity of the replay buffer in transitions.")
+    replay_folder: str = Field("", description="Folder for a memory-mapped replay buffer; empty: in memory.")
     tau: float = Field(0.005, gt=0, le=1, description="Update rate of the target critics per gradient step.")
-    target_entropy: float = Field(-1.0, description="Entropy the temperature aims at, nats per action entry.")
-    initial_temperature: float = Field(0.005, gt=0, description="Weight of the entropy at the start (alpha).")
+    target_entropy: float = Field(-1.0, description="Target entropy in nats per action dimension.")
+    initial_temperature: float = Field(0.005, gt=0, description="Initial weight of the entropy (alpha).")
     initial_std: float = Field(
-        0.05, gt=0.01, lt=7, description="Standard deviation of the policy at the start, before the tanh."
+        0.05, gt=0.01, lt=7, description="Initial standard deviation of the policy before the tanh."
     )
-    compiled: bool = Field(True, description="On a CPU, make a gradient step by one numba function, on one thread.")
+    compiled: bool = Field(True, description="On a CPU, run a gradient step as one numba function, on one thread.")
     threads: int = Field(1, ge=1, description="CPU threads for acting and learning.")
-    cuda_graphs: bool = Field(True, description="On a CUDA device, launch a gradient step as one graph.")
+    cuda_graphs: bool = Field(True, description="On a CUDA device, run a gradient step as one CUDA graph.")
 
     @model_validator(mode="after")
     def _check_buffer_size(self) -> SacOptions:

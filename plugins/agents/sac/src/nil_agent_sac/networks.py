@@ -11,15 +11,15 @@ from torch import Tensor, nn
 
 from nil_core.learning import EnsembleLayerNorm, EnsembleLinear, SquashedGaussian, bounded_log_std, inverse_log_std
 
-# Below e^-5 the gradient of the log-probability is dominated by noise; above e^2 the tanh gives only -1 and 1.
+# Below e^-5 the gradient of the log probability is dominated by noise; above e^2 the tanh saturates at -1 and 1.
 LOG_STD_BOUNDS = (-5.0, 2.0)
 
 
 class Actor(nn.Module):
     """Observations (B, obs) to the distribution of actions (B, act).
 
-    At the start the actions are near 0 (the standing pose, under position control) with a standard deviation of
-    ``initial_std`` before the tanh, for any observation.
+    Initial actions are near 0 (the standing pose under PD control) with standard deviation ``initial_std`` before the
+    tanh, for any observation.
     """
 
     def __init__(self, observation_size: int, action_size: int, hidden: Sequence[int], initial_std: float) -> None:
@@ -40,7 +40,7 @@ class Actor(nn.Module):
 
 
 class Critics(nn.Module):
-    """Observations and actions side by side (B, obs + act) to one Q value per critic (E, B)."""
+    """Concatenated observations and actions (B, obs + act) to one Q value per critic (E, B)."""
 
     def __init__(self, critics: int, observation_size: int, action_size: int, hidden: Sequence[int]) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Critics(nn.Module):
 
 
 class Temperature(nn.Module):
-    """The weight of the entropy (alpha), learned as its logarithm so that it stays positive."""
+    """The weight of the entropy (alpha), parametrized by its logarithm so that it stays positive."""
 
     def __init__(self, initial: float) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Binds the numba gradient step to the tensors of an agent."""
+"""Binding of the numba gradient step to the tensors of an agent."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ def numba_step(
     target_parameters: Tensor,
     target_entropy: float,
 ) -> Step | None:
-    """A gradient step that takes rows and noise and updates these tensors.
+    """Make a gradient step function of rows and noise that updates these tensors in place.
 
     Args:
         options: of the agent.
         actor: the policy.
-        policy_optimizer: holds the actor's parameters first, then the log temperature.
+        policy_optimizer: optimizes the actor's parameters, then the log temperature, in this order.
         critics: the critics.
-        critic_optimizer: holds exactly the critics' parameters.
+        critic_optimizer: optimizes exactly the critics' parameters.
         target_parameters: (P,), flat parameters of the target critics.
         target_entropy: of a whole action, in nats.
 
     Returns:
-        the step; None if numba is not usable, with a warning in the log.
+        the function; None if numba is not available, with a warning in the log.
     """
     try:
         # numba's matrix products call scipy's BLAS: load it before the thread pools are listed below.
@@ -49,7 +49,7 @@ def numba_step(
         from threadpoolctl import ThreadpoolController
 
         from nil_agent_sac.numba_kernels import MlpEnsemble, gradient_step
-    except (ImportError, RuntimeError) as error:  # numba raises RuntimeError where it finds no folder for its cache
+    except (ImportError, RuntimeError) as error:  # numba raises RuntimeError if it has no writable cache folder
         _log.warning("gradient steps are slower: the numba backend is off: %s", error)
         return None
 
@@ -82,7 +82,7 @@ def numba_step(
 
     def step(rows: Tensor, noise: Tensor) -> tuple[Tensor, ...]:
         actor_ensemble.adam[0] = policy_optimizer.learning_rate
-        # A second BLAS thread waits in a busy loop: where the core is taken, a hundred times as long as the products.
+        # A second BLAS thread waits in a busy loop: if its core is busy, a hundred times longer than the products take.
         with blas.limit(limits=1):
             metrics = gradient_step(
                 rows.numpy(),

@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-Array = Any  # a numpy array, float32 unless noted; mypy does not know numba's types
+Array = Any  # numpy array, float32 unless noted; mypy does not know numba's types
 
 # Columns of MlpEnsemble.layout.
 INPUTS, OUTPUTS, WEIGHT, BIAS, NORM_SCALE, NORM_SHIFT = range(6)
 ZERO, ONE, TWO = np.float32(0), np.float32(1), np.float32(2)
-# log(2 pi) / 2 of the Gaussian density and 2 log 2 of the tanh correction, per action entry.
+# log(2 pi) / 2 of the Gaussian density and 2 log 2 of the tanh correction, per action dimension.
 LOG_PROB_CONSTANT = np.float32(math.log(2 * math.pi) / 2 + 2 * math.log(2))
 
 # Strict arithmetic: fastmath lets the compiler choose the order of sums, and freshly compiled code may then differ from
@@ -151,7 +151,7 @@ def gradient_step(
 
 @compiled
 def update_min_q(q: Array, member: int, min_q: Array, argmin_q: Array) -> None:
-    """Update the minimum over the members so far, (B,), and the member that has it. NaN is kept."""
+    """Update the running minimum over members, (B,), and its member. NaN is propagated."""
     for b in range(len(min_q)):
         value = q[b, 0]
         if member == 0 or value < min_q[b] or value != value:
@@ -343,7 +343,7 @@ def norm_relu_backward(
 
 @compiled
 def tanh(x: float) -> float:
-    """By one exponential, which vectorizes; ``np.tanh`` is a function call for each number."""
+    """Tanh with one exponential, which vectorizes; ``np.tanh`` is one function call per number."""
     exp_term = np.exp(-TWO * abs(x))
     magnitude = (ONE - exp_term) / (ONE + exp_term)
     return -magnitude if x < ZERO else magnitude  # type: ignore[no-any-return]  # numba makes it a float
@@ -385,8 +385,8 @@ def squashed_gaussian_backward(
 ) -> Array:
     """The backward pass of ``squashed_gaussian``.
 
-    With a = tanh(u) and u = mean + std * noise: da/du = 1 - a², d log_prob / du = 2 a, d log_prob / d log_std = -1
-    beside what goes through u.
+    With a = tanh(u) and u = mean + std * noise: da/du = 1 - a², d log_prob / du = 2 a, and d log_prob / d log_std = -1
+    in addition to the gradient through u.
 
     Args:
         outputs: (B, 2 A).

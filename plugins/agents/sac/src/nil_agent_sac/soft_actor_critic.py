@@ -20,8 +20,8 @@ from nil_core.learning import Batch, DeterministicActor, FlatAdam, OffPolicyAgen
 class SoftActorCritic(OffPolicyAgent):
     """The agent ``sac``; see :class:`nil_core.api.Agent` for its methods.
 
-    The critics are one batched network, and the policy's step computes no gradient of the critics' parameters. On a CPU
-    a gradient step is one function compiled by numba, with the same arithmetic as the methods below.
+    The critics are one batched network; the policy step computes no gradient of the critics' parameters. On a CPU
+    a gradient step is one function compiled by numba that computes the same as the methods below.
     """
 
     name = "sac"
@@ -51,12 +51,12 @@ class SoftActorCritic(OffPolicyAgent):
         return policy.sample(self.noise(*policy.mean.shape)) if explore else policy.mode
 
     def network(self) -> nn.Module:
-        """The policy's mode as a network."""
+        """Network from observations to the mode of the policy."""
         return DeterministicActor(self.actor)
 
     @cached_property
     def compiled(self) -> Step | None:
-        """The numba gradient step, where it is available. An agent that only acts never loads numba."""
+        """The numba gradient step, None if not available. An agent that only acts never loads numba."""
         if not self.options.compiled or self.device.type != "cpu":
             return None
         policy_and_critics = self.actor, self.policy_optimizer, self.critics, self.critic_optimizer
@@ -67,7 +67,7 @@ class SoftActorCritic(OffPolicyAgent):
         return {"gradient_steps": self.gradient_steps}
 
     def _learn(self, count: int) -> Iterator[Tensor]:
-        """Make ``count`` gradient steps; the policy does not change in the first ``critic_warmup`` of a run."""
+        """Run ``count`` gradient steps; the policy is fixed during the first ``critic_warmup`` steps of a run."""
         learning_rate = self.options.learning_rate if self.gradient_steps >= self.options.critic_warmup else 0.0
         if learning_rate != self.policy_optimizer.learning_rate:
             self.policy_optimizer.learning_rate = learning_rate
@@ -85,7 +85,7 @@ class SoftActorCritic(OffPolicyAgent):
         return *critic_metrics, *self._step_policy(batch, policy_noise)
 
     def _step_critics(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Equations 5 and 6: half the squared soft Bellman error, summed over the critics. Loss and mean Q value."""
+        """Equations 5 and 6: half the squared soft Bellman error, summed over critics. Returns loss and mean Q."""
         with torch.no_grad():
             actions, log_prob = self.actor(batch.next_observations).sample_with_log_prob(noise)
             next_values = self.targets(torch.cat((batch.next_observations, actions), -1)).amin(0)
@@ -97,7 +97,7 @@ class SoftActorCritic(OffPolicyAgent):
         return loss.detach(), q.detach().mean()
 
     def _step_policy(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Equations 7 and 18: actor and temperature. The actor's loss, the entropy and the temperature."""
+        """Equations 7 and 18: update actor and temperature. Returns the actor's loss, entropy and temperature."""
         actions, log_prob = self.actor(batch.observations).sample_with_log_prob(noise)
         min_q = self.critics(torch.cat((batch.observations, actions), -1)).min(0).values
         temperature = self.temperature()

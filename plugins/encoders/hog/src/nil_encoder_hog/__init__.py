@@ -14,7 +14,7 @@ class HogOptions(Options):
 
     frame_size: int = Field(128, ge=16, description="Side of a frame in pixels; a multiple of `cells`.")
     cells: int = Field(8, ge=2, description="Cells along each side of a frame.")
-    bins: int = Field(9, ge=2, description="Orientation bins over half a turn.")
+    bins: int = Field(9, ge=2, description="Orientation bins over 180 degrees.")
     clip_length: int = Field(8, ge=1, description="Frames in a clip.")
 
     @model_validator(mode="after")

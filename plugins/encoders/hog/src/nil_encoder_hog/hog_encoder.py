@@ -1,8 +1,8 @@
 """Histograms of oriented gradients (Dalal and Triggs, CVPR 2005), in plain numpy.
 
 Each pixel needs one conversion to luma, two differences, one arctangent, one square root and two weighted counts.
-This part runs frame by frame: the temporary arrays of one frame stay in the CPU cache, and 16 frames at once were
-measured 2.5 times slower. The rest works on a few hundred numbers a frame, for the whole batch at once.
+This part runs per frame: the temporary arrays of one frame fit into the CPU cache; 16 frames at once were 2.5 times
+slower. The rest processes a few hundred numbers per frame, for the whole batch at once.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from nil_core.api import DataError, Doubles, Floats, Frames
 from nil_encoder_hog import HogOptions
 
 LUMA = np.array([77, 150, 29], np.float32) / 256
-"""Rec. 601 weights in 1/256: every luma is exact in float32, so equal colors have gradients of exactly zero."""
+"""Rec. 601 weights as multiples of 1/256: luma is exact in float32, so uniform colors have exactly zero gradients."""
 
 NORM_FLOOR = 2000.0
 """Added in quadrature to the norm of a block, in luma levels summed over pixels: ten pixels of an edge of 100 levels.
 
-So the features of a foot that enters a block grow gradually, and its first pixel does not make a whole unit vector.
-Measured on a walking A1, joint noise of 0.05 rad lowers the cosine by 0.18 of what standing still lowers it, without
+With it, the features of a foot that enters a block grow gradually; otherwise its first pixel gives a full unit vector.
+On a walking A1, joint noise of 0.05 rad reduces the cosine by 0.18 of the reduction by standing still, without
 this constant by 0.28.
 """
 
@@ -29,8 +29,8 @@ class HogEncoder:
 
     A frame becomes ``cells`` x ``cells`` histograms of unsigned gradient orientation, weighted by gradient magnitude
     and interpolated linearly between the two nearest bins. Without interpolation a vertical edge, the most common one
-    on a standing robot, would be exactly at the border of the first and the last bin, where rounding decides. Every
-    2 x 2 cells are a block, normalized to unit length unless it is nearly empty; the features of a frame are its
+    on a standing robot, would be exactly on the border of the first and the last bin, so that rounding decides its bin.
+    Each 2 x 2 cells are a block, normalized to unit length unless it is nearly empty; the features of a frame are its
     blocks, row by row. Norms are plain L2: Dalal and Triggs found the clipped L2-Hys no better, and it needs two more
     passes.
 
@@ -46,8 +46,8 @@ class HogEncoder:
         self.features = (options.cells - 1) ** 2 * 4 * options.bins
         self._cells = options.cells
         self._bins = options.bins
-        # Orientations are first counted over a full turn, in `slots`: slot s is between the centers of the bins s - 1
-        # and s, modulo half a turn. Folding the histograms afterwards saves a pass over the pixels.
+        # Orientations are first counted over 360 degrees, in `slots`: slot s is between the centers of the bins s - 1
+        # and s, modulo 180 degrees. Folding the histograms afterwards saves a pass over the pixels.
         self._slots = 2 * options.bins + 1
         cell = np.arange(options.frame_size) // (options.frame_size // options.cells)
         self._first_slot = (cell[:, None] * options.cells + cell) * self._slots
@@ -59,7 +59,7 @@ class HogEncoder:
         """Embed clips: uint8 (B, L, S, S, 3) to float32 (B, L * F).
 
         Raises:
-            DataError: the clips have another length.
+            DataError: the clip length is not ``clip_length``.
         """
         if clips.ndim != 5 or clips.shape[1] != self.clip_length:
             raise DataError(
@@ -73,7 +73,7 @@ class HogEncoder:
         """Features of single frames: uint8 (B, S, S, 3) to float32 (B, F). A frame without edges gives zeros.
 
         Raises:
-            DataError: the frames have another size.
+            DataError: the frame size is not ``frame_size``.
         """
         size = self.frame_size
         if frames.shape[1:] != (size, size, 3) or frames.dtype != np.uint8:
@@ -89,7 +89,7 @@ class HogEncoder:
     def _histograms(self, frame: Frames) -> Doubles:
         """Orientation histograms of a frame's cells: float64 (cells, cells, bins), in luma levels."""
         luma = frame.astype(np.float32) @ LUMA
-        dx, dy = np.zeros_like(luma), np.zeros_like(luma)  # pixels at the border have no gradient
+        dx, dy = np.zeros_like(luma), np.zeros_like(luma)  # zero gradient at the border
         np.subtract(luma[:, 2:], luma[:, :-2], out=dx[:, 1:-1])
         np.subtract(luma[2:], luma[:-2], out=dy[1:-1])
         magnitude = np.sqrt(dx * dx + dy * dy)

@@ -16,7 +16,7 @@ class TimesformerOptions(ClipEncoderOptions):
     """Options of the encoder ``timesformer``."""
 
     weights: str = Field(
-        "base", description="base, k600, ssv2 or hr; an id of the hub; a local folder; random-tiny for a dry run."
+        "base", description="base, k600, ssv2 or hr; a Hugging Face id; a local folder; random-tiny for a dry run."
     )
     embedding: Literal["cls", "mean", "tokens"] = Field(
         "cls",
@@ -31,7 +31,7 @@ def _weights(name: str, repository: str, summary: str, megabytes: int = 486) -> 
 
 CARD = ComponentCard(
     kind="encoder",
-    summary="TimeSformer, the paper's video transformer: 8 frames of 224 pixels; weights of Kinetics-400.",
+    summary="TimeSformer, the paper's video transformer: 8 frames of 224 pixels; trained on Kinetics-400.",
     target="nil_encoder_timesformer.timesformer:TimesformerEncoder",
     config=TimesformerOptions,
     requires=(Requirement("torch", INSTALL), Requirement("transformers", INSTALL)),

@@ -1,4 +1,4 @@
-"""TimeSformer's attention with torch's fused kernel; transformers has separate product, scaling and softmax."""
+"""TimeSformer attention with torch's fused kernel; transformers computes product, scaling and softmax separately."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from transformers.models.timesformer.modeling_timesformer import TimesformerSelf
 
 
 class FusedAttention(TimesformerSelfAttention):
-    """The same parameters and the same result up to rounding; no attention maps, no dropout."""
+    """Same parameters and same result up to rounding; no attention maps, no dropout."""
 
     def forward(self, hidden_states: Tensor, output_attentions: bool = False) -> tuple[Tensor]:
         """Tokens (B, T, D) to contexts (B, T, D)."""

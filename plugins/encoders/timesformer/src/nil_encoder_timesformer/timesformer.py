@@ -15,7 +15,7 @@ from nil_core.weights import RANDOM_TINY, locate
 from nil_encoder_timesformer import CARD, TimesformerOptions
 from nil_encoder_timesformer.fused_attention import fuse_attention
 
-# As in training. The default of transformers' class (ImageNet) and the file of older checkpoints (.5 and .5) are wrong.
+# As in training. The default in transformers (ImageNet) and the file of older checkpoints (.5, .5) are wrong.
 MEAN, STD = (0.45, 0.45, 0.45), (0.225, 0.225, 0.225)
 
 POOLING: dict[str, Callable[[Tensor], Tensor]] = {
@@ -27,10 +27,10 @@ POOLING: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class TimesformerEncoder(ClipModel):
-    """TimeSformer as :class:`nil_core.interfaces.VideoEncoder`; frames and size are those of the checkpoint.
+    """TimeSformer as :class:`nil_core.interfaces.VideoEncoder`; clip length and frame size are those of the checkpoint.
 
     Raises:
-        DataError: the weights are not on this machine, or damaged.
+        DataError: the weights are missing or damaged.
         MachineError: there is no such GPU.
     """
 

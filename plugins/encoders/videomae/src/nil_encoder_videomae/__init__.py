@@ -17,7 +17,7 @@ class VideomaeOptions(ClipEncoderOptions):
 
     weights: str = Field(
         "base",
-        description="small, base, large or huge; vivit; vjepa2; an id of the hub of one of these families; a local "
+        description="small, base, large or huge; vivit; vjepa2; a Hugging Face id of one of these families; a local "
         "folder; random-tiny for a dry run.",
     )
     embedding: Literal["mean", "tokens", "cls"] = Field(
@@ -25,9 +25,7 @@ class VideomaeOptions(ClipEncoderOptions):
         description="Part of the last hidden state: the mean of all tokens, all tokens concatenated, or the class "
         "token, which only ViViT has.",
     )
-    frames: int = Field(
-        16, ge=2, multiple_of=2, description="Frames that V-JEPA 2 takes; the others have a fixed number."
-    )
+    frames: int = Field(16, ge=2, multiple_of=2, description="Frames per clip of V-JEPA 2; fixed for the other models.")
 
 
 def _videomae(size: str, megabytes: int, accuracy: float) -> Weights:

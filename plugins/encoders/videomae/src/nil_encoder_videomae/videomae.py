@@ -1,4 +1,4 @@
-"""The encoders VideoMAE, ViViT and V-JEPA 2; the checkpoint determines which."""
+"""The encoders VideoMAE, ViViT and V-JEPA 2; the checkpoint selects the architecture."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Family:
 
     Attributes:
         model: class of the transformer without a head.
-        size: name of the frame size in its configuration.
-        statistics: mean and standard deviation of the channels in training, if the checkpoint has none.
+        size: attribute of the frame size in its configuration.
+        statistics: mean and standard deviation of the channels in training, used if the checkpoint has none.
         file_has_statistics: whether the preprocessor file of the checkpoint is correct.
-        build: arguments of the model.
+        build: arguments of the model constructor.
         call: arguments of its forward pass.
     """
 
@@ -46,7 +46,7 @@ class Family:
 
 FAMILIES = {
     "videomae": Family(VideoMAEModel, "image_size", IMAGENET),
-    # Trained on values from -1 to 1. Its file applies that scaling, and then mean and standard deviation .5 again.
+    # Trained on values from -1 to 1. Its preprocessor file applies this scaling, and then mean and std .5 again.
     "vivit": Family(
         VivitModel, "image_size", MINUS_ONE_TO_ONE, file_has_statistics=False, build={"add_pooling_layer": False}
     ),
@@ -64,11 +64,11 @@ POOLING: dict[str, Callable[[Tensor], Tensor]] = {
 class VideomaeEncoder(ClipModel):
     """VideoMAE, ViViT or V-JEPA 2 as :class:`nil_core.interfaces.VideoEncoder`.
 
-    Frames and size are those of the checkpoint; V-JEPA 2 takes any even number of frames.
+    Clip length and frame size are those of the checkpoint; V-JEPA 2 takes any even number of frames.
 
     Raises:
-        ConfigError: the class token of a model that has none.
-        DataError: the weights are not on this machine, damaged, or of another family.
+        ConfigError: ``embedding=cls`` for a model without class token.
+        DataError: the weights are missing, damaged, or of another family.
         MachineError: there is no such GPU.
     """
 
@@ -95,7 +95,7 @@ def _load(weights: str) -> tuple[Any, Statistics]:
 
 
 def _statistics(folder: Path, family: Family) -> Statistics:
-    """Those of the checkpoint if it has some: the default of transformers' class is wrong for VideoMAE."""
+    """Channel statistics, from the checkpoint if available: the default in transformers is wrong for VideoMAE."""
     for name in ("video_preprocessor_config.json", "preprocessor_config.json"):
         config = read_json(folder / name)
         if family.file_has_statistics and "image_mean" in config and "image_std" in config:

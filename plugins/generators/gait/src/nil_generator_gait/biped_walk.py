@@ -1,4 +1,4 @@
-"""A walk on two legs that a body can follow: the center of mass moves so that the standing soles can carry it."""
+"""Dynamically feasible walks of bipeds: the center of mass moves so that the ZMP stays in the stance soles."""
 
 from __future__ import annotations
 
@@ -9,75 +9,77 @@ import mujoco
 import numpy as np
 
 from nil_core.api import Doubles, Scene
-from nil_generator_gait.biped_footsteps import Step, foot_motion, heading, plan_steps, pressure_path
-from nil_generator_gait.footsteps import Pace, ramp_up, turned
-from nil_generator_gait.inverse_kinematics import turn_left
+from nil_generator_gait.biped_footsteps import Step, foot_motion, heading, plan_steps, zmp_path
+from nil_generator_gait.footsteps import Pace, ramp_up, rotated
+from nil_generator_gait.inverse_kinematics import yawed
 from nil_generator_gait.soles import Sole, find_sole
-from nil_generator_gait.walker import CROUCHES, GOOD_REACH, Walker
-from nil_generator_gait.zero_moment_point import STEP, PreviewController, zero_moment_point
+from nil_generator_gait.walker import CROUCH_FRACTIONS, FOOT_ERROR_TOLERANCE, Walker
+from nil_generator_gait.zero_moment_point import TIME_STEP, PreviewController, zero_moment_point
 
-RATE = 50.0  # Hz, at which poses are planned
-SPARSE = 3  # of the poses, one in so many tells how deep to crouch
-CORRECTIONS = 2  # rounds in which the motion of all bodies corrects that of the cart-table
-SMOOTHED = 0.08  # s, over which the difference is averaged
-BEYOND = 0.2  # s planned after the end, so that the end is as the rest
-INSET = 0.3  # of a sole's half width: how far the pressure stays on the inner side of its middle
-MARGIN = 0.6  # of a sole's half length: what the pressure keeps within
+POSE_RATE = 50.0  # Hz of planned poses
+CROUCH_SEARCH_STRIDE = 3  # every n-th pose is used to find the crouch
+ZMP_CORRECTIONS = 2  # rounds in which the whole-body ZMP corrects the center of mass of the cart-table model
+ZMP_SMOOTHING = 0.08  # s, window over which the ZMP error is averaged
+EXTRA_SECONDS = 0.2  # planned after the end to avoid boundary effects
+ZMP_INSET = 0.3  # of a sole's half width: offset of the ZMP from the middle of the sole to its inner side
+ZMP_MAX_OFFSET = 0.6  # of a sole's half length: maximum offset of the ZMP along the sole
 
 
 @dataclass(frozen=True)
 class PlannedWalk:
-    """A walk and what is known of it.
+    """A planned walk.
 
     Attributes:
         trajectory: (T, nq).
-        error: m, the largest distance of a foot from its place.
-        crouch: m that the root is lower than in the stand.
-        pressure: (T, 2) m, the zero moment point that was planned.
-        steps: that the feet take.
+        error: m, maximum distance of a foot from its target.
+        crouch: m, root height below that of the standing pose.
+        zmp: (T, 2) m, the planned ZMP.
+        steps: of the feet.
     """
 
     trajectory: Doubles
     error: float
     crouch: float
-    pressure: Doubles
+    zmp: Doubles
     steps: tuple[Step, ...]
 
 
 @dataclass(frozen=True)
-class _Outline:
-    """A walk before it has joints: footsteps, and the cart-table.
+class _CartTablePlan:
+    """Plan of a walk without joint angles: footsteps, ZMP and center of mass.
 
     Attributes:
-        pace, shift, crouch: what was asked for.
-        steps: beyond the end, as far as the controller looks ahead.
-        known: (K,) s, when the pressure is planned.
-        pressure: (K, 2) m.
-        controller: of the cart-table.
-        center: (C, 2) m, of mass, at the first C of these times.
+        pace, shift, crouch: as requested.
+        steps: up to the end of the controller's preview horizon.
+        times: (K,) s, of the planned ZMP.
+        zmp: (K, 2) m.
+        controller: of the cart-table model.
+        com: (C, 2) m, center of mass at the first C of these times.
     """
 
     pace: Pace
     shift: float
     crouch: float
     steps: list[Step]
-    known: Doubles
-    pressure: Doubles
+    times: Doubles
+    zmp: Doubles
     controller: PreviewController
-    center: Doubles
+    com: Doubles
 
 
 class BipedWalk:
-    """Plans walks of a robot on two legs: footsteps; the zero moment point from foot to foot; the center of mass by
-    preview control of the cart-table; joints by inverse kinematics; and once more with the center of mass corrected by
-    how far the zero moment point of all the robot's bodies is from the planned one (Kajita et al. 2003).
+    """Planner of biped walks (Kajita et al. 2003).
+
+    It plans footsteps, a ZMP path from foot to foot, the center of mass by preview control of the cart-table model, and
+    joint angles by inverse kinematics; then it corrects the center of mass by the error of the whole-body ZMP and
+    repeats the inverse kinematics.
 
     Args:
         scene: robot, model and standing pose.
-        walker: the same robot, its limbs found.
+        walker: legs and kinematics of the same robot.
 
     Attributes:
-        soles: of the standing robot, in the order of its legs.
+        soles: in the standing pose, in the order of the legs.
     """
 
     def __init__(self, scene: Scene, walker: Walker) -> None:
@@ -91,110 +93,112 @@ class BipedWalk:
             find_sole(scene.model, data, [geom for geom in feet if scene.model.geom_bodyid[geom] == leg.body])
             for leg in walker.legs
         )
-        self._mass_center: Doubles = data.subtree_com[scene.model.body(scene.spec.root).id].copy()
+        self._standing_com: Doubles = data.subtree_com[scene.model.body(scene.spec.root).id].copy()
 
     def plan(self, pace: Pace, shift: float, times: Doubles, crouch: float | None = None) -> PlannedWalk:
-        """The walk at the times asked for.
+        """Plan a walk at the given times.
 
         Args:
             pace: of the walk.
-            shift: s before the first step, in which the weight moves onto one foot.
+            shift: s, time of the weight shift before the first step.
             times: (T,) s, from 0.
-            crouch: m that the hips are lower than in the stand; None: as little as the steps need.
+            crouch: m, hip height below that of the standing pose; None: as little as the steps need.
         """
-        end = float(times[-1]) + BEYOND
-        moments = np.arange(0, end, 1 / RATE)
-        least = math.inf
-        for depth in CROUCHES * self._walker.hip_height if crouch is None else [crouch]:
-            attempt = self._outline(pace, shift, float(depth), end)
-            _, error = self._pose(moments[::SPARSE], attempt, least)
-            if error < least:
-                least, outline = error, attempt
-            if least < GOOD_REACH:
+        end = float(times[-1]) + EXTRA_SECONDS
+        pose_times = np.arange(0, end, 1 / POSE_RATE)
+        min_error = math.inf
+        for depth in CROUCH_FRACTIONS * self._walker.hip_height if crouch is None else [crouch]:
+            attempt = self._plan_cart_table(pace, shift, float(depth), end)
+            _, error = self._poses(pose_times[::CROUCH_SEARCH_STRIDE], attempt, min_error)
+            if error < min_error:
+                min_error, plan = error, attempt
+            if min_error < FOOT_ERROR_TOLERANCE:
                 break
-        trajectory, error = self._pose(moments, outline)
-        for _ in range(CORRECTIONS):
-            outline = self._corrected(outline, moments, trajectory)
-            trajectory, error = self._pose(moments, outline)
+        trajectory, error = self._poses(pose_times, plan)
+        for _ in range(ZMP_CORRECTIONS):
+            plan = self._corrected(plan, pose_times, trajectory)
+            trajectory, error = self._poses(pose_times, plan)
         return PlannedWalk(
-            trajectory=self._at(times, moments, trajectory),
+            trajectory=self._resampled(times, pose_times, trajectory),
             error=error,
-            crouch=outline.crouch,
-            pressure=_between(times, outline.known, outline.pressure),
-            steps=tuple(step for step in outline.steps if step.lift_off < times[-1]),
+            crouch=plan.crouch,
+            zmp=_interpolated(times, plan.times, plan.zmp),
+            steps=tuple(step for step in plan.steps if step.lift_off < times[-1]),
         )
 
-    def _outline(self, pace: Pace, shift: float, crouch: float, end: float) -> _Outline:
-        controller = PreviewController(self._mass_center[2] - crouch)
-        known = STEP * np.arange(round(end / STEP) + 2 + controller.ahead, dtype=np.float64)
+    def _plan_cart_table(self, pace: Pace, shift: float, crouch: float, end: float) -> _CartTablePlan:
+        controller = PreviewController(self._standing_com[2] - crouch)
+        times = TIME_STEP * np.arange(round(end / TIME_STEP) + 2 + controller.preview_steps, dtype=np.float64)
         feet = np.array([sole.middle for sole in self.soles])
         first = min(range(2), key=lambda leg: self._walker.legs[leg].phase)
-        steps = plan_steps(feet, first, pace, shift, float(known[-1]))
-        pressure = pressure_path(known, steps, self._mass_center[:2], self._within())
-        return _Outline(pace, shift, crouch, steps, known, pressure, controller, controller.follow(pressure))
+        steps = plan_steps(feet, first, pace, shift, float(times[-1]))
+        zmp = zmp_path(times, steps, self._standing_com[:2], self._zmp_offsets())
+        return _CartTablePlan(pace, shift, crouch, steps, times, zmp, controller, controller.follow(zmp))
 
-    def _corrected(self, outline: _Outline, moments: Doubles, trajectory: Doubles) -> _Outline:
-        """The center of mass moved so that the zero moment point of all bodies comes nearer to the planned one."""
-        wanted = _between(moments, outline.known, outline.pressure)
-        missed = wanted - zero_moment_point(self._model, trajectory, 1 / RATE)
-        missed *= ramp_up(moments, 2 * SMOOTHED)[:, None]  # the body starts where it stands
-        half = round(SMOOTHED * RATE / 2)
+    def _corrected(self, plan: _CartTablePlan, pose_times: Doubles, trajectory: Doubles) -> _CartTablePlan:
+        """Move the center of mass to reduce the difference between planned and whole-body ZMP."""
+        planned_zmp = _interpolated(pose_times, plan.times, plan.zmp)
+        zmp_error = planned_zmp - zero_moment_point(self._model, trajectory, 1 / POSE_RATE)
+        zmp_error *= ramp_up(pose_times, 2 * ZMP_SMOOTHING)[:, None]  # no correction at the start
+        half = round(ZMP_SMOOTHING * POSE_RATE / 2)
         window = np.hanning(2 * half + 3)[1:-1]
-        padded = np.pad(missed, ((half, half), (0, 0)), mode="edge")
+        padded = np.pad(zmp_error, ((half, half), (0, 0)), mode="edge")
         smooth = np.column_stack([np.convolve(column, window / window.sum(), mode="valid") for column in padded.T])
-        path = _between(outline.known, moments, smooth)
-        cycle = moments > moments[-1] - 1 / outline.pace.frequency
-        path[outline.known > moments[-1]] = smooth[cycle].mean(axis=0)
+        path = _interpolated(plan.times, pose_times, smooth)
+        last_cycle = pose_times > pose_times[-1] - 1 / plan.pace.frequency
+        path[plan.times > pose_times[-1]] = smooth[last_cycle].mean(axis=0)
         path[0] = 0
-        return replace(outline, center=outline.center + outline.controller.follow(path))
+        return replace(plan, com=plan.com + plan.controller.follow(path))
 
-    def _within(self) -> Doubles:
-        """(2, 2) m, where the pressure is under each foot, from the middle of its sole."""
+    def _zmp_offsets(self) -> Doubles:
+        """(2, 2) m, ZMP in single support on each foot, relative to the middle of its sole."""
         middle = np.mean([sole.middle for sole in self.soles], axis=0)
-        ahead = float(self._mass_center[0] - middle[0])  # as in the stand
+        forward = float(self._standing_com[0] - middle[0])  # as in the standing pose
         return np.array(
             [
                 (
-                    np.clip(ahead, -MARGIN * sole.half[0], MARGIN * sole.half[0]),
-                    -np.sign(sole.middle[1] - middle[1]) * INSET * sole.half[1],
+                    np.clip(forward, -ZMP_MAX_OFFSET * sole.half[0], ZMP_MAX_OFFSET * sole.half[0]),
+                    -np.sign(sole.middle[1] - middle[1]) * ZMP_INSET * sole.half[1],
                 )
                 for sole in self.soles
             ]
         )
 
-    def _pose(self, moments: Doubles, outline: _Outline, enough: float = math.inf) -> tuple[Doubles, float]:
-        """Root, legs and arms (T, nq) about the center of mass, and the largest error of a foot in m; given up where
-        that is ``enough``."""
+    def _poses(self, pose_times: Doubles, plan: _CartTablePlan, error_limit: float = math.inf) -> tuple[Doubles, float]:
+        """Poses (T, nq) for the planned center of mass, and the maximum foot error in m; stops early at
+        ``error_limit``."""
         walker, root = self._walker, self._walker.root
-        pace, steps = outline.pace, outline.steps
-        targets, yaws = np.empty((len(moments), 2, 3)), np.empty((len(moments), 2))
+        pace, steps = plan.pace, plan.steps
+        targets, yaws = np.empty((len(pose_times), 2, 3)), np.empty((len(pose_times), 2))
         for index, leg in enumerate(walker.legs):
-            place, up = foot_motion(moments, steps, index, pace.lift)
-            yaws[:, index] = place[:, 2]
-            targets[:, index, :2] = place[:, :2] + turned(leg.home[:2] - self.soles[index].middle, place[:, 2])
+            foot_poses, up = foot_motion(pose_times, steps, index, pace.lift)
+            yaws[:, index] = foot_poses[:, 2]
+            contact = rotated(leg.home[:2] - self.soles[index].middle, foot_poses[:, 2])
+            targets[:, index, :2] = foot_poses[:, :2] + contact
             targets[:, index, 2] = leg.home[2] + up
-        heads = heading(moments, steps, 0.5 / pace.frequency)
-        trajectory = np.tile(walker.standing, (len(moments), 1))
-        above = turned(walker.standing[root : root + 2] - self._mass_center[:2], heads)
-        trajectory[:, root : root + 2] = above + _between(moments, outline.known[: len(outline.center)], outline.center)
-        trajectory[:, root + 2] -= outline.crouch * ramp_up(moments, max(outline.shift, 1 / RATE))
+        headings = heading(pose_times, steps, 0.5 / pace.frequency)
+        trajectory = np.tile(walker.standing, (len(pose_times), 1))
+        root_offset = rotated(walker.standing[root : root + 2] - self._standing_com[:2], headings)
+        com = _interpolated(pose_times, plan.times[: len(plan.com)], plan.com)
+        trajectory[:, root : root + 2] = root_offset + com
+        trajectory[:, root + 2] -= plan.crouch * ramp_up(pose_times, max(plan.shift, 1 / POSE_RATE))
         if pace.turn_rate:
-            for pose, yaw in zip(trajectory, heads, strict=True):
-                pose[root + 3 : root + 7] = turn_left(pose[root + 3 : root + 7], yaw)
-        error = walker.place_feet(trajectory, targets, yaws if pace.turn_rate else None, enough)
-        if error < enough:
-            walker.swing_arms(trajectory, heads)
+            for pose, yaw in zip(trajectory, headings, strict=True):
+                pose[root + 3 : root + 7] = yawed(pose[root + 3 : root + 7], yaw)
+        error = walker.place_feet(trajectory, targets, yaws if pace.turn_rate else None, error_limit)
+        if error < error_limit:
+            walker.swing_arms(trajectory, headings)
         return trajectory, error
 
-    def _at(self, times: Doubles, moments: Doubles, trajectory: Doubles) -> Doubles:
-        """The poses at other times, (T, nq); between two planned ones, a straight line in every coordinate."""
-        poses = _between(times, moments, trajectory)
+    def _resampled(self, times: Doubles, pose_times: Doubles, trajectory: Doubles) -> Doubles:
+        """Poses at other times, (T, nq), by linear interpolation of each coordinate."""
+        poses = _interpolated(times, pose_times, trajectory)
         quaternion = slice(self._walker.root + 3, self._walker.root + 7)
         poses[:, quaternion] /= np.linalg.norm(poses[:, quaternion], axis=1, keepdims=True)
         poses[0] = self._walker.standing
         return poses
 
 
-def _between(times: Doubles, known: Doubles, rows: Doubles) -> Doubles:
-    """Rows (T, ...) at other times, drawn straight between the known ones."""
-    return np.column_stack([np.interp(times, known, column) for column in rows.T])
+def _interpolated(times: Doubles, known_times: Doubles, rows: Doubles) -> Doubles:
+    """Rows (T, ...) at other times, by linear interpolation."""
+    return np.column_stack([np.interp(times, known_times, column) for column in rows.T])

@@ -1,4 +1,4 @@
-"""The legs of a robot, found in its model: which joints move which foot, where it touches the floor, when it steps."""
+"""Legs of a robot, found in its model: joints, contact point and step phase of each foot."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 
 from nil_core.api import DataError, Doubles, Scene
 
-LEG_JOINTS = 3  # that place a foot
-FLOOR_TILT = 0.02  # rad, rising ahead: more than soles are askew, too little to matter to round feet
+MIN_LEG_JOINTS = 3  # needed to position a foot
+FLOOR_TILT = 0.02  # rad, rising forward: more than the tilt of soles, too little to affect round feet
 
 
 @dataclass(frozen=True)
 class Limb:
-    """A chain of driven joints that puts a point of its last body where it should be.
+    """A chain of driven joints that positions a point of its last body.
 
     Attributes:
         body: id of the foot or hand.
@@ -34,24 +34,24 @@ class Limb:
 
 @dataclass(frozen=True)
 class Leg(Limb):
-    """A limb that walks.
+    """A limb with a foot.
 
     Attributes:
-        phase: cycles, when the foot first lifts.
+        phase: time of the first lift-off, in cycles.
     """
 
     phase: float
 
 
 def find_legs(scene: Scene, standing: mujoco.MjData) -> tuple[Leg, ...]:
-    """The legs, in the order of the robot's feet.
+    """Find the legs, in the order of the robot's feet.
 
     Args:
         scene: robot and model.
-        standing: the model's data in the standing pose, kinematics computed.
+        standing: data in the standing pose, with kinematics computed.
 
     Raises:
-        DataError: the robot names no feet, or no driven joint moves one of them.
+        DataError: the robot has no feet, or no driven joint moves one of them.
     """
     model, spec = scene.model, scene.spec
     geoms_of: dict[int, list[int]] = {}
@@ -79,17 +79,17 @@ def find_legs(scene: Scene, standing: mujoco.MjData) -> tuple[Leg, ...]:
 
 
 def without_trunk(chains: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
-    """The joints of each leg, from chains of joints between root and feet: those that move several feet, a waist or a
-    spine, are the trunk's, unless a leg would keep fewer than :data:`LEG_JOINTS`."""
+    """Joints of each leg, from the joint chains between root and feet: joints that move several feet (a waist or a
+    spine) are excluded, unless a leg would keep fewer than :data:`MIN_LEG_JOINTS`."""
     moved = Counter(joint for chain in chains for joint in chain)
     own = [tuple(joint for joint in chain if moved[joint] == 1) for chain in chains]
-    return own if min(len(joints) for joints in own) >= LEG_JOINTS else list(chains)
+    return own if min(len(joints) for joints in own) >= MIN_LEG_JOINTS else list(chains)
 
 
 def step_phases(feet: Doubles) -> list[float]:
-    """When each foot steps, in cycles: alternating front to back on each side, the sides opposite to each other.
+    """Phase of each foot in cycles: alternating from front to back on each side, with opposite phase on the other side.
 
-    Two feet alternate, four go in diagonal pairs (a trot), six in tripods.
+    Two feet alternate, four move in diagonal pairs (a trot), six in tripods.
 
     Args:
         feet: (F, 3) m in the root's frame, x forward, y left.
@@ -111,7 +111,7 @@ def joints_between(model: mujoco.MjModel, root: int, foot: int, driven: Iterable
 
 
 def _contact_point(model: mujoco.MjModel, data: mujoco.MjData, geoms: Iterable[int]) -> Doubles:
-    """World (3,) m: the geoms' lowest point, the foremost one of a flat sole, on which a heel can rise."""
+    """Lowest point of the geoms, (3,) m, world coordinates; the foremost of a flat sole, so that the heel can rise."""
     floor = int(np.flatnonzero((model.geom_bodyid == 0) & (model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE))[0])
     sine, cosine = np.sin(FLOOR_TILT), np.cos(FLOOR_TILT)
     data.geom_xmat[floor] = [cosine, 0, -sine, 0, 1, 0, sine, 0, cosine]

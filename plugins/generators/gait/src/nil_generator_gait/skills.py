@@ -1,4 +1,4 @@
-"""The skills a gait knows, and what each makes of a robot's natural pace."""
+"""Skills of the gait generator, as factors on a robot's natural gait parameters."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from nil_core.api import ConfigError
 
 @dataclass(frozen=True)
 class Skill:
-    """A skill relative to the robot's natural walk.
+    """A skill, relative to the robot's natural walk.
 
     Attributes:
-        name: as it stands in the prompt.
+        name: as in the prompt.
         synonyms: other words for it.
         speed: factor on the natural speed; its sign is the direction.
         frequency: factor on the natural frequency.
-        duty: share of a cycle that each foot stays on the floor.
+        duty: duty factor, the stance fraction of the gait cycle.
         turn: factor on the natural turn rate; its sign is the direction, positive to the left.
     """
 
@@ -39,7 +39,7 @@ SKILLS = (
 
 
 def find_skill(words: str) -> Skill:
-    """The skill that the words name, whatever their case and spacing.
+    """Find a skill by name or synonym, ignoring case and spacing.
 
     Raises:
         ConfigError: no such skill.

@@ -1,4 +1,4 @@
-"""Where the soles of a standing robot meet the floor."""
+"""Contact area of the soles of a standing robot."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import numpy as np
 
 from nil_core.api import Doubles
 
-FLAT = 0.01  # m; what lies so little above a sole's lowest point belongs to it
-CORNERS = np.array(list(itertools.product((-1, 1), repeat=3)))
+SOLE_TOLERANCE = 0.01  # m; points at most this far above the lowest point belong to the sole
+BOX_CORNERS = np.array(list(itertools.product((-1, 1), repeat=3)))
 
 
 @dataclass(frozen=True)
 class Sole:
-    """The rectangle about a sole, along the world's axes in the standing pose.
+    """Bounding rectangle of a sole, aligned with the world axes in the standing pose.
 
     Attributes:
-        middle: (2,) m, experiment.
+        middle: (2,) m, world coordinates.
         half: (2,) m, half length and half width; 0 for a point.
     """
 
@@ -29,29 +29,29 @@ class Sole:
 
 
 def find_sole(model: mujoco.MjModel, standing: mujoco.MjData, geoms: Iterable[int]) -> Sole:
-    """The rectangle about what a foot's geoms touch the floor with.
+    """Bounding rectangle of the contact points of a foot's geoms with the floor.
 
     Args:
         model: of the robot.
-        standing: in the standing pose, kinematics computed.
+        standing: data in the standing pose, with kinematics computed.
         geoms: ids of one foot's geoms.
     """
     points = np.concatenate([_lowest_points(model, standing, geom) for geom in geoms])
-    touching = points[points[:, 2] < points[:, 2].min() + FLAT, :2]
+    touching = points[points[:, 2] < points[:, 2].min() + SOLE_TOLERANCE, :2]
     low, high = touching.min(axis=0), touching.max(axis=0)
     return Sole((low + high) / 2, (high - low) / 2)
 
 
 def _lowest_points(model: mujoco.MjModel, data: mujoco.MjData, geom: int) -> Doubles:
-    """(P, 3) m, experiment: points of which the lowest span the sole; round geoms touch with their middle."""
+    """(P, 3) m, world coordinates: candidate contact points; for round geoms the point below their center."""
     kinds, kind = mujoco.mjtGeom, model.geom_type[geom]
     size, radius = model.geom_size[geom], 0.0
     if kind == kinds.mjGEOM_BOX:
-        local = CORNERS * size
+        local = BOX_CORNERS * size
     elif kind == kinds.mjGEOM_CAPSULE:
         local, radius = np.array([[0, 0, size[1]], [0, 0, -size[1]]]), size[0]
     elif kind == kinds.mjGEOM_CYLINDER:
-        local = CORNERS * [size[0], size[0], size[1]]
+        local = BOX_CORNERS * [size[0], size[0], size[1]]
     elif kind == kinds.mjGEOM_MESH:
         mesh = model.geom_dataid[geom]
         start, count = model.mesh_vertadr[mesh], model.mesh_vertnum[mesh]

@@ -1,9 +1,8 @@
-"""The zero moment point and the center of mass of a walk: the cart-table, followed by preview control.
+"""Zero moment point (ZMP) and center of mass of a walk: preview control of the cart-table model.
 
-A body walks without tipping where its zero moment point (the center of pressure that its motion asks of the floor)
-stays inside the soles that stand. The cart-table, a mass on a level table of the center of mass's height, says how the
-center of mass has to move for a given path of that point: Kajita et al., Biped walking pattern generation by using
-preview control of zero-moment point, ICRA 2003.
+A robot does not tip over if its ZMP (the center of pressure required by its motion) stays inside the stance soles.
+The cart-table model (a point mass at constant height) gives the motion of the center of mass for a given ZMP path:
+Kajita et al., Biped walking pattern generation by using preview control of zero-moment point, ICRA 2003.
 """
 
 from __future__ import annotations
@@ -15,76 +14,76 @@ from scipy.linalg import solve_discrete_are
 from nil_core.api import Doubles
 from nil_generator_gait.pace import GRAVITY
 
-STEP = 0.005  # s
-HORIZON = 1.6  # s that the center of mass looks ahead
-EFFORT = 1e-6  # weight of the squared jerk, where that of the squared error in m is 1
+TIME_STEP = 0.005  # s
+PREVIEW_HORIZON = 1.6  # s
+JERK_WEIGHT = 1e-6  # of the squared jerk; the weight of the squared ZMP error (m) is 1
 
 
 class PreviewController:
-    """Moves the center of mass so that the zero moment point follows a path that is known ahead.
+    """Preview controller of the center of mass: its ZMP tracks a path that is known in advance.
 
     Args:
         height: m, of the center of mass above the floor.
 
     Attributes:
-        ahead: rows of the path that must be known beyond the last one that is followed.
+        preview_steps: number of path rows needed after the last tracked one.
     """
 
     def __init__(self, height: float) -> None:
-        self._step = np.array([[1, STEP, STEP**2 / 2], [0, 1, STEP], [0, 0, 1]])
-        self._push = np.array([STEP**3 / 6, STEP**2 / 2, STEP])
-        self._read = np.array([1, 0, -height / GRAVITY])
-        self.ahead = round(HORIZON / STEP)
-        push = np.r_[self._read @ self._push, self._push][:, None]
-        first = np.eye(4, 1)
-        free = np.vstack([self._read @ self._step, self._step])
-        whole = np.hstack([first, free])
-        riccati = solve_discrete_are(whole, push, first @ first.T, np.array([[EFFORT]]))
-        scale = 1 / (EFFORT + (push.T @ riccati @ push).item())
-        self._of_error = scale * (push.T @ riccati @ first).item()
-        self._of_state = scale * (push.T @ riccati @ free)[0]
-        closed = whole - scale * push @ push.T @ riccati @ whole
-        gains, future = [-self._of_error], -closed.T @ riccati @ first
-        for _ in range(self.ahead - 1):
-            gains.append(scale * (push.T @ future).item())
-            future = closed.T @ future
-        self._of_path = np.array(gains)
+        self._transition = np.array([[1, TIME_STEP, TIME_STEP**2 / 2], [0, 1, TIME_STEP], [0, 0, 1]])
+        self._jerk_input = np.array([TIME_STEP**3 / 6, TIME_STEP**2 / 2, TIME_STEP])
+        self._zmp_output = np.array([1, 0, -height / GRAVITY])
+        self.preview_steps = round(PREVIEW_HORIZON / TIME_STEP)
+        jerk_input = np.r_[self._zmp_output @ self._jerk_input, self._jerk_input][:, None]
+        error_output = np.eye(4, 1)
+        state_transition = np.vstack([self._zmp_output @ self._transition, self._transition])
+        augmented = np.hstack([error_output, state_transition])
+        riccati = solve_discrete_are(augmented, jerk_input, error_output @ error_output.T, np.array([[JERK_WEIGHT]]))
+        scale = 1 / (JERK_WEIGHT + (jerk_input.T @ riccati @ jerk_input).item())
+        self._error_gain = scale * (jerk_input.T @ riccati @ error_output).item()
+        self._state_gain = scale * (jerk_input.T @ riccati @ state_transition)[0]
+        closed_loop = augmented - scale * jerk_input @ jerk_input.T @ riccati @ augmented
+        gains, future = [-self._error_gain], -closed_loop.T @ riccati @ error_output
+        for _ in range(self.preview_steps - 1):
+            gains.append(scale * (jerk_input.T @ future).item())
+            future = closed_loop.T @ future
+        self._preview_gains = np.array(gains)
 
     def follow(self, path: Doubles) -> Doubles:
-        """Where the center of mass is, at rest above the path's first point to begin with.
+        """Center of mass that tracks a ZMP path, initially at rest above its first point.
 
         Args:
-            path: (T + ahead, A) m, the zero moment point along A axes, every :data:`STEP` s.
+            path: (T + preview_steps, A) m, ZMP along A axes, every :data:`TIME_STEP` s.
 
         Returns:
             (T, A) m.
         """
-        ticks, axes = len(path) - self.ahead, path.shape[1]
+        ticks, axes = len(path) - self.preview_steps, path.shape[1]
         start = path[0]
         path = path - start
-        windows = np.lib.stride_tricks.sliding_window_view(path[1:], self.ahead, axis=0)
-        previewed = windows @ self._of_path
+        windows = np.lib.stride_tricks.sliding_window_view(path[1:], self.preview_steps, axis=0)
+        preview_terms = windows @ self._preview_gains
         state, error = np.zeros((3, axes)), np.zeros(axes)
-        places = np.empty((ticks, axes))
+        positions = np.empty((ticks, axes))
         for tick in range(ticks):
-            places[tick] = state[0]
-            error += self._read @ state - path[tick]
-            jerk = -self._of_error * error - self._of_state @ state - previewed[tick]
-            state = self._step @ state + self._push[:, None] * jerk
-        followed: Doubles = start + places
-        return followed
+            positions[tick] = state[0]
+            error += self._zmp_output @ state - path[tick]
+            jerk = -self._error_gain * error - self._state_gain @ state - preview_terms[tick]
+            state = self._transition @ state + self._jerk_input[:, None] * jerk
+        result: Doubles = start + positions
+        return result
 
 
 def zero_moment_point(model: mujoco.MjModel, trajectory: Doubles, seconds: float) -> Doubles:
-    """The zero moment point that a motion of all the robot's bodies asks of the floor z = 0, by inverse dynamics.
+    """ZMP of a whole-body motion on the floor z = 0, by inverse dynamics.
 
     Args:
-        model: the robot alone, on a free joint that comes first.
+        model: only the robot; its first joint is the free joint.
         trajectory: (T, nq), T >= 3.
         seconds: between two rows.
 
     Returns:
-        (T, 2) m, experiment.
+        (T, 2) m, world coordinates.
     """
     velocities = np.zeros((len(trajectory), model.nv))
     for row, (before, after) in enumerate(zip(trajectory, trajectory[2:], strict=False), start=1):
@@ -101,7 +100,7 @@ def zero_moment_point(model: mujoco.MjModel, trajectory: Doubles, seconds: float
         mujoco.mj_rne(model, data, 1, wrench)
         root = int(model.jnt_bodyid[0])
         x, y, z = data.xpos[root]
-        along, aside, up = wrench[:3]
-        rolling, pitching, _ = data.xmat[root].reshape(3, 3) @ wrench[3:6]
-        points[row] = x - (z * along + pitching) / up, y + (rolling - z * aside) / up
+        force_x, force_y, force_z = wrench[:3]
+        torque_x, torque_y, _ = data.xmat[root].reshape(3, 3) @ wrench[3:6]
+        points[row] = x - (z * force_x + torque_y) / force_z, y + (torque_x - z * force_y) / force_z
     return points

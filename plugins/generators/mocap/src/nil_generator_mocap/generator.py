@@ -13,7 +13,8 @@ from nil_generator_mocap import MocapOptions
 from nil_generator_mocap.cycle import find_period, fit_cycle
 from nil_generator_mocap.floor import stand_on_floor
 from nil_generator_mocap.mapping import map_joints
-from nil_generator_mocap.recording import Recording, continuous, read_recording
+from nil_generator_mocap.recording import Recording, continuous, read_raw
+from nil_generator_mocap.search import resolve
 
 STEPS = 20  # of the integration of the root's velocity, per frame
 TRAVEL = 0.5  # m; on less, the direction of travel is left to chance
@@ -40,11 +41,12 @@ class Mocap:
         """Draw the motion from frame 0 to time ``request.seconds``, to the nearest frame.
 
         ``facts`` hold the file's name and SHA-256, the mean forward speed in m/s, the period in s and the root mean
-        square error in rad of the cycle where one was fitted, and the recording's joints that the robot lacks.
+        square error in rad of the cycle where one was fitted, the recording's joints that the robot lacks and the
+        robot's that it lacks, and how its file was read.
 
         Raises:
             ConfigError: no scene.
-            DataError: the recording cannot be read, is not of this robot, or is too short.
+            DataError: the recording cannot be read, or in more than one way, is not of this robot, or is too short.
         """
         scene = request.scene
         if scene is None:
@@ -52,14 +54,16 @@ class Mocap:
                 "the mocap generator draws the robot itself and got no scene",
                 "pass GenerationRequest(scene=...), as `nil generate` does",
             )
-        cut = self._options.model_dump(include={"piece", "start", "rate"})
-        recording = read_recording(self._path, **cut)
+        cut = self._options.model_dump(include={"piece", "start", "rate", "clip"})
+        raw = read_raw(self._path, **cut)
+        recording, reading = resolve(self._path, raw, scene, self._options)
         times = np.arange(round(request.seconds * request.fps) + 1) / request.fps
         trajectory, facts = play(scene, recording, self._options.ramp, times)
         with self._path.open("rb") as file:
             sha256 = file_digest(file, "sha256").hexdigest()
         frames, masks = scene.render(trajectory, progress)
         source = {"source": self._path.name, "sha256": sha256, "piece": cut["piece"], "start": cut["start"]}
+        source["reading"] = reading
         return Video(frames, request.fps, masks, trajectory, source | facts)
 
 
@@ -90,7 +94,9 @@ def play(scene: Scene, recording: Recording, ramp: float, times: Doubles) -> tup
     fine = np.linspace(0, times[-1], STEPS * (len(times) - 1) + 1)
     recorded = np.arange(len(channels)) / recording.rate
     used = {source.joint for source in sources.values()}
+    still = {actuator.joint for actuator in scene.spec.actuators} - set(sources)
     facts: dict[str, Any] = {"ramp": ramp, "unused_joints": sorted(set(recording.joints) - used)}
+    facts |= {"still_joints": sorted(still)} if still else {}
     if recorded[-1] >= times[-1]:
         motion = np.stack([np.interp(fine, recorded, channel) for channel in channels.T], axis=1)
         facts["speed"] = float(motion[:, 0].mean())

@@ -7,10 +7,11 @@ needed. A recording that uses the robot's own joint names, as one of the A1 does
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from nil_core.api import DataError, Doubles, RobotSpec
+from nil_core.api import DataError, RobotSpec
+from nil_generator_mocap.orders import LACKED, plain
 
 SIDES = {"left": "l", "right": "r"}
 
@@ -70,22 +71,27 @@ TABLES: Mapping[str, Mapping[str, Source]] = {"h1": _h1(), "g1": _g1(), "talos":
 """Robot to its joints to their sources."""
 
 
-def map_joints(joints: Mapping[str, Doubles], spec: RobotSpec) -> dict[str, Source]:
+def map_joints(joints: Iterable[str], spec: RobotSpec) -> dict[str, Source]:
     """Where every driven joint of a robot has its motion from.
 
     Args:
-        joints: of the recording.
+        joints: names in the recording.
         spec: of the robot.
 
+    Returns:
+        Without the joints of :data:`nil_generator_mocap.orders.LACKED` that the recording does not have.
+
     Raises:
-        DataError: some joint has no motion.
+        DataError: some other joint has no motion.
     """
-    own = {actuator.joint: Source(actuator.joint) for actuator in spec.actuators}
+    joints = list(joints)
+    recorded = {plain(joint): joint for joint in joints}
+    own = {actuator.joint: Source(recorded.get(plain(actuator.joint), actuator.joint)) for actuator in spec.actuators}
     tables = [own, *([TABLES[spec.name]] if spec.name in TABLES else [])]
     missing = [[joint for joint, source in table.items() if source.joint not in joints] for table in tables]
     for table, lacking in zip(tables, missing, strict=True):
-        if not lacking:
-            return dict(table)
+        if all(plain(joint) in LACKED for joint in lacking):
+            return {joint: source for joint, source in table.items() if joint not in lacking}
     if len(tables) == 1 and len(missing[0]) == len(own):
         raise DataError(
             f"mocap has no joint mapping for robot {spec.name}, and the recording's joints have other names",

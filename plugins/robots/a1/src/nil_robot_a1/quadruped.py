@@ -1,4 +1,4 @@
-"""The A1 as data, with the URDF and meshes in the package ``example-robot-data``."""
+"""Unitree A1: robot data; URDF and meshes are from the package ``example-robot-data``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DAMPING = {"hip": 1.0, "thigh": 2.0, "calf": 2.0}  # N m s / rad
 ARMATURE = 0.01  # kg m^2
 FRICTION_LOSS = 0.2  # N m
 
-# The colors of the Collada files, but for the calves: theirs (0.08) is nearly invisible on black.
+# Colors of the Collada files, except for the calves, whose color (0.08) is nearly invisible on black.
 COLOR = (0.45, 0.53, 0.67, 1.0)
 CALF_COLOR = (0.36, 0.38, 0.42, 1.0)
 
@@ -40,7 +40,7 @@ SPEC = RobotSpec(
             joint,
             torque_limit=33.5,  # N m; the URDF's effort limit of every joint
             kp=150.0,
-            kd=0.0,  # the joints' own damping is enough
+            kd=0.0,  # joint damping is sufficient
             action_range=ACTION_RANGE[segment],
         )
         for joint, segment in JOINTS.items()
@@ -72,13 +72,13 @@ class A1(PackagedRobot):
     )
 
     def adjust(self, model: mujoco.MjSpec) -> None:
-        """Hard feet that stay bodies of their own, no markers, and colors that are seen."""
+        """Keep feet as separate bodies with hard contacts, remove markers, and set visible colors."""
         for body in model.bodies:
             body.fuse = body.name not in SPEC.feet
             for geom in body.geoms:
-                ball_in_a_foot = geom.group == 2 and geom.type != mujoco.mjtGeom.mjGEOM_MESH
-                marker = geom.type == mujoco.mjtGeom.mjGEOM_BOX and max(geom.size) < 1e-3
-                if ball_in_a_foot or marker:
+                is_foot_ball = geom.group == 2 and geom.type != mujoco.mjtGeom.mjGEOM_MESH
+                is_marker = geom.type == mujoco.mjtGeom.mjGEOM_BOX and max(geom.size) < 1e-3
+                if is_foot_ball or is_marker:
                     model.delete(geom)
                 elif geom.group == 2:
                     geom.rgba = CALF_COLOR if geom.meshname == "calf" else COLOR
@@ -86,4 +86,4 @@ class A1(PackagedRobot):
             foot = model.geom(name)
             foot.friction = [0.8, 0.02, 0.01]
             foot.condim = 6
-            foot.priority = 1  # the foot's friction counts, whatever the floor's
+            foot.priority = 1  # use the foot's friction, not the floor's

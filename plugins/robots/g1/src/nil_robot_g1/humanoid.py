@@ -1,4 +1,4 @@
-"""The G1 as data, with the MJCF of MuJoCo Menagerie."""
+"""Unitree G1: robot data; the MJCF is from MuJoCo Menagerie."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from nil_core.api import Camera, FallLimits, ModelFile, PackagedRobot, RobotData
 
 SIDES = ("left", "right")
 
-# kp (N m / rad) and kd (N m s / rad). Softer legs let the trunk lean where one of them carries the robot.
+# kp (N m / rad) and kd (N m s / rad). With softer legs the trunk leans in single support.
 STRONG, ANKLE, WEAK = (900.0, 10.0), (600.0, 6.0), (50.0, 1.0)
 
 # Torque limit (N m), kp and kd of each joint, in the order of the model's own motors. These are the paper's 23 joints:
@@ -28,7 +28,7 @@ ARM = {
     "wrist_roll": (25.0, *WEAK),
 }
 
-# rad; soles flat, the center of mass above the middle of the feet, arms a little off the body.
+# rad; soles flat, center of mass above the middle of the feet, arms slightly away from the body.
 STANDING_POSE = {"hip_pitch": -0.1036, "knee": 0.3, "ankle_pitch": -0.1964, "shoulder_pitch": 0.2, "elbow": 1.0}
 SHOULDER_ROLL = {"left_shoulder_roll_joint": 0.2, "right_shoulder_roll_joint": -0.2}
 

@@ -1,4 +1,4 @@
-"""The H1 as data, with the MJCF of MuJoCo Menagerie."""
+"""Unitree H1: robot data; the MJCF is from MuJoCo Menagerie."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from nil_core.api import Camera, FallLimits, ModelFile, PackagedRobot, RobotData
 
 SIDES = ("left", "right")
 
-# kp (N m / rad) and kd (N m s / rad). Softer hips and knees let the trunk lean where one leg carries the robot; ankles
-# softer than about 450 N m / rad let it topple.
+# kp (N m / rad) and kd (N m s / rad). With softer hips and knees the trunk leans in single support; with ankles
+# softer than about 450 N m / rad the robot falls over.
 STRONG, ANKLE, WEAK = (2000.0, 25.0), (800.0, 15.0), (50.0, 1.0)
 
 # Torque limit (N m), kp and kd of each joint, in the order of the model's own motors.
@@ -26,7 +26,7 @@ ARM = {
     "elbow": (18.0, *WEAK),
 }
 
-# rad; soles flat, the center of mass above the middle of the feet.
+# rad; soles flat, center of mass above the middle of the feet.
 STANDING_POSE = {"hip_pitch": -0.0512, "knee": 0.3, "ankle": -0.2488, "elbow": 0.5}
 
 FOOT_GEOMS = {f"{side}_ankle_link": tuple(f"{side}_foot_{part}" for part in (1, 2, 3)) for side in SIDES}

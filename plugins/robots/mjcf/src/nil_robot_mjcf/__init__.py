@@ -18,11 +18,20 @@ class MjcfOptions(RobotOptions):
 
     path: Path | None = Field(None, description="MJCF (.xml) or URDF file of the robot. It must be given.")
     prompt_name: str | None = Field(None, min_length=1, description="What the prompt calls the robot.")
-    root: str | None = Field(None, description="Body with the free joint; it chooses between several robots.")
+    root: str | None = Field(
+        None,
+        description="Body with the free joint, of several robots; or a body fixed to the world, which then floats.",
+    )
+    balance_inertia: bool = Field(
+        False, description="Mend inertias that no body can have and MuJoCo refuses; masses stay."
+    )
     torso: str | None = Field(None, description="Body whose tilt counts as stability.")
     heading: float | None = Field(None, description="Where the robot in the file faces, degrees from x to the left.")
     joints: tuple[str, ...] | None = Field(None, min_length=1, description="Driven hinge joints, in order.")
     feet: tuple[str, ...] | None = Field(None, min_length=1, description="Foot geoms; those of one body are one foot.")
+    box_soles: bool = Field(
+        True, description="Two feet: boxes touch the floor in place of foot meshes, on which a robot rocks."
+    )
     standing_pose: dict[str, float] = Field(
         {}, description="Angles (rad) by joint, in place of those derived; all other joints keep theirs."
     )
@@ -37,10 +46,6 @@ class MjcfOptions(RobotOptions):
     action_range: Positive | dict[str, Positive] | None = Field(
         None, description="How far an action of 1 moves the target, rad, of all joints or by joint."
     )
-    camera_distance: Positive | None = Field(None, description="Camera from the point it looks at, m.")
-    camera_height: float | None = Field(None, description="The point that the camera looks at above the floor, m.")
-    camera_azimuth: float | None = Field(None, description="Degrees; 90 sees the robot walk to the right.")
-    camera_elevation: float | None = Field(None, ge=-90, le=90, description="Degrees; negative looks down.")
     min_height: Positive | None = Field(None, description="Fallen when the root is lower, m.")
     max_roll: Positive = Field(0.7, description="Fallen when the root rolls further, rad.")
     max_pitch: Positive = Field(0.7, description="Fallen when the root pitches further, rad.")

@@ -39,29 +39,59 @@ def torque_limits(model: mujoco.MjModel, root: str) -> dict[str, float]:
     return {model.joint(joint).name: limit for joint, limit in limits.items() if limit > 0}
 
 
-def stiffness(model: mujoco.MjModel, data: mujoco.MjData, joint: str, in_leg: bool, limit: float) -> float:
+def hinges(model: mujoco.MjModel, root: str) -> dict[str, float]:
+    """Largest torque (N m, inf for no limit) that each hinge of the robot has by itself, in order."""
+    tree = model.body_rootid[model.body(root).id]
+    turning = (model.jnt_type == mujoco.mjtJoint.mjJNT_HINGE) & (model.body_rootid[model.jnt_bodyid] == tree)
+    torque = np.where(model.jnt_actfrclimited, np.abs(model.jnt_actfrcrange).max(axis=1), np.inf)
+    return {str(model.joint(joint).name): float(torque[joint]) for joint in np.flatnonzero(turning)}
+
+
+def stiffness(
+    model: mujoco.MjModel, data: mujoco.MjData, joint: str, in_leg: bool, limit: float, armature: float = 0.0
+) -> float:
     """Proportional gain, N m/rad, of one joint, for a robot that stands.
 
     Args:
+        model: the robot.
         data: the standing pose, forward computed.
+        joint: its name.
         in_leg: whether it stands between the root and a foot, and so carries the robot.
         limit: N m, inf for none.
+        armature: kg m^2 that the joint has beside what the model says.
     """
     number = model.joint(joint).id
     body = model.jnt_bodyid[number]
     if in_leg:
-        wanted = LEG_STIFFNESS * GRAVITY * model.body_subtreemass[0] * data.subtree_com[0, 2]
+        wanted = _carrying_stiffness(model, data)
     else:
         lever = np.linalg.norm(data.subtree_com[body] - data.xanchor[number])
         wanted = OTHER_STIFFNESS * GRAVITY * model.body_subtreemass[body] * lever
-    inertia = _inertia(model, joint)
+    inertia = _inertia(model, joint) + armature
     return float(min(np.clip(wanted, inertia * SLOWEST**2, inertia * FASTEST**2), limit / SATURATION))
 
 
-def damping(model: mujoco.MjModel, joint: str, kp: float) -> float:
+def damping(model: mujoco.MjModel, joint: str, kp: float, armature: float = 0.0) -> float:
     """Derivative gain, N m s/rad, that together with the joint's own damping reaches the damping ratio."""
     own = float(model.dof_damping[model.joint(joint).dofadr[0]])
-    return max(2 * DAMPING_RATIO * float(np.sqrt(kp * _inertia(model, joint))) - own, 0.0)
+    return max(2 * DAMPING_RATIO * float(np.sqrt(kp * (_inertia(model, joint) + armature))) - own, 0.0)
+
+
+def missing_armature(model: mujoco.MjModel, data: mujoco.MjData, joint: str, limit: float) -> float:
+    """Inertia of a motor, kg m^2, with which a leg's joint can be as stiff as standing takes.
+
+    A foot alone is so light that the time steps would be too long for it. A URDF cannot say what the motors add.
+
+    Args:
+        model: the robot.
+        data: the standing pose, forward computed.
+        joint: its name.
+        limit: N m, inf for none.
+    """
+    if model.dof_armature[model.joint(joint).dofadr[0]] > 0:
+        return 0.0
+    wanted = min(_carrying_stiffness(model, data), limit / SATURATION)
+    return max(wanted / FASTEST**2 - _inertia(model, joint), 0.0)
 
 
 def action_range(model: mujoco.MjModel, joint: str) -> float:
@@ -77,6 +107,11 @@ def chosen(option: float | Mapping[str, float] | None, joint: str, derived: floa
     if isinstance(option, Mapping):
         return option.get(joint, derived)
     return derived if option is None else option
+
+
+def _carrying_stiffness(model: mujoco.MjModel, data: mujoco.MjData) -> float:
+    """N m/rad, of a joint that carries the robot."""
+    return float(LEG_STIFFNESS * GRAVITY * model.body_subtreemass[0] * data.subtree_com[0, 2])
 
 
 def _inertia(model: mujoco.MjModel, joint: str) -> float:

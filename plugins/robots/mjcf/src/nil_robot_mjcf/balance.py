@@ -1,4 +1,4 @@
-"""A biped's pose, moved as little as lets it stand: soles flat on one floor, the center of mass above them."""
+"""A pose, moved as little as lets the robot stand: soles flat on one floor, the center of mass above them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from mujoco import minimize
 from nil_core.api import Doubles
 from nil_robot_mjcf.standing import Leg
 
+BIPED = 2  # legs
+OFF_CENTER = 0.2  # of the extent of the feet; where the center of mass is farther from their middle, more legs need it
 EFFORT = 0.02  # m/rad; so little that only angles which do not matter stay for its sake
 STRADDLE = 0.1  # weight of feet beneath the hips, where the file says nothing of a stance
 
@@ -22,15 +24,15 @@ def balance(
     fixed: Collection[int],
     narrow: bool,
 ) -> dict[str, float]:
-    """Angles (rad) of the leg joints with which a biped stands, by joint.
+    """Angles (rad) of the leg joints with which a robot stands, by joint.
 
-    The center of mass comes to lie halfway between ankles and the middle of the soles, where neither heels nor toes are
-    near, and weak ankles have little to hold.
+    On two legs the center of mass comes to lie halfway between ankles and the middle of the soles, where neither heels
+    nor toes are near, and weak ankles have little to hold; on more, in the middle of the feet.
 
     Args:
         model: the robot on a plane.
         data: in the pose to start from; used as working memory.
-        legs: both.
+        legs: all.
         fixed: joints that must not move.
         narrow: bring the feet beneath the hips.
     """
@@ -51,9 +53,13 @@ def balance(
         mujoco.mj_kinematics(model, data)
         mujoco.mj_comPos(model, data)
         soles = [_sole(model, data, leg.soles) for leg in legs]
+        if len(legs) > BIPED:
+            soles = [sole[sole[:, 2].argmin()][None] for sole in soles]
         points = np.concatenate(soles)
-        ankles = np.mean([data.xanchor[leg.joints[-1], :2] for leg in legs], axis=0)
-        support = (np.mean([sole.mean(axis=0) for sole in soles], axis=0)[:2] + ankles) / 2
+        support = np.mean([sole.mean(axis=0) for sole in soles], axis=0)[:2]
+        if len(legs) == BIPED:
+            ankles = np.mean([data.xanchor[leg.joints[-1], :2] for leg in legs], axis=0)
+            support = (support + ankles) / 2
         parts = [points[:, 2] - points[:, 2].mean(), data.subtree_com[0, :2] - support, EFFORT * (angles - start)]
         if narrow:
             hips = [data.xanchor[leg.joints[0], 1] for leg in legs]
@@ -64,6 +70,13 @@ def balance(
         np.clip(start, low, high), residual, bounds=[low, high], verbose=minimize.Verbosity.SILENT
     )
     return {str(model.joint(joint).name): float(angle) for joint, angle in zip(joints, found, strict=True)}
+
+
+def is_off_center(data: mujoco.MjData, legs: Collection[Leg]) -> bool:
+    """Whether the center of mass is far from the middle of the feet."""
+    feet = np.array([data.geom_xpos[list(leg.soles), :2].mean(axis=0) for leg in legs])
+    offset = np.linalg.norm(data.subtree_com[0, :2] - feet.mean(axis=0))
+    return bool(offset > OFF_CENTER * np.linalg.norm(np.ptp(feet, axis=0)))
 
 
 def _sole(model: mujoco.MjModel, data: mujoco.MjData, geoms: Collection[int]) -> Doubles:

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 
 import mujoco
 import numpy as np
 
-from nil_core.api import Actuator, Camera, ConfigError, DataError, Doubles, FallLimits, RobotSpec
-from nil_robot_mjcf import MjcfOptions, actuators, standing
-from nil_robot_mjcf.balance import balance
+from nil_core.api import (
+    Actuator,
+    ConfigError,
+    DataError,
+    Doubles,
+    FallLimits,
+    RobotSpec,
+    choose_camera,
+    plain_default,
+)
+from nil_robot_mjcf import MjcfOptions, actuators, home_pose, standing
+from nil_robot_mjcf.balance import BIPED, balance, is_off_center
+from nil_robot_mjcf.doubts import find_doubts
 from nil_robot_mjcf.geom_groups import sort_geoms
 from nil_robot_mjcf.isolate import IDENTITY, UPRIGHT, face_forward, find_root, isolate, tilt, upright_name
-from nil_robot_mjcf.model_file import compile_model, load
+from nil_robot_mjcf.model_file import compile_model, is_urdf, load
+from nil_robot_mjcf.remarks import made_up
+from nil_robot_mjcf.soles import Box, box_soles, replace_soles
 
 FALLEN = 0.6  # of the standing height
 LEG_JOINTS = 3  # at least, of a biped that is balanced: hip, knee and ankle place the foot and level its sole
@@ -33,6 +47,9 @@ class Derived:
             that is; None: it needs none.
         torso: name of the torso in the file.
         pose_source: where the standing pose is from, in words.
+        soles: boxes in place of foot meshes, by the names of the geoms.
+        armatures: of joints that lack it in the file, kg m^2.
+        remarks: what was changed of the file, or may be wrong, in words.
     """
 
     spec: RobotSpec
@@ -41,6 +58,9 @@ class Derived:
     torso_orientation: Doubles | None
     torso: str
     pose_source: str
+    soles: Mapping[str, Box]
+    armatures: Mapping[str, float]
+    remarks: tuple[str, ...]
 
 
 def derive(options: MjcfOptions) -> Derived:
@@ -50,14 +70,15 @@ def derive(options: MjcfOptions) -> Derived:
         ConfigError: no path, or an option that names what the model does not have.
         DataError: the file cannot serve, see :mod:`nil_robot_mjcf.model_file`.
     """
-    whole = compile_model(load(options.path), options.path)
+    file = load(options)
+    keyframes = [key.name for key in file.keys]  # compiling adds empty ones where <size nkey=.../> announces more
+    whole = compile_model(file, options.path)
     file_root = find_root(whole, options.root)
     limits = driven_joints(whole, file_root, options)
-    home = standing.home_pose(whole, file_root)
-    if options.standing_pose:
-        standing.check_limits(whole, options.standing_pose, "the option standing_pose")
+    home_pose.check_limits(whole, options.standing_pose)
+    home = home_pose.home_pose(whole, file_root, keyframes, options.standing_pose)
     stand = partial(stand_robot, options, file_root, limits)
-    pose = {**home.joints, **options.standing_pose}
+    pose = home.joints
     orientation = home.orientation if tilt(home.orientation) >= UPRIGHT else np.array(IDENTITY)
 
     robot = stand(orientation, pose)
@@ -65,29 +86,75 @@ def derive(options: MjcfOptions) -> Derived:
     if heading:
         orientation = face_forward(orientation, heading)
         robot = stand(orientation, pose)
+    soles = find_soles(robot, options)
+    if soles:
+        stand = partial(stand, soles=soles)
+        robot = stand(orientation, pose)
     for _ in range(BALANCING_ROUNDS):
         legs = standing.find_legs(robot.model, robot.data, robot.root, robot.feet, limits)
-        if len(legs) == 2 and min(len(leg.joints) for leg in legs) >= LEG_JOINTS:
+        if _needs_balance(robot, legs, home):
             fixed = {robot.model.joint(name).id for name in options.standing_pose}
-            narrow = home.source == standing.OWN_POSE
+            narrow = home.source == home_pose.OWN_POSE and len(legs) == BIPED
             pose = pose | balance(robot.model, robot.data, legs, fixed, narrow)
             robot = stand(orientation, pose)
 
+    doubts = () if options.feet else find_doubts(robot.model, robot.data, robot.root, robot.feet, limits)
+
+    kinematic = is_urdf(options.path) or not whole.nu
+    armatures = find_armatures(options, robot, limits) if kinematic else {}
     torso = find_torso(robot, file_root, options)
     torso_orientation = robot.data.body(torso).xquat.copy()
     upright = tilt(torso_orientation) <= UPRIGHT
     return Derived(
-        spec=make_spec(options, robot, pose, torso if upright else upright_name(torso), limits),
+        spec=make_spec(options, robot, pose, torso if upright else upright_name(torso), limits, armatures),
         file_root=file_root,
         orientation=orientation,
         torso_orientation=None if upright else torso_orientation,
         torso=torso,
         pose_source=home.source,
+        soles=soles,
+        armatures=armatures,
+        remarks=(*made_up(file, whole, limits, soles, armatures, options), *home.remarks, *doubts),
     )
+
+
+def _needs_balance(robot: StandingRobot, legs: Sequence[standing.Leg], home: home_pose.HomePose) -> bool:
+    """On two legs always; on more where the model's own pose shows joints rather than a stance."""
+    if len(legs) <= BIPED:
+        return len(legs) == BIPED and min(len(leg.joints) for leg in legs) >= LEG_JOINTS
+    return home.source == home_pose.OWN_POSE and is_off_center(robot.data, legs)
+
+
+def find_armatures(options: MjcfOptions, robot: StandingRobot, limits: Mapping[str, float]) -> dict[str, float]:
+    """What motors add to the inertia (kg m^2) of leg joints, by joint, where the file says nothing of motors."""
+    added = {
+        joint: actuators.missing_armature(
+            robot.model, robot.data, joint, actuators.chosen(options.torque_limit, joint, limits[joint])
+        )
+        for joint in _joints_of_legs(robot)
+        if joint in limits
+    }
+    return {joint: armature for joint, armature in added.items() if armature}
+
+
+def _joints_of_legs(robot: StandingRobot) -> list[str]:
+    model = robot.model
+    bodies = {int(model.geom_bodyid[model.geom(foot).id]) for foot in robot.feet}
+    joints = {joint for body in bodies for joint in standing.joints_to(model, body, robot.root)}
+    return [str(model.joint(joint).name) for joint in sorted(joints)]
+
+
+def find_soles(robot: StandingRobot, options: MjcfOptions) -> dict[str, Box]:
+    """Boxes in place of the meshes beneath a biped's feet."""
+    model = robot.model
+    two = len({int(model.geom_bodyid[model.geom(foot).id]) for foot in robot.feet}) == 2
+    return box_soles(model, robot.data, robot.feet) if two and options.box_soles else {}
 
 
 def driven_joints(model: mujoco.MjModel, root: str, options: MjcfOptions) -> dict[str, float]:
     """The driven joints, in order, and the largest torque (N m, inf for no limit) of each by the file.
+
+    Of a file without actuators these are all hinges.
 
     Raises:
         ConfigError: an option names a joint that the model does not have.
@@ -97,10 +164,12 @@ def driven_joints(model: mujoco.MjModel, root: str, options: MjcfOptions) -> dic
     if options.joints is not None:
         _check_names("joint", options.joints, [model.joint(j).name for j in range(model.njnt)])
         limits = {joint: limits.get(joint, float("inf")) for joint in options.joints}
+    if not limits and not model.nu:
+        limits = actuators.hinges(model, root)
     if not limits:
         raise DataError(
-            "the model has no actuators that drive hinges",
-            "add <actuator><motor joint=.../></actuator>, or --set 'robot.joints=[\"knee\"]'",
+            "the model's actuators drive no hinge of the robot",
+            f"--set 'robot.joints={json.dumps(list(actuators.hinges(model, root)))}' drives all",
         )
     return limits
 
@@ -123,7 +192,12 @@ class StandingRobot:
 
 
 def stand_robot(
-    options: MjcfOptions, file_root: str, driven: Mapping[str, float], orientation: Doubles, pose: Mapping[str, float]
+    options: MjcfOptions,
+    file_root: str,
+    driven: Mapping[str, float],
+    orientation: Doubles,
+    pose: Mapping[str, float],
+    soles: Mapping[str, Box] = MappingProxyType({}),
 ) -> StandingRobot:
     """The robot alone in a pose on a floor.
 
@@ -133,14 +207,16 @@ def stand_robot(
         driven: joints.
         orientation: (4,) quaternion of that body.
         pose: joint to rad.
+        soles: boxes in place of meshes, by the names of the geoms.
 
     Raises:
         ConfigError: an option names a foot that the model does not have.
         DataError: the robot has no colliders, or stands on what no driven joint moves.
     """
-    draft, root = isolate(load(options.path), file_root, orientation)
+    draft, root = isolate(load(options), file_root, orientation)
     sort_geoms(draft, options.self_collision)
-    draft.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_PLANE, size=[0, 0, 1])
+    replace_soles(draft, soles)
+    draft.worldbody.add_geom(plain_default(), type=mujoco.mjtGeom.mjGEOM_PLANE, size=[0, 0, 1])
     model = compile_model(draft, options.path)
     data = standing.stand(model, pose, options.standing_height)
     if options.feet is not None:
@@ -168,7 +244,12 @@ def find_torso(robot: StandingRobot, file_root: str, options: MjcfOptions) -> st
 
 
 def make_spec(
-    options: MjcfOptions, robot: StandingRobot, pose: Mapping[str, float], torso: str, limits: Mapping[str, float]
+    options: MjcfOptions,
+    robot: StandingRobot,
+    pose: Mapping[str, float],
+    torso: str,
+    limits: Mapping[str, float],
+    armatures: Mapping[str, float],
 ) -> RobotSpec:
     """The embodiment as data.
 
@@ -178,6 +259,7 @@ def make_spec(
         pose: joint to rad.
         torso: name of the body whose tilt counts as stability.
         limits: driven joint to its largest torque, N m.
+        armatures: joint to what its motor adds, kg m^2.
     """
     name = options.path.stem if options.path is not None else ""
     height = float(robot.data.qpos[2])
@@ -187,38 +269,29 @@ def make_spec(
         prompt_name=options.prompt_name or name.replace("_", " ").replace("-", " "),
         root=robot.root,
         torso=torso,
-        actuators=make_actuators(options, robot, limits),
+        actuators=make_actuators(options, robot, limits, armatures),
         standing_pose=pose,
         standing_height=height,
         feet=robot.feet,
-        camera=make_camera(options, robot),
+        camera=choose_camera(options, standing.frame_camera(robot.model, robot.data, robot.root, robot.feet)),
         fall=FallLimits(options.min_height or FALLEN * height, options.max_roll, options.max_pitch),
         reference_seconds=options.reference_seconds or seconds,
     )
 
 
-def make_camera(options: MjcfOptions, robot: StandingRobot) -> Camera:
-    """The follow camera."""
-    camera = standing.frame_camera(robot.model, robot.data, robot.root, robot.feet)
-    return Camera(
-        distance=options.camera_distance or camera.distance,
-        height=camera.height if options.camera_height is None else options.camera_height,
-        azimuth=camera.azimuth if options.camera_azimuth is None else options.camera_azimuth,
-        elevation=camera.elevation if options.camera_elevation is None else options.camera_elevation,
-    )
-
-
-def make_actuators(options: MjcfOptions, robot: StandingRobot, limits: Mapping[str, float]) -> tuple[Actuator, ...]:
+def make_actuators(
+    options: MjcfOptions, robot: StandingRobot, limits: Mapping[str, float], armatures: Mapping[str, float]
+) -> tuple[Actuator, ...]:
     """Torque limits, gains and action ranges of the driven joints, in their order."""
     model, data = robot.model, robot.data
-    bodies = [int(model.geom_bodyid[model.geom(foot).id]) for foot in robot.feet]
-    in_legs = {joint for body in bodies for joint in standing.joints_to(model, body, robot.root)}
+    in_legs = _joints_of_legs(robot)
     made = []
     for joint, found in limits.items():
         limit = actuators.chosen(options.torque_limit, joint, found)
-        derived = actuators.stiffness(model, data, joint, model.joint(joint).id in in_legs, limit)
+        armature = armatures.get(joint, 0.0)
+        derived = actuators.stiffness(model, data, joint, joint in in_legs, limit, armature)
         kp = actuators.chosen(options.kp, joint, derived)
-        kd = actuators.chosen(options.kd, joint, actuators.damping(model, joint, kp))
+        kd = actuators.chosen(options.kd, joint, actuators.damping(model, joint, kp, armature))
         action_range = actuators.chosen(options.action_range, joint, actuators.action_range(model, joint))
         if limit == float("inf"):
             limit = kp * actuators.UNLIMITED_ERROR

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mujoco
 
-from nil_core.api import touch_floor_only
+from nil_core.api import DataError, plain_default, touch_floor_only
 
 VISUAL, COLLIDER = 2, 3
 COPIED = ("type", "size", "pos", "quat", "fromto", "meshname", "fitscale", "material", "rgba")
@@ -15,13 +15,13 @@ def sort_geoms(spec: mujoco.MjSpec, self_collision: bool) -> None:
     """Sort the geoms of a robot alone, in place.
 
     MuJoCo shows the groups 0 to 2. A geom touches if its contact bits say so; a model that leaves contacts to explicit
-    pairs has no such bits, and there all hidden geoms touch. Where nothing is seen, the colliders are shown. Bodies
-    keep their inertia, also where the file leaves it to geoms, which have no mass any more.
+    pairs has no such bits, and there all hidden geoms touch, or all if none is hidden. Where nothing is seen, the
+    colliders are shown. Bodies keep their inertia, also where the file leaves it to geoms, which have no mass any more.
     """
     _fix_inertia(spec)
     geoms = list(spec.geoms)
-    bits = any(geom.contype or geom.conaffinity for geom in geoms)
-    touching = [geom for geom in geoms if (geom.contype or geom.conaffinity if bits else geom.group > VISUAL)]
+    touching = [geom for geom in geoms if geom.contype or geom.conaffinity]
+    touching = touching or [geom for geom in geoms if geom.group > VISUAL] or geoms
     names = {geom.name for geom in touching}
     seen = [geom for geom in geoms if geom.group <= VISUAL and geom.rgba[3] > 0] or touching
     shown = {geom.name for geom in seen}
@@ -41,7 +41,11 @@ def sort_geoms(spec: mujoco.MjSpec, self_collision: bool) -> None:
 
 
 def _fix_inertia(spec: mujoco.MjSpec) -> None:
-    model = spec.compile()
+    try:
+        model = spec.compile()
+    except ValueError as error:
+        message = f"the robot alone does not compile: {' '.join(str(error).split())}"
+        raise DataError(message, "MuJoCo reads the whole file: this is a mistake of nil's, please report it") from error
     for body in spec.bodies[1:]:
         compiled = model.body(body.name)
         body.explicitinertial = True
@@ -53,7 +57,9 @@ def _fix_inertia(spec: mujoco.MjSpec) -> None:
 
 
 def _show(collider: mujoco.MjsGeom) -> None:
-    copy = collider.parent.add_geom(name=f"{collider.name}_visual", group=VISUAL, contype=0, conaffinity=0, mass=0)
+    copy = collider.parent.add_geom(
+        plain_default(), name=f"{collider.name}_visual", group=VISUAL, contype=0, conaffinity=0, mass=0
+    )
     for attribute in COPIED:
         setattr(copy, attribute, getattr(collider, attribute))
     for attribute in COPIED_ORIENTATION:

@@ -19,13 +19,8 @@ logging.getLogger("absl").addFilter(lambda record: EMPTY_PREFIX not in record.ge
 
 UPRIGHT = 0.1  # rad; a root this far from the vertical gets an upright frame of its own
 IDENTITY = (1.0, 0.0, 0.0, 0.0)
+PLANE = 2  # directions
 UNSEEN_GROUP = 5
-# Defaults in the file that would otherwise apply to the actuators and geoms that the core adds.
-ACTUATOR_DEFAULTS = (
-    *("gear", "ctrllimited", "ctrlrange", "forcelimited", "forcerange", "actlimited", "actrange", "actdim", "actearly"),
-    *("dyntype", "dynprm", "gaintype", "gainprm", "biastype", "biasprm", "inheritrange", "group"),
-)
-GEOM_DEFAULTS = ("solref", "solimp", "margin", "gap", "condim", "priority", "rgba", "pos", "quat", "fromto", "meshname")
 
 
 def find_root(model: mujoco.MjModel, wanted: str | None) -> str:
@@ -38,16 +33,41 @@ def find_root(model: mujoco.MjModel, wanted: str | None) -> str:
     floating = model.jnt_bodyid[model.jnt_type == mujoco.mjtJoint.mjJNT_FREE].tolist()
     roots = [model.body(body).name for body in floating if body in hinged]
     if not roots:
-        raise DataError(
-            "the model has no legged robot on a free joint", 'give the root body of the robot <freejoint name="root"/>'
-        )
+        raise _no_root(model, sorted(hinged - {0}))
     if wanted is None and len(roots) > 1:
         raise DataError(
             f"the model holds {len(roots)} robots: {', '.join(roots)}", f"choose one: --set robot.root={roots[0]}"
         )
     if wanted is not None and wanted not in roots:
-        raise DataError(f"no robot has the root {wanted!r}", f"roots with a free joint: {', '.join(roots)}")
+        raise DataError(
+            f"no robot has the root {wanted!r}", f"--set robot.root={roots[0]}; with a free joint: {', '.join(roots)}"
+        )
     return wanted or roots[0]
+
+
+def _no_root(model: mujoco.MjModel, hinged: list[int]) -> DataError:
+    """What is wrong with a model in which no body with hinges floats."""
+    for body in hinged:
+        first = model.body_jntadr[body]
+        joints = range(first, first + model.body_jntnum[body])
+        slides = sum(model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_SLIDE for joint in joints)
+        name, names = model.body(body).name, ", ".join(model.joint(joint).name for joint in joints)
+        if slides > PLANE:
+            return DataError(
+                f"the root {name} of the robot is on the joints {names}, not on a free joint",
+                "replace them by <freejoint/> in the file",
+            )
+        if slides:
+            return DataError(
+                f"the robot moves in a plane: its root {name} is held by {names}, not by a free joint",
+                "nil's robots move in all directions: take a model with a free joint, which stands by itself",
+            )
+    fixed = [model.body(body).name for body in hinged if not model.body_jntnum[body]]
+    if fixed:
+        return DataError(
+            f"the robot is fixed to the world by its root {fixed[0]}", f"--set robot.root={fixed[0]} lets it float"
+        )
+    return DataError("the model has no legged robot on a free joint", "take a model with hinges below a floating body")
 
 
 def tilt(quaternion: Doubles) -> float:
@@ -89,7 +109,6 @@ def isolate(spec: mujoco.MjSpec, root: str, orientation: Doubles) -> tuple[mujoc
         body = spec.body(root)
         body.pos, body.quat = (0, 0, 0), IDENTITY
         body.alt.type = mujoco.mjtOrientation.mjORIENTATION_QUAT
-    _reset_defaults(spec)
     replace_skins(spec)
     _delete_unused_materials(spec)
     return spec, root
@@ -114,18 +133,11 @@ def _add_upright_root(spec: mujoco.MjSpec, root: str, orientation: Doubles) -> t
     body.alt.type = mujoco.mjtOrientation.mjORIENTATION_QUAT
     upright = mujoco.MjSpec()
     upright.compiler.degree = spec.compiler.degree
+    upright.assets = spec.assets
     parent = upright.worldbody.add_body(name=upright_name(root))
     parent.add_freejoint(name="root")
     parent.add_frame().attach_body(body, "", "")
     return upright, parent.name
-
-
-def _reset_defaults(spec: mujoco.MjSpec) -> None:
-    plain = mujoco.MjSpec().default
-    for attribute in ACTUATOR_DEFAULTS:
-        setattr(spec.default.actuator, attribute, getattr(plain.actuator, attribute))
-    for attribute in GEOM_DEFAULTS:
-        setattr(spec.default.geom, attribute, getattr(plain.geom, attribute))
 
 
 def _delete_unused_materials(spec: mujoco.MjSpec) -> None:

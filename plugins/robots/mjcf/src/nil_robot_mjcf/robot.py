@@ -11,6 +11,7 @@ from nil_robot_mjcf.derivation import derive
 from nil_robot_mjcf.geom_groups import sort_geoms
 from nil_robot_mjcf.isolate import add_upright_frame, isolate
 from nil_robot_mjcf.model_file import load
+from nil_robot_mjcf.soles import replace_soles
 
 log = logging.getLogger("nil.plugins.robot.mjcf")  # what is logged below nil.plugins, `nil run` shows
 
@@ -35,8 +36,11 @@ class MjcfRobot:
     def build(self) -> mujoco.MjSpec:
         """The robot alone, see :meth:`nil_core.api.Robot.build`."""
         derived = self._derived
-        spec, _ = isolate(load(self._options.path), derived.file_root, derived.orientation)
+        spec, _ = isolate(load(self._options), derived.file_root, derived.orientation)
         sort_geoms(spec, self._options.self_collision)
+        replace_soles(spec, derived.soles)
+        for joint, armature in derived.armatures.items():
+            spec.joint(joint).armature = armature
         if derived.torso_orientation is not None:
             add_upright_frame(spec, derived.torso, derived.torso_orientation)
         return spec
@@ -59,4 +63,5 @@ class MjcfRobot:
             f"kp {a.kp:.3g}, kd {a.kd:.3g}, action range {a.action_range:.2g} rad"
             for a in s.actuators
         ]
+        lines += [f"  note: {remark}" for remark in self._derived.remarks]
         return "\n".join(lines)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
-from nil_core.api import Doubles
+from nil_core.api import Doubles, plain_default
 from nil_robot_mjcf.geom_groups import VISUAL
 
 FEWEST = 4  # triangles of a mesh
@@ -50,12 +50,14 @@ def _add_meshes(spec: mujoco.MjSpec, model: mujoco.MjModel, skin: int) -> None:
         bind = Rotation.from_quat(model.skin_bonebindquat[bone], scalar_first=True)
         name = f"{model.skin(skin).name or 'skin'}_{skin}_{number}"
         spec.add_mesh(
+            plain_default(),
             name=name,
             uservert=bind.inv().apply(vertices[used] - model.skin_bonebindpos[bone]).ravel(),
             userface=corners.ravel(),
             inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL,  # the surface is open, and has no inertia to give
         )
         spec.body(model.body(model.skin_bonebodyid[bone]).name).add_geom(
+            plain_default(),
             name=name,
             type=mujoco.mjtGeom.mjGEOM_MESH,
             meshname=name,

@@ -1,4 +1,4 @@
-"""The Talos as data, with the URDF and meshes in the package ``example-robot-data``."""
+"""PAL Talos: robot data; URDF and meshes are from the package ``example-robot-data``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nil_core.api import (
 
 SIDES = ("left", "right")
 
-# kp (N m / rad) and kd (N m s / rad). Softer legs let the trunk lean where one of them carries the robot.
+# kp (N m / rad) and kd (N m s / rad). With softer legs the trunk leans in single support.
 STRONG, WEAK = (4000.0, 60.0), (200.0, 5.0)
 
 # Torque limit (N m), kp and kd of each joint. These are the paper's 24 joints: those of the head, the grippers, the
@@ -39,7 +39,7 @@ ARM = {  # shoulder yaw, roll; elbow yaw, pitch; wrist yaw, roll
     "6": (8.0, *WEAK),
 }
 
-# rad; soles flat, the center of mass above the middle of the feet, arms a little off the body.
+# rad; soles flat, center of mass above the middle of the feet, arms slightly away from the body.
 STANDING_POSE = {
     **{f"leg_{side}_3_joint": -0.2074 for side in SIDES},
     **{f"leg_{side}_4_joint": 0.4 for side in SIDES},
@@ -52,11 +52,11 @@ STANDING_POSE = {
 # The URDF has no armature, and no damping in the legs.
 LEG_DYNAMICS, OTHER_DYNAMICS = JointDynamics(damping=1.0, armature=0.1), JointDynamics(armature=0.1)
 
-# The URDF's soles are meshes, on which the robot rocks and falls; boxes of the same extent stand.
+# The URDF's soles are meshes, on which the robot rocks and falls; boxes of the same extent are stable.
 SOLE_SIZE, SOLE_POSITION = [0.11, 0.067, 0.01], [-0.006, 0.0, -0.0974]  # m, half sizes; in the frame of leg_*_6_link
 
-DARK = 0.3  # colors below are hard to see on black ...
-LIGHTER = (0.42, 0.44, 0.48, 1.0)  # ... and this is taken instead
+MIN_BRIGHTNESS = 0.3  # largest color channel; darker parts are hard to see on black
+REPLACEMENT_COLOR = (0.42, 0.44, 0.48, 1.0)  # of darker parts
 
 SPEC = RobotSpec(
     name="talos",
@@ -73,9 +73,10 @@ SPEC = RobotSpec(
     standing_pose=STANDING_POSE,
     standing_height=1.068,
     feet=tuple(f"{side}_foot" for side in SIDES),
-    camera=Camera(distance=2.8, height=0.85, azimuth=55.0, elevation=-15.0),  # from the side, legs look alike
+    camera=Camera(distance=2.8, height=0.85, azimuth=55.0, elevation=-15.0),  # from the side, the legs look alike
     fall=FallLimits(min_height=0.75),
     reference_seconds=4.0,
+    learning_steps=120_000,  # after 80,000 one seed of three still fell
 )
 
 
@@ -103,10 +104,10 @@ class Talos(PackagedRobot):
     )
 
     def adjust(self, model: mujoco.MjSpec) -> None:
-        """Box soles, and no part too dark to see."""
+        """Replace soles by boxes, and dark colors by gray."""
         for geom in model.geoms:
-            if geom.group == 2 and max(geom.rgba[:3]) < DARK:
-                geom.rgba = LIGHTER
+            if geom.group == 2 and max(geom.rgba[:3]) < MIN_BRIGHTNESS:
+                geom.rgba = REPLACEMENT_COLOR
         for name in SPEC.feet:
             sole = model.geom(name)
             sole.type, sole.meshname = mujoco.mjtGeom.mjGEOM_BOX, ""

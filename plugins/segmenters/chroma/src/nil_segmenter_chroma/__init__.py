@@ -1,4 +1,4 @@
-"""Chroma keying of the robot before a plain background, for videos from outside the simulator."""
+"""Chroma keying of the robot on a plain background, for videos from outside the simulator."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class ChromaOptions(Options):
     threshold: Annotated[float, Field(gt=0)] | None = Field(
         None,
         description="Minimum color difference of the robot from the background (CIE 1976 delta E; 2.3 is just "
-        "noticeable, 100 is black to white). Default: found for each video.",
+        "noticeable, 100 is black to white). Unset: computed for each video.",
     )
 
 
 CARD = ComponentCard(
     kind="segmenter",
-    summary="Keys the robot before a plain background; for videos from outside the simulator.",
+    summary="Chroma keying of the robot on a plain background, for videos from outside the simulator.",
     target="nil_segmenter_chroma.chroma_key:ChromaKey",
     config=ChromaOptions,
     requires=(Requirement("cv2", "pip install opencv-python-headless"),),

@@ -1,4 +1,4 @@
-"""Chroma keying: the robot is what differs in color from the border and is connected over time."""
+"""Chroma keying: the robot is the region that differs in color from the border and is connected over time."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import numpy.typing as npt
 from nil_core.api import DataError, Floats, Frames, Masks, Progress, Video, no_progress
 from nil_segmenter_chroma import ChromaOptions
 
-BORDER = 0.04
-"""Width of the border that counts as background, as a fraction of the shorter side."""
+BORDER_WIDTH = 0.04
+"""Width of the border that is assumed to be background, as a fraction of the shorter side."""
 
 MAX_BORDER_NOISE = 10.0
-"""Delta E below which 90 % of the border of a plain background are: true for noise and vignettes, not for a floor."""
+"""Maximum 90 % quantile of delta E along the border of a plain background: allows noise and vignettes, but no floor."""
 
 MIN_THRESHOLD = 2.3
 """Delta E of a just noticeable difference."""
 
 NOISE_FACTOR = 1.6
-"""From the 90 % quantile to the 99.9 % quantile of Gaussian noise in three channels."""
+"""Ratio of the 99.9 % and 90 % quantiles of Gaussian noise in three channels."""
 
 MIN_AREA, MAX_AREA = 0.002, 0.8
-"""Limits of the area of a robot, as a fraction of the frame."""
+"""Limits of the robot's area, as fractions of the frame."""
 
 MAX_MOTION = 0.04
-"""Distance that a component may move between two frames, as a fraction of the shorter side."""
+"""Maximum motion of a component between two frames, as a fraction of the shorter side."""
 
 UInt8Array = npt.NDArray[np.uint8]
 
@@ -35,8 +35,8 @@ UInt8Array = npt.NDArray[np.uint8]
 class ChromaKey:
     """Masks by color difference in CIE L*a*b*, cleaned, and tracked from frame to frame.
 
-    The color of the background is the median of the border in each frame, since the brightness of generated videos
-    drifts. The threshold is Otsu's (IEEE Trans. SMC, 1979) over the whole video, but never within the noise of the
+    The background color is the median of the border of each frame, because the brightness of generated videos
+    drifts. The threshold is Otsu's (IEEE Trans. SMC, 1979) over the whole video, but at least the noise level of the
     border.
     """
 
@@ -46,12 +46,12 @@ class ChromaKey:
     def segment(self, video: Video, first_mask: Masks, progress: Progress = no_progress) -> Masks:
         """Masks bool (T, H, W).
 
-        In the first frame the robot is the largest component that differs from the background, and all components that
-        ``first_mask`` touches; later, the components that touch the robot of the previous frame. So captions and specks
-        elsewhere are left out.
+        In the first frame the robot is the largest component that differs from the background and all components that
+        overlap ``first_mask``; later, the components that overlap the robot of the previous frame. Captions and specks
+        elsewhere are ignored.
 
         Raises:
-            DataError: the background is not plain, nothing differs from it, or nearly everything does.
+            DataError: the background is not plain, or the robot's area is too small or too large.
         """
         differences = np.stack([_color_difference(frame) for frame in video.frames])
         noise = _delta_e(float(np.quantile(differences[:, _border(*differences.shape[1:])], 0.9)))
@@ -75,7 +75,7 @@ class ChromaKey:
 def _color_difference(frame: Frames) -> UInt8Array:
     """Color difference of each pixel from the border, (H, W), as 16 times the square root of delta E.
 
-    1 is 16, 4 is 32, 100 is 160. With the square root, Otsu's method finds faint parts.
+    Delta E 1 gives 16, 4 gives 32, 100 gives 160. With the square root, Otsu's method finds faint parts.
     """
     lab = cast(Floats, cv2.cvtColor(frame.astype(np.float32) / 255, cv2.COLOR_RGB2Lab))
     background = np.median(lab[_border(*lab.shape[:2])], axis=0)
@@ -84,7 +84,7 @@ def _color_difference(frame: Frames) -> UInt8Array:
 
 
 def _delta_e(difference: float) -> float:
-    """Inverse of the scale of :func:`_color_difference`."""
+    """Delta E of a value of :func:`_color_difference`."""
     return (difference / 16) ** 2
 
 
@@ -94,8 +94,8 @@ def _otsu(differences: UInt8Array) -> float:
 
 
 def _border(height: int, width: int) -> Masks:
-    """True at the border of a frame: bool (height, width)."""
-    width_of_border = max(2, round(BORDER * min(height, width)))
+    """Mask of the border of a frame: bool (height, width)."""
+    width_of_border = max(2, round(BORDER_WIDTH * min(height, width)))
     border = np.ones((height, width), np.bool_)
     border[width_of_border:-width_of_border, width_of_border:-width_of_border] = False
     return border

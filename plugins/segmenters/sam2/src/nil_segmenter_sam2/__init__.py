@@ -1,4 +1,4 @@
-"""Tracks the robot through any video with SAM 2, from the mask of the first frame that the simulator rendered."""
+"""Tracking of the robot through any video with SAM 2, from the rendered mask of the first frame."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ class Sam2Options(Options):
 
     weights: str = Field(
         "tiny",
-        description="tiny, small, base-plus or large; an id of the hub; a local folder; random-tiny for a dry run.",
+        description="tiny, small, base-plus or large; a Hugging Face id; a local folder; random-tiny for a dry run.",
     )
     backend: Literal["transformers", "sam2"] = Field(
         "transformers",
-        description="Implementation: of transformers (frames stay in memory) or of the package sam2 (frames are "
-        "written to a temporary folder). Both read the same weights.",
+        description="Implementation: transformers (frames stay in memory) or the package sam2 (frames are "
+        "written to a temporary folder). Both use the same weights.",
     )
     device: str = Field("auto", description="auto (a GPU if torch finds one), cpu, cuda, cuda:1 ...")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="Of the matrix products: auto is bfloat16 on a GPU and float32 elsewhere."
+        "auto", description="dtype of matrix products: auto is bfloat16 on a GPU and float32 elsewhere."
     )
 
 
@@ -34,7 +34,7 @@ def _sam2(size: str, megabytes: int, summary: str) -> Weights:
 
 CARD = ComponentCard(
     kind="segmenter",
-    summary="Tracks the robot with SAM 2 from its first mask; for videos with any background.",
+    summary="SAM 2, tracks the robot from its first mask; for videos with any background.",
     target="nil_segmenter_sam2.segmenter:Sam2",
     config=Sam2Options,
     requires=(

@@ -1,4 +1,4 @@
-"""Loading of SAM 2's weights in the format of transformers (config.json and safetensors): nothing is unpickled."""
+"""Loading of SAM 2 weights in the format of transformers (config.json and safetensors), without pickle."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from nil_segmenter_sam2 import CARD
 
 
 def load_model(weights: str) -> Sam2VideoModel:
-    """SAM 2 (arXiv 2408.00714) on the CPU, float32, for inference.
+    """Load SAM 2 (arXiv 2408.00714) on the CPU, float32, for inference.
 
     Args:
         weights: see :func:`nil_core.weights.locate`; ``random-tiny`` is a small model of the same
             architecture.
 
     Raises:
-        DataError: the weights are not on this machine, or not of SAM 2.
+        DataError: the weights are missing or not of SAM 2.
     """
     model = (
         _random_tiny()
@@ -30,10 +30,10 @@ def load_model(weights: str) -> Sam2VideoModel:
 
 
 def _random_tiny() -> Sam2VideoModel:
-    """All parts of SAM 2, with few small layers and 128 pixels.
+    """Small random SAM 2 with all its parts and an image size of 128 pixels.
 
-    The head that predicts whether the object is visible has a large positive bias: with random weights it would be
-    negative for some videos, and a dry run would fail.
+    The head that predicts object visibility has a large positive bias: random weights would give a negative score for
+    some videos, and a dry run would fail.
     """
     side, widths = 128, [16, 32, 64, 128]
     config = Sam2VideoConfig(

@@ -1,4 +1,4 @@
-"""Names of SAM 2's parameters in transformers and in the package sam2."""
+"""Conversion of SAM 2 parameter names from transformers to the package sam2."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RULES: tuple[tuple[str, str], ...] = (
     (r"^mask_decoder\.upscale_layer_norm\.", "mask_decoder.output_upscaling.1."),
     (r"^mask_decoder\.upscale_conv2\.", "mask_decoder.output_upscaling.3."),
     (r"^(prompt_encoder|mask_decoder)\.", r"sam_\1."),
-    # perceptrons of three and of two layers both call their outer layers proj_in and proj_out
+    # MLPs of three and of two layers both call their outer layers proj_in and proj_out
     (r"(_mlps\.\d+|_head|^object_pointer_proj)\.proj_out\.", r"\1.layers.2."),
     (r"(_mlps\.\d+|_head|^object_pointer_proj)\.layers\.0\.", r"\1.layers.1."),
     (r"\.mlp\.proj_out\.", ".mlp.layers.1."),
@@ -44,17 +44,17 @@ RULES: tuple[tuple[str, str], ...] = (
     (r"^no_object_pointer$", "no_obj_ptr"),
     (r"^occlusion_spatial_embedding_parameter$", "no_obj_embed_spatial"),
 )
-"""Applied one after another; other names are the same in both."""
+"""Pattern and replacement, applied in order; other names are equal."""
 
 DUPLICATE = "prompt_encoder.shared_embedding.positional_embedding"
-"""The same values as ``shared_image_embedding.positional_embedding``; the package has them once."""
+"""Copy of ``shared_image_embedding.positional_embedding``; the package has only one."""
 
 _DOWNSAMPLER = re.compile(r"^memory_encoder\.mask_downsampler\.layers\.(\d+)\.(conv|layer_norm)\.")
 _POINTS = "prompt_encoder.point_embed.weight"
 
 
 def to_package_names(parameters: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """transformers' parameters with the package's names."""
+    """Rename transformers' parameters to the package's names."""
     renamed = {_renamed(name): tensor for name, tensor in parameters.items() if name not in (DUPLICATE, _POINTS)}
     for kind, row in enumerate(torch.split(parameters[_POINTS], 1)):
         renamed[f"sam_prompt_encoder.point_embeddings.{kind}.weight"] = row

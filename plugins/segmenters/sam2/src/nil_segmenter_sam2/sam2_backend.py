@@ -1,4 +1,4 @@
-"""The backend ``sam2``: the package of this name, which reads frames from a folder of images."""
+"""Backend ``sam2``: the package sam2, which reads frames from a folder of images."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ except ImportError as error:
         'pip install "nil-segmenter-sam2[sam2]", or --set segmenter.backend=transformers',
     ) from None
 
-ROBOT = 0
-TEMPLATE = "configs/sam2.1/sam2.1_hiera_t.yaml"
+ROBOT_OBJECT_ID = 0
+BASE_CONFIG = "configs/sam2.1/sam2.1_hiera_t.yaml"
 """The package's configuration of the tiny model; :func:`_sizes` overrides it for other models."""
 
-misc.tqdm = sam2_video_predictor.tqdm = partial(tqdm, disable=True)  # the caller shows progress
+misc.tqdm = sam2_video_predictor.tqdm = partial(tqdm, disable=True)  # progress is reported by the caller
 
 
 class Sam2PackageTracker:
-    """The package's SAM 2 with the weights of transformers' model. Frames are kept in main memory, 12.6 MB each."""
+    """SAM 2 of the package, with the weights of the transformers model. Keeps frames in main memory, 12.6 MB each."""
 
     def __init__(self, model: Sam2VideoModel, device: torch.device) -> None:
         overrides = [f"++model.{key}={value}" for key, value in _sizes(model.config).items()]
-        with torch.random.fork_rng(devices=[]):  # it draws random weights, which are then replaced
-            predictor = build_sam2_video_predictor(TEMPLATE, None, str(device), hydra_overrides_extra=overrides)
+        with torch.random.fork_rng(devices=[]):  # random initial weights are replaced below
+            predictor = build_sam2_video_predictor(BASE_CONFIG, None, str(device), hydra_overrides_extra=overrides)
         predictor.load_state_dict(to_package_names(model.state_dict()))
-        predictor.fill_hole_area = 0  # needs an extension that the package is rarely built with
+        predictor.fill_hole_area = 0  # needs an extension that is rarely built
         self._predictor = predictor
         self._memory_length = max(predictor.num_maskmem, predictor.max_obj_ptrs_in_encoder)
 
@@ -51,20 +51,22 @@ class Sam2PackageTracker:
         with TemporaryDirectory(prefix="nil-sam2-") as folder:
             _write(frames, Path(folder))
             state = predictor.init_state(folder, offload_video_to_cpu=True)
-        predictor.add_new_mask(state, 0, ROBOT, first_mask)
+        predictor.add_new_mask(state, 0, ROBOT_OBJECT_ID, first_mask)
         for number, _, logits in predictor.propagate_in_video(state):
-            state["output_dict_per_obj"][ROBOT]["non_cond_frame_outputs"].pop(number - self._memory_length, None)
+            state["output_dict_per_obj"][ROBOT_OBJECT_ID]["non_cond_frame_outputs"].pop(
+                number - self._memory_length, None
+            )
             yield logits[0, 0]
 
 
 def _write(frames: Frames, folder: Path) -> None:
-    """As lossless PNG, with the suffix that the package looks for; it recognizes the format by the content."""
+    """Write frames as lossless PNG with the suffix that the package expects; it detects the format by content."""
     for number, frame in enumerate(frames):
         Image.fromarray(frame).save(folder / f"{number}.jpg", format="png", compress_level=1)
 
 
 def _sizes(config: Sam2VideoConfig) -> dict[str, Any]:
-    """The settings in which models differ, with the package's keys."""
+    """Settings that differ between models, with the package's config keys."""
     vision: Any = config.vision_config
     trunk = vision.backbone_config
     return {

@@ -1,4 +1,4 @@
-"""The segmenter: from the mask of the first frame to a mask of every frame, with the chosen backend."""
+"""The segmenter ``sam2``: propagates the mask of the first frame to all frames."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from nil_segmenter_sam2.checkpoint import load_model
 
 
 class Tracker(Protocol):
-    """One implementation of SAM 2."""
+    """Interface of a SAM 2 backend."""
 
     def track(self, frames: Frames, first_mask: Masks) -> Iterator[torch.Tensor]:
-        """Logits (H, W), positive where the robot is, of every frame of (T, H, W, 3), in order."""
+        """Logits (H, W), positive on the robot, for each frame of (T, H, W, 3), in order."""
         ...
 
 
 class Sam2:
-    """Promptable video segmentation (SAM 2, arXiv 2408.00714) with a mask as the prompt, as NIL does (section 3.1).
+    """Promptable video segmentation (SAM 2, arXiv 2408.00714) with a mask prompt, as in NIL (section 3.1).
 
     Raises:
-        DataError: the weights are not on this machine, or not of SAM 2.
+        DataError: the weights are missing or not of SAM 2.
         ConfigError: there is no such device.
         MachineError: there is no such GPU, or the package of the chosen backend is missing.
     """

@@ -1,4 +1,4 @@
-"""The backend ``transformers``: frames are prepared on demand, and outputs that are no longer needed are deleted."""
+"""Backend ``transformers``: preprocesses frames on demand and deletes outputs that are no longer needed."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from transformers import Sam2VideoInferenceSession, Sam2VideoModel
 from nil_core.api import Frames, Masks
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of ImageNet, as in the training of all weights of SAM 2."""
+"""ImageNet statistics, as in the training of all SAM 2 weights."""
 
-ROBOT = 0
+ROBOT_OBJECT_ID = 0
 
 
 class TransformersTracker:
-    """transformers' SAM 2. Its memory does not grow with the video: about 100 MB on the device beside the model."""
+    """SAM 2 of transformers. Memory does not grow with the video: the model plus about 100 MB on the device."""
 
     def __init__(self, model: Sam2VideoModel) -> None:
         self._model = model
@@ -30,16 +30,18 @@ class TransformersTracker:
         side, device = cast(int, model.config.image_size), model.device
         session = Sam2VideoInferenceSession(inference_device=device, inference_state_device=device, dtype=torch.float32)
         session.processed_frames = PreparedFrames(frames, side, device)  # type: ignore[assignment]
-        session.add_mask_inputs(session.obj_id_to_idx(ROBOT), 0, _model_input(first_mask, side))
-        session.obj_with_new_inputs = [ROBOT]
+        session.add_mask_inputs(session.obj_id_to_idx(ROBOT_OBJECT_ID), 0, _model_input(first_mask, side))
+        session.obj_with_new_inputs = [ROBOT_OBJECT_ID]
         for number in range(len(frames)):
             logits = model(session, frame_idx=number).pred_masks
-            session.output_dict_per_obj[ROBOT]["non_cond_frame_outputs"].pop(number - self.memory_length, None)
+            session.output_dict_per_obj[ROBOT_OBJECT_ID]["non_cond_frame_outputs"].pop(
+                number - self.memory_length, None
+            )
             yield interpolate(logits.float(), size, mode="bilinear", align_corners=False)[0, 0]
 
 
 class PreparedFrames:
-    """The frames of a session: indexing gives a normalized frame, float32 (3, side, side), prepared on demand."""
+    """Frames of a session: indexing returns a normalized frame, float32 (3, side, side), computed on demand."""
 
     def __init__(self, frames: Frames, side: int, device: torch.device) -> None:
         self._frames, self._side, self._device = frames, side, device
@@ -56,6 +58,6 @@ class PreparedFrames:
 
 
 def _model_input(mask: Masks, side: int) -> torch.Tensor:
-    """The mask as input of the model: 0 and 1, float32 (1, 1, side, side)."""
+    """Resize a mask to the model input: 0 and 1, float32 (1, 1, side, side)."""
     full = torch.from_numpy(mask)[None, None].float()
     return (interpolate(full, (side, side), mode="bilinear", antialias=True, align_corners=False) >= 0.5).float()

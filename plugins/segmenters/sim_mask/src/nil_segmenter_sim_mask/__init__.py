@@ -1,4 +1,4 @@
-"""The masks of a video that the simulator rendered."""
+"""Segmenter for videos rendered by the simulator: returns their exact masks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from nil_core.api import Capability, ComponentCard
 
 CARD = ComponentCard(
     kind="segmenter",
-    summary="The masks that the simulator rendered with the video; for generators that render the robot.",
+    summary="Exact masks rendered with the video; for generators that render the robot.",
     target="nil_segmenter_sim_mask.drawn_masks:DrawnMasks",
     capabilities=frozenset({Capability.OFFLINE, Capability.NEEDS_DRAWN_MASKS}),
 )

@@ -1,4 +1,4 @@
-"""Returns the masks of a video that the simulator rendered."""
+"""The segmenter ``sim_mask``: masks rendered by the simulator together with the video."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from nil_core.api import DataError, Masks, Options, Progress, Video, no_progress
 
 
 class DrawnMasks:
-    """The exact masks that a generator rendered together with the video."""
+    """Returns the exact masks that the generator rendered together with the video."""
 
     def __init__(self, options: Options) -> None:
-        """There are no options."""
+        """Accept the options of the card; there are none."""
 
     def segment(self, video: Video, first_mask: Masks, progress: Progress = no_progress) -> Masks:
-        """The video's own masks, bool (T, H, W); ``first_mask`` is not needed.
+        """Masks of the video, bool (T, H, W); ``first_mask`` is not used.
 
         Raises:
             DataError: the video has no masks, because the simulator did not render it.
