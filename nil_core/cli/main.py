@@ -64,6 +64,8 @@ def main() -> None:
         explained = unforeseen(error)
         if explained is None:
             raise
+        if error.filename is None:
+            sys.stdout = None  # type: ignore[assignment]  # it may be the output that cannot be written: else Python tries it again at the end
         _leave(explained)
     except KeyboardInterrupt:
         typer.echo("nil: interrupted", err=True)

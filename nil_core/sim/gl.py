@@ -19,8 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nil_core.errors import MachineError
-
-INSTALL = "Debian, Ubuntu: apt-get install libegl1 libgl1-mesa-dri (or MUJOCO_GL=osmesa with libosmesa6)"
+from nil_core.sim.gl_trouble import INSTALL, ON, explain, has_display
 
 _MODULES = {"egl": "mujoco.egl", "osmesa": "mujoco.osmesa", "glfw": "mujoco.glfw", "cgl": "mujoco.cgl"}
 
@@ -33,14 +32,24 @@ def choose_backend() -> None:
     """Set ``MUJOCO_GL`` to ``egl`` on Linux, and ``LP_NUM_THREADS`` to 0, where the user has set neither.
 
     EGL needs no screen. With 0 threads Mesa's software renderer works in the calling thread: frames this small only
-    lose by being shared out.
+    lose by being shared out. Values are written as mujoco, dm_control and PyOpenGL all understand them.
 
     Raises:
-        MachineError: EGL is asked for, and its library is not there. Importing mujoco would fail.
+        MachineError: EGL is asked for, and its library is not there; or GLFW, and there is no display. Importing
+            mujoco would fail, or warn many times.
     """
+    for name in ("MUJOCO_GL", "PYOPENGL_PLATFORM", "MUJOCO_EGL_DEVICE_ID"):
+        if name in os.environ:
+            os.environ[name] = os.environ[name].strip().lower()
+    if os.environ.get("MUJOCO_GL") in ON:
+        del os.environ["MUJOCO_GL"]
+    if not os.environ.get("MUJOCO_EGL_DEVICE_ID"):
+        os.environ.pop("MUJOCO_EGL_DEVICE_ID", None)
     if sys.platform == "linux":
         os.environ.setdefault("MUJOCO_GL", "egl")
     os.environ.setdefault("LP_NUM_THREADS", "0")
+    if _backend() == "glfw" and not has_display():
+        raise broken(None)
     if _backend() == "egl":
         try:
             ctypes.CDLL("libEGL.so.1")
@@ -58,7 +67,7 @@ def import_libraries() -> None:
         try:
             importlib.import_module(name)
         except Exception as error:  # of as many types as there are ways
-            raise _broken(error) from error
+            raise broken(error) from error
 
 
 def mark_worker() -> None:
@@ -116,7 +125,7 @@ def _create() -> Any:
         context.make_current()
         _try_out()
     except Exception as error:  # of many types: PyOpenGL's, ctypes', or an AttributeError on a missing library
-        raise _broken(error) from error
+        raise broken(error) from error
     return context
 
 
@@ -127,9 +136,14 @@ def _try_out() -> None:
     mujoco.MjrContext(empty, mujoco.mjtFontScale.mjFONTSCALE_50).free()
 
 
-def _broken(error: Exception) -> MachineError:
-    reason = " ".join(str(error).split())
-    return MachineError(f"OpenGL does not work here (MUJOCO_GL={_backend() or 'unset'}): {reason}", INSTALL)
+def broken(error: Exception | None) -> MachineError:
+    """The error that says why OpenGL does not work here.
+
+    Args:
+        error: what was raised, if something was.
+    """
+    reason, hint = explain(_backend(), error)
+    return MachineError(f"OpenGL does not work here (MUJOCO_GL={_backend() or 'unset'}): {reason}", hint)
 
 
 def _backend() -> str:
