@@ -6,13 +6,6 @@ The command line prints ``message`` and ``hint`` and leaves with ``exit_code``; 
 
 from __future__ import annotations
 
-import shlex
-
-
-def quoted(word: object) -> str:
-    """A path or another word of a command in a hint, so that a shell takes it as one word."""
-    return shlex.quote(str(word))
-
 
 class NilError(Exception):
     """A problem the user can act on.

@@ -11,6 +11,7 @@ both tables: ``{"environment.terminal_value": "reward.terminal_value"}``. The mo
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -44,7 +45,7 @@ def renamed_key_error(error: ValidationError, model: type[BaseModel], prefix: st
 
 
 def _set(key: str, value: Any) -> str:
-    return f"--set {key}={value}" if isinstance(value, str | int | float) else f"--set {key}=..."
+    return f"--set {shlex.quote(f'{key}={value}')}" if isinstance(value, str | int | float) else f"--set {key}=..."
 
 
 def _leaves(path: list[str], value: Any) -> Iterator[tuple[list[str], Any]]:

@@ -71,7 +71,6 @@ class Lines(Silent):
 
     def __init__(self, stream: TextIO | None = None, every: float = 10.0) -> None:
         self._stream = stream or sys.stdout
-        self._encoding = getattr(self._stream, "encoding", None) or "utf-8"
         self._every = every
         self._last = 0.0
         self._tenth = ("", -1)
@@ -79,9 +78,12 @@ class Lines(Silent):
     def say(self, text: str) -> None:
         """One line. Where its reader has gone away (``nil run | head``), the process ends, as others do."""
         try:
-            print(readable(text, self._encoding), file=self._stream, flush=True)
+            try:
+                print(text, file=self._stream, flush=True)
+            except UnicodeEncodeError:
+                print(readable(text, self._stream.encoding), file=self._stream, flush=True)
         except BrokenPipeError:
-            _discard_output()
+            _discard(self._stream)
             raise SystemExit(1) from None
         except OSError:
             pass  # a full disk costs the line, not the run
@@ -118,6 +120,6 @@ class Lines(Silent):
         self.say(f"step {step}/{total}  {rates.get('steps_per_second', 0):.0f}/s{eta}{where}  {shown}")
 
 
-def _discard_output() -> None:
+def _discard(stream: TextIO) -> None:
     """Else Python complains of the broken pipe again when it flushes at the end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -60,7 +61,7 @@ def run(
         if extra := [name for name, value in given.items() if value is not None and value != []]:
             raise ConfigError(
                 f"--resume continues the run with its own settings; it cannot be combined with {', '.join(extra)}",
-                f"nil run --resume {resume} [--steps N], or start a new run",
+                f"nil run --resume {shlex.quote(str(resume))} [--steps N], or start a new run",
             )
         from nil_core.experiment.resume import resume as resume_run
 
@@ -121,7 +122,7 @@ def generate(
         from nil_core.experiment.generate import generate as generate_reference
 
         folder = generate_reference(chosen.config, out, show, o.consent(yes, show.say), use_cache=not no_cache)
-        show.say(f"video: {folder / 'video.mp4'}; to train on it: nil run --reference {folder}")
+        show.say(f"video: {folder / 'video.mp4'}; to train on it: nil run --reference {shlex.quote(str(folder))}")
 
 
 def _generate_several(configs: dict[str, RunConfig], out: Path | None, yes: bool, use_cache: bool) -> None:
@@ -132,7 +133,7 @@ def _generate_several(configs: dict[str, RunConfig], out: Path | None, yes: bool
         for name, error in several.failures.items():
             show.warn(f"{name} failed: {error.message}")
         if several.page:
-            first = next(iter(several.folders.values()))
+            first = shlex.quote(str(next(iter(several.folders.values()))))
             show.say(f"compare the videos in {several.page}; then for example: nil run --reference {first}")
     if several.failures:
         raise typer.Exit(max(error.exit_code for error in several.failures.values()))

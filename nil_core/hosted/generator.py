@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
+import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from nil_core.errors import DataError, MachineError, NilError, quoted
+from nil_core.errors import DataError, MachineError, NilError
 from nil_core.hosted.clock import Clock
 from nil_core.hosted.connection import Connection
 from nil_core.hosted.download import download, stored_path
@@ -194,7 +195,8 @@ class HostedGenerator(ABC):
 
     def _unknown(self, entry: Entry, what: str) -> NoResponseError:
         record = self._ledger.path(entry.fingerprint)
-        return NoResponseError(what, f"look for it at {self.page}; to order (and pay) again: rm {quoted(record)}")
+        remove = f"rm {shlex.quote(str(record))}"
+        return NoResponseError(what, f"look for it at {self.page}; to order (and pay) again: {remove}")
 
     def _wait_and_download(self, connection: Connection, entry: Entry, progress: Progress) -> tuple[Entry, Video]:
         status = self._wait(connection, entry, progress)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import stat
 from pathlib import Path
 
 import platformdirs
 from pydantic import SecretStr
 
-from nil_core.errors import ConfigError, quoted
+from nil_core.errors import ConfigError
 
 REDACTED = "***"
 _AROUND = (
@@ -42,6 +43,7 @@ class Keys:
             ConfigError: there is no key, other users may read the file, or its content is not a key.
         """
         path = key_file(variable)
+        protect = f"chmod 600 {shlex.quote(str(path))}"
         if value := os.environ.get(variable):
             source = f"the environment variable {variable}"
         elif path.exists():
@@ -49,7 +51,7 @@ class Keys:
         else:
             raise ConfigError(
                 f"no key: {variable} is not set, and {path} does not exist",
-                f"export {variable}=... (create one at {self._page}), or write it there and: chmod 600 {quoted(path)}",
+                f"export {variable}=... (create one at {self._page}), or write it there and: {protect}",
             )
         value = _PREFIX.sub("", value.strip(_AROUND)).strip(_AROUND)
         if not value or not value.isascii() or not value.isprintable() or " " in value:
@@ -71,10 +73,11 @@ class Keys:
 
 
 def _read(path: Path) -> str:
+    quoted = shlex.quote(str(path))
     try:
         if os.name == "posix" and (mode := stat.S_IMODE(path.stat().st_mode)) & 0o077:
-            raise ConfigError(f"other users may read the key in {path} (mode {mode:o})", f"chmod 600 {quoted(path)}")
+            raise ConfigError(f"other users may read the key in {path} (mode {mode:o})", f"chmod 600 {quoted}")
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it holds no ASCII text"
-        raise ConfigError(f"{path} cannot be read: {reason}", f"check with: ls -l {quoted(path)}") from None
+        raise ConfigError(f"{path} cannot be read: {reason}", f"check with: ls -l {quoted}") from None

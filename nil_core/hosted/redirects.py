@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import NoReturn
 
 import httpx2
 
-from nil_core.errors import quoted
 from nil_core.hosted.errors import ErrorKind, RejectedError
 from nil_core.hosted.options import is_address
 from nil_core.hosted.words import brief
@@ -79,7 +79,7 @@ class Redirects:
     def _refuse(self, where: str, status: int, moved: str = "") -> NoReturn:
         what = "the order" if self._is_order else "a request"
         taken = "; it was not taken, and nothing is paid" if self._is_order else ""
-        trust = f"if you trust this address: --set generator.base_url={quoted(moved)}"
+        trust = f"if you trust this address: --set generator.base_url={shlex.quote(moved)}"
         hint = trust if moved else "check generator.base_url, the proxy and the network"
         raise RejectedError(f"{self._name} sends {what} on {where} (HTTP {status}){taken}", hint, ErrorKind.REDIRECTED)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
@@ -82,7 +83,7 @@ def _reference(folder: Path, name: str) -> str:
         f"{video['frames']} frames of {width}x{height} at {video['fps']:g} fps, {seconds:.2f} s",
         *([f"<b>{escape(cost)}</b>"] if (cost := _cost(video["facts"].get("cost"))) else []),
         *_remarks(provenance),
-        f"<code>nil run --reference {escape(str(folder / name))}</code>",
+        f"<code>nil run --reference {escape(shlex.quote(str(folder / name)))}</code>",
     ]
     paragraphs = "\n".join(f"<p>{line}</p>" for line in lines)
     return f"""<article>

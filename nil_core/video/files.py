@@ -6,6 +6,7 @@ Frames are uint8 (T, H, W, 3) RGB. PyAV reads and writes films, Pillow reads ima
 from __future__ import annotations
 
 import math
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,9 @@ def _open(path: Path, fps: float | None) -> Source:
     except FileNotFoundError:
         raise DataError(f"{path} does not exist", "check the path; a relative one starts where you call nil") from None
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}", f"check with: ls -l {path}") from error
+        raise DataError(
+            f"{path} cannot be read: {error.strerror}", f"check with: ls -l {shlex.quote(str(path))}"
+        ) from error
     if not head:
         raise DataError(f"{path} is empty", "download or export it again")
     if head.startswith(ANIMATIONS) or (head.startswith(b"RIFF") and head.endswith(b"WEBP")):

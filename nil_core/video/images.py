@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -49,7 +50,9 @@ def open_folder(path: Path, fps: float | None) -> Source:
     try:
         files = [file for file in path.iterdir() if not file.name.startswith(".") and file.is_file()]
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}", f"check with: ls -l {path}") from error
+        raise DataError(
+            f"{path} cannot be read: {error.strerror}", f"check with: ls -l {shlex.quote(str(path))}"
+        ) from error
     images = natsorted((file for file in files if file.suffix.lower() in IMAGES), key=lambda image: image.name)
     if not images:
         raise DataError(f"{path} holds no images", f"put frames there, as {', '.join(sorted(IMAGES))}")

@@ -82,7 +82,7 @@ class Piece:
             raise DataError(
                 f"{self.path}: the crop x={left} y={top} width={wide} height={high} leaves the picture, "
                 f"{_by(width, height)}",
-                f"the whole picture is --set generator.crop=[0,0,{width},{height}]",
+                f"the whole picture is --set 'generator.crop=[0,0,{width},{height}]'",
             )
         scale = min(1.0, self.size / max(wide, high)) if self.size else 1.0
         stored_height, stored_width = picture.pixels.shape[:2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,15 @@ def test_nothing_is_made_twice_until_the_file_changes(nil: Callable[..., Any], g
     assert "(from cache)" in nil("generate", *options, "--out", "2").out
     os.utime(tmp_path / "walk.mp4", ns=(1, 1))
     assert "(from cache)" not in nil("generate", *options, "--out", "3").out
+
+
+def test_the_command_it_prints_holds_in_a_folder_with_blanks_and_quotes(nil: Callable[..., Any]) -> None:
+    out = "it's a [walk] :smile:"
+    command = ["generate", "--preset", "smoke", "--set", "motion.source=none", "--out", out]
+    said = nil(*command).out
+    words = shlex.split(said.partition("to train on it: ")[2].splitlines()[0])
+    assert words == ["nil", "run", "--reference", out] and f"video: {out}/video.mp4" in said
+    nil(*command).complains("exists already", f"`nil run --resume {shlex.quote(out)}`")
 
 
 def test_a_reference_of_another_skill_is_named_by_itself(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import warnings
 
 import mujoco
@@ -36,13 +37,17 @@ def find_root(model: mujoco.MjModel, wanted: str | None) -> str:
         raise _no_root(model, sorted(hinged - {0}))
     if wanted is None and len(roots) > 1:
         raise DataError(
-            f"the model holds {len(roots)} robots: {', '.join(roots)}", f"choose one: --set robot.root={roots[0]}"
+            f"the model holds {len(roots)} robots: {', '.join(roots)}", f"choose one: --set {_root(roots[0])}"
         )
     if wanted is not None and wanted not in roots:
         raise DataError(
-            f"no robot has the root {wanted!r}", f"--set robot.root={roots[0]}; with a free joint: {', '.join(roots)}"
+            f"no robot has the root {wanted!r}", f"--set {_root(roots[0])}; with a free joint: {', '.join(roots)}"
         )
     return wanted or roots[0]
+
+
+def _root(name: str) -> str:
+    return shlex.quote(f"robot.root={name}")
 
 
 def _no_root(model: mujoco.MjModel, hinged: list[int]) -> DataError:
@@ -65,7 +70,7 @@ def _no_root(model: mujoco.MjModel, hinged: list[int]) -> DataError:
     fixed = [model.body(body).name for body in hinged if not model.body_jntnum[body]]
     if fixed:
         return DataError(
-            f"the robot is fixed to the world by its root {fixed[0]}", f"--set robot.root={fixed[0]} lets it float"
+            f"the robot is fixed to the world by its root {fixed[0]}", f"--set {_root(fixed[0])} lets it float"
         )
     return DataError("the model has no legged robot on a free joint", "take a model with hinges below a floating body")
 
