@@ -24,8 +24,8 @@ from nil_core.video.film_frame import FilmFrames
 from nil_core.video.source import Moment, Source, convert_hint
 from nil_core.video.whole import missing_bytes
 
-FILMS = "mov,matroska,avi,mpegts,mpeg,ogg"
-"""Containers that are read, as FFmpeg calls them (mov is mp4 too, matroska webm): no playlists, which fetch others."""
+FILMS = "mov,matroska,avi,mpegts,mpeg,ogg,flv,asf"
+"""What is read, as FFmpeg calls it (mov is mp4 too, matroska webm, asf wmv); no playlists, which fetch others."""
 
 STILL = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 """Tracks that are pictures beside the film, such as a cover."""
