@@ -15,7 +15,7 @@ from nil_core.errors import DataError
 from nil_core.types import Video
 from nil_core.video.even import CLOCK, even_frames
 from nil_core.video.film import open_film
-from nil_core.video.images import open_animation, open_folder, read_image
+from nil_core.video.images import IMAGES, open_animation, open_folder, read_image
 from nil_core.video.piece import Crop, Piece
 from nil_core.video.source import Source
 from nil_core.video.writing import side_by_side, write_lossless, write_png, write_video
@@ -101,7 +101,7 @@ def _open(path: Path, fps: float | None) -> Source:
         raise DataError(f"{path} is empty", "download or export it again")
     if head.startswith(ANIMATIONS) or (head.startswith(b"RIFF") and head.endswith(b"WEBP")):
         return open_animation(path, fps)
-    if head.startswith(STILLS):
+    if head.startswith(STILLS) and path.suffix.lower() in IMAGES:
         raise DataError(
             f"{path} is a still image, and a video has two frames or more",
             "put the images of all frames into a folder: --set generator.path=FOLDER --set generator.fps=25",
