@@ -41,7 +41,7 @@ gl.choose_backend()  # before anything imports mujoco
 
 import mujoco  # noqa: E402
 import numpy as np  # noqa: E402
-from open_loop import HZ, play  # noqa: E402
+from open_loop import CONTROL_HZ, play  # noqa: E402
 
 from nil_core.errors import NilError  # noqa: E402
 from nil_core.sim.environment import fallen  # noqa: E402
@@ -281,7 +281,7 @@ def picture(robot: MjcfRobot) -> list[float] | None:
 
 def walked(scene: RobotScene) -> list[float] | str:
     """Seconds up, speed reached and speed planned until then (m/s); or why no walk is planned."""
-    times = np.arange(round(WALK_SECONDS * HZ) + 1) / HZ
+    times = np.arange(round(WALK_SECONDS * CONTROL_HZ) + 1) / CONTROL_HZ
     signal.setitimer(signal.ITIMER_VIRTUAL, PLANNING)
     try:
         trajectory, _ = plan_gait(scene, find_skill("walking"), GaitOptions(), times)
@@ -290,7 +290,7 @@ def walked(scene: RobotScene) -> list[float] | str:
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
     up, poses, _ = play(scene, trajectory)
-    end = round(up * HZ)
+    end = round(up * CONTROL_HZ)
     return [up, *(float(rows[end, 0] - rows[0, 0]) / up for rows in (poses, trajectory))]
 
 
