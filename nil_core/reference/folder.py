@@ -94,8 +94,8 @@ def _arrays(path: Path, names: tuple[set[str], set[str]]) -> Arrays:
 
 def _check_pictures(name: str, frames: Frames, masks: Masks) -> None:
     """Files without digests may hold anything."""
-    pictures = frames.ndim == 4 and frames.shape[3] == 3 and 0 not in frames.shape
-    if (frames.dtype, masks.dtype) != (np.uint8, np.bool_) or not pictures or masks.shape != frames.shape[:3]:
+    pictures = frames.dtype == np.uint8 and frames.ndim == 4 and frames.shape[3] == 3 and 0 not in frames.shape
+    if not pictures or masks.dtype != np.bool_ or masks.shape != frames.shape[:3]:
         raise ValueError(
             f"{name} holds pictures of {frames.dtype} {frames.shape} and masks of {masks.dtype} {masks.shape}"
         )
