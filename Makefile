@@ -21,7 +21,7 @@ run: .venv/run.stamp
 	$(BIN)/nil run $(ARGS)
 
 test: .venv/all.stamp
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 install: .venv/all.stamp
 
