@@ -105,7 +105,7 @@ def test_nothing_is_made_twice_until_the_file_changes(nil: Callable[..., Any], g
     options = ["--preset", "smoke", "--generator", "file", "--segmenter", "chroma", "--set", "generator.path=walk.mp4"]
     first = nil("generate", *options, "--out", "1").out
     assert "(from cache)" not in first
-    assert first.splitlines()[-1] == "watch 1/video.mp4; learn it with: nil run --reference 1"
+    assert first.splitlines()[-1] == "video: 1/video.mp4; to train on it: nil run --reference 1"
     assert "(from cache)" in nil("generate", *options, "--out", "2").out
     os.utime(tmp_path / "walk.mp4", ns=(1, 1))
     assert "(from cache)" not in nil("generate", *options, "--out", "3").out

@@ -95,5 +95,5 @@ def test_arrays_that_do_not_fit_are_named(
 def test_a_table_that_is_none_is_named(folder: Path) -> None:
     (folder / "provenance.json").write_text(json.dumps([]))
     digests.record(folder, ["provenance.json"])
-    with pytest.raises(RunError, match=r"provenance.json holds no table"):
+    with pytest.raises(RunError, match=r"provenance.json contains no table"):
         load_generated(folder)
