@@ -168,8 +168,8 @@ def test_several_are_made_to_choose_from(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--generator", "gait,gait"], "one twice"),
-        (["--generator", "gait,"], "one twice, or none"),
+        (["--generator", "gait,gait"], "contains a duplicate or empty name"),
+        (["--generator", "gait,"], "contains a duplicate or empty name"),
         (["--generator", "gait,fiel"], "no generator is called 'fiel'"),
         (["--set", "file.pth=walk.mp4"], "has no option 'pth'"),
         (["--set", "generator.crop=[0,0,9,9]"], "'gait' has no option 'crop'"),
