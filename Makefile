@@ -21,7 +21,7 @@ run: .venv/run.stamp
 	$(BIN)/nil run $(ARGS)
 
 test: .venv/all.stamp
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 install: .venv/all.stamp
 
@@ -29,6 +29,7 @@ install: .venv/all.stamp
 # environment serves all projects. sam2 comes without its dependencies: it names torchvision, which tracking does not
 # need and whose wheels do not fit every build of torch.
 # Without --no-compile pip compiles 13,000 modules, of which a run imports a few; Python compiles those as it needs them.
+# The tests start hundreds of processes: all.stamp compiles what run.stamp left out, in case Python may not write it later.
 .venv/run.stamp: $(BIN)/python $(PROJECTS)
 	$(PIP) install --no-compile "$(TORCH)" "setuptools>=77"
 	$(PIP) install --no-compile --no-build-isolation -e ".[learning]" $(RUN_PLUGINS:%=-e ./plugins/%)
@@ -39,6 +40,7 @@ install: .venv/all.stamp
 	$(PIP) install "$(TORCH)" "setuptools>=77"
 	$(PIP) install --no-build-isolation -e ".[$(EXTRAS)]" $(PLUGIN_PROJECTS:%/pyproject.toml=-e ./%)
 	SAM2_BUILD_CUDA=0 $(PIP) install --no-build-isolation --no-deps "sam2>=1.1"
+	$(BIN)/python -m compileall -qq -j 0 .venv/lib || true
 	$(BIN)/python .ci/check_gl.py
 	@touch $@ .venv/run.stamp
 

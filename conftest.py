@@ -1,6 +1,9 @@
-"""Settings of hypothesis for all tests, of the core and of plugins."""
+"""Settings for all tests, of the core and of plugins: hypothesis, and the order of files."""
+
+from __future__ import annotations
 
 import hypothesis
+import pytest
 
 # The same examples every time: a test that fails does so everywhere. On a busy machine a slow example is no failure.
 BOUNDED = hypothesis.settings(deadline=None, database=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -8,3 +11,10 @@ hypothesis.settings.register_profile("nil", BOUNDED, derandomize=True, max_examp
 # Others every time: benchmarks/fuzz.py searches with it, and prints the seed that repeats what it found.
 hypothesis.settings.register_profile("wide", BOUNDED, max_examples=400, print_blob=True)
 hypothesis.settings.load_profile("nil")
+
+SLOW_FOLDERS = ("tests/docs", "tests/end_to_end")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the slowest folders first, so that no process runs a long file alone at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(SLOW_FOLDERS))

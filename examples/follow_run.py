@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pluggy
 
-from nil_core import RunConfig, run
+from nil_core import run
+from nil_core.api import load_preset
 from nil_core.hooks import Hooks
-from nil_core.presets import PRESETS
 
 hookimpl = pluggy.HookimplMarker("nil")
 
@@ -32,7 +32,7 @@ def main(preset: str = "quickstart") -> None:
     """Learn with a preset into ``runs/followed``."""
     hooks = Hooks()
     hooks.register(Follower(), "follower")
-    result = run(RunConfig(**PRESETS[preset]), out=Path("runs/followed"), hooks=hooks)
+    result = run(load_preset(preset), out=Path("runs/followed"), hooks=hooks)
     trained, standing = (result.summary["policies"][name] for name in ("trained", "standing"))
     print(f"{result.folder}: return {trained['return']:.3f}, standing still gets {standing['return']:.3f}")
 

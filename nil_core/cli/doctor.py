@@ -101,9 +101,10 @@ def _keys() -> str:
 
 def _disk() -> str:
     from nil_core.storage.cache import cache_root
+    from nil_core.storage.os_errors import exists
 
     root = cache_root()
-    used = sum(f.stat().st_size for f in root.rglob("*") if f.is_file()) if root.exists() else 0
+    used = sum(f.stat().st_size for f in root.rglob("*") if f.is_file()) if exists(root) else 0
     free = shutil.disk_usage(Path.cwd()).free
     if free < 2**30:
         raise RuntimeError(f"only {free / 2**20:.0f} MiB free in {Path.cwd()}")

@@ -28,6 +28,7 @@ from nil_core.sim.scene import RobotScene
 from nil_core.storage import run_folder
 from nil_core.storage.atomic import write_text
 from nil_core.storage.cache import cache_in_use
+from nil_core.storage.os_errors import exists
 from nil_core.types import Frames, Motion
 
 
@@ -129,7 +130,9 @@ def generate_several(
         check_main_guard(config.simulation.workers)
     folder = out or run_folder.fresh_path(Path("references"), next(iter(configs.values())))
     page = folder / contact_sheet.NAME
-    if not (page.is_file() and contact_sheet.MARK in page.read_text(encoding="utf-8", errors="replace")):
+    if not (
+        exists(page) and page.is_file() and contact_sheet.MARK in page.read_text(encoding="utf-8", errors="replace")
+    ):
         run_folder.refuse_occupied(folder)
     done: list[str] = []
     failures: dict[str, NilError] = {}

@@ -33,8 +33,8 @@ def manifest(config: RunConfig, choice: Choice, reference: Mapping[str, Any] | N
     """
     made = {kind: {**reference[kind], "reference": True} for kind in MADE_BEFORE} if reference else {}
     used = _without(choice, made)
-    found = {**{kind: _described(chosen) for kind, chosen in used.items()}, **made}
-    components = {kind: found[kind] for kind in choice}
+    described = {**{kind: _described(chosen) for kind, chosen in used.items()}, **made}
+    components = {kind: described[kind] for kind in choice}
     random = any(component.get("weights") == RANDOM_TINY for component in components.values())
     return ({"weights": RANDOM_TINY} if random else {}) | {
         "created": time.strftime("%Y-%m-%d %H:%M:%S"),

@@ -46,7 +46,7 @@ def describe_motion(motion: Motion, reporter: Reporter) -> None:
     if motion.source == "generator":
         return
     text = (
-        f"motion: recovered from the video; mask IoU of the re-rendered robot {report['overlap_mean']:.2f}, "
+        f"motion: recovered from the video; mask overlap of the re-rendered robot {report['overlap_mean']:.2f}, "
         f"forward speed {report['forward_speed']:.2f} m/s"
     )
     if "leg_error_rad" in report:

@@ -15,7 +15,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -165,8 +164,7 @@ def _scores(episodes: list[Episode]) -> dict[str, float]:
 def _claim(folder: Path, settings: TaskSettings) -> None:
     """Write the settings, or check that they match those of the run in the folder."""
     path = folder / "task.json"
-    if path.exists():
-        before = json.loads(path.read_text(encoding="utf-8"))
+    if before := RunFolder(folder).read(path):
         changed = [k for k, v in asdict(settings).items() if before.get(k) != v and k not in ("steps", "keep")]
         if changed:
             raise RunError(f"{folder} contains a run with another {', '.join(changed)}", "choose another folder")

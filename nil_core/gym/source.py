@@ -15,6 +15,7 @@ from nil_core.experiment.open_run import open_experiment
 from nil_core.reference.folder import load_generated
 from nil_core.reference.preparation import prepare
 from nil_core.storage import run_folder
+from nil_core.storage.os_errors import exists
 from nil_core.video.interpolation import check_method
 
 Folder = str | Path
@@ -41,7 +42,7 @@ def open_source(run: Folder | None, reference: Folder | None, sets: Mapping[str,
         return _prepared(folder.path, with_changes(config, sets))
     if reference is not None:
         written = Path(reference) / "config.toml"
-        config = resolve(file=written).config if written.is_file() else RunConfig()
+        config = resolve(file=written).config if exists(written) else RunConfig()
         return _prepared(Path(reference), with_changes(config, sets or {}))
     raise ConfigError(
         "neither a run nor a reference is given",

@@ -61,8 +61,10 @@ def load_generated(folder: Path) -> GeneratedReference:
         raise RunError(f"{folder} is not a reference folder ({reason})", "`nil generate` makes one")
     with _damage_named(folder, "`nil generate` makes another", (SOURCE, PROVENANCE)):
         arrays = _arrays(folder / SOURCE, _SOURCE_ARRAYS)
-        masks, first_frame, first_mask = (arrays[k] for k in ("robot", "first_frame", "first_mask"))
-        return GeneratedReference(unpack(arrays), masks, first_frame, first_mask, _json(folder / PROVENANCE))
+        video, (masks, frame, mask) = unpack(arrays), (arrays[k] for k in ("robot", "first_frame", "first_mask"))
+        _check_pictures(SOURCE, video.frames, masks)
+        _check_pictures(SOURCE, frame[None], mask[None])
+        return GeneratedReference(video, masks, frame, mask, _json(folder / PROVENANCE))
 
 
 @contextmanager
@@ -88,6 +90,15 @@ def _arrays(path: Path, names: tuple[set[str], set[str]]) -> Arrays:
         arrays = read_arrays(path)
     check_names(path, arrays, *names)
     return arrays
+
+
+def _check_pictures(name: str, frames: Frames, masks: Masks) -> None:
+    """Files without digests may hold anything."""
+    pictures = frames.dtype == np.uint8 and frames.ndim == 4 and frames.shape[3] == 3 and 0 not in frames.shape
+    if not pictures or masks.dtype != np.bool_ or masks.shape != frames.shape[:3]:
+        raise ValueError(
+            f"{name} holds pictures of {frames.dtype} {frames.shape} and masks of {masks.dtype} {masks.shape}"
+        )
 
 
 def _json(path: Path) -> Any:
@@ -137,6 +148,12 @@ def load_reference(folder: Path) -> Reference:
     """
     with _damage_named(folder, "start a new run", (ALIGNED, PROVENANCE)):
         arrays = _arrays(folder / ALIGNED, _ALIGNED_ARRAYS)
+        _check_pictures(ALIGNED, arrays["frames"], arrays["masks"])
+        for name in ("embeddings", "features"):
+            if arrays[name].ndim != 2 or len(arrays[name]) != len(arrays["frames"]):
+                raise ValueError(
+                    f"{ALIGNED} holds {name} of shape {arrays[name].shape} for {len(arrays['frames'])} ticks"
+                )
         return Reference(
             frames=arrays["frames"],
             masks=arrays["masks"],

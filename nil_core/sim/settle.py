@@ -90,10 +90,12 @@ def _why_it_falls(model: mujoco.MjModel, spec: RobotSpec) -> DataError:
         for a, share in zip(spec.actuators, saturated, strict=True)
         if share > MOSTLY
     ]
+    sank = height <= spec.fall.min_height
+    how = f"its root sank to {height:.2f} m" if sank else "it falls over within seconds"
     reason = f"; at their torque limits: {', '.join(weak)}" if weak else ""
     remedy = "raise these limits, or check" if weak else "check"
     return DataError(
-        f"{spec.name} does not hold its standing pose: its root sank to {height:.2f} m{reason}",
+        f"{spec.name} does not hold its standing pose: {how}{reason}",
         f"{remedy} standing_pose, standing_height, torque limits and the PD gains of its spec; of a robot from a file "
         "by --set robot.torque_limit=..., robot.kp=..., 'robot.standing_pose={joint = rad}'",
     )

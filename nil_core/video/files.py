@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from nil_core.errors import DataError
+from nil_core.storage.os_errors import explanation
 from nil_core.types import Video
 from nil_core.video.even import CLOCK, even_frames
 from nil_core.video.film import open_film
-from nil_core.video.images import open_animation, open_folder, read_image
+from nil_core.video.images import IMAGES, open_animation, open_folder, read_image
 from nil_core.video.piece import Crop, Piece
 from nil_core.video.source import Source
 from nil_core.video.writing import side_by_side, write_lossless, write_png, write_video
@@ -94,14 +95,13 @@ def _open(path: Path, fps: float | None) -> Source:
     except FileNotFoundError:
         raise DataError(f"{path} does not exist", "check the path; a relative one starts where you call nil") from None
     except OSError as error:
-        raise DataError(
-            f"{path} cannot be read: {error.strerror}", f"check with: ls -l {shlex.quote(str(path))}"
-        ) from error
+        unreadable = DataError(f"{path} cannot be read: {error.strerror}", f"ls -l {shlex.quote(str(path))}")
+        raise explanation(error, path, "read") or unreadable from error
     if not head:
         raise DataError(f"{path} is empty", "download or export it again")
     if head.startswith(ANIMATIONS) or (head.startswith(b"RIFF") and head.endswith(b"WEBP")):
         return open_animation(path, fps)
-    if head.startswith(STILLS):
+    if head.startswith(STILLS) and path.suffix.lower() in IMAGES:
         raise DataError(
             f"{path} is a still image, and a video has two frames or more",
             "put the images of all frames into a folder: --set generator.path=FOLDER --set generator.fps=25",

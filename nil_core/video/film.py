@@ -13,7 +13,7 @@ from typing import cast
 import av
 from av.codec import CodecContext
 from av.container import InputContainer
-from av.error import FFmpegError
+from av.error import ArgumentError, FFmpegError
 from av.stream import Disposition
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
@@ -24,8 +24,8 @@ from nil_core.video.film_frame import FilmFrames
 from nil_core.video.source import Moment, Source, convert_hint
 from nil_core.video.whole import missing_bytes
 
-FILMS = "mov,matroska,avi,mpegts,mpeg,ogg"
-"""Containers that are read, as FFmpeg calls them (mov is mp4 too, matroska webm): no playlists, which fetch others."""
+FILMS = "mov,matroska,avi,mpegts,mpeg,ogg,flv,asf"
+"""What is read, as FFmpeg calls it (mov is mp4 too, matroska webm, asf wmv); no playlists, which fetch others."""
 
 STILL = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 """Tracks that are pictures beside the film, such as a cover."""
@@ -69,7 +69,9 @@ def _open(path: Path) -> InputContainer:
     except FFmpegError as error:
         if missing := missing_bytes(path):
             raise DataError(f"{path} breaks off: {missing} bytes are missing at its end", AGAIN) from error
-        raise DataError(f"{path} is no video that can be read: {error.strerror}", convert_hint(path)) from error
+        if isinstance(error, ArgumentError):  # FFmpeg knows it, and FILMS has it not
+            raise DataError(f"{path} is no video that can be read: another kind", convert_hint(path)) from error
+        raise DataError(f"{path} is no video that can be read: {error.strerror}", AGAIN) from error
 
 
 def _not_default(track: VideoStream) -> bool:
@@ -94,7 +96,7 @@ def _moments(
     container: InputContainer, track: VideoStream, path: Path, fps: float | None, remarks: list[str]
 ) -> Iterator[Moment]:
     pictures = FilmFrames(Fraction(track.sample_aspect_ratio or 1), path)
-    first, time, count = 0.0, 0.0, 0
+    first, time, count, declared = 0.0, 0.0, 0, track.frames
     damaged = interlaced = False
     broken: FFmpegError | None = None
     with container:
@@ -116,8 +118,9 @@ def _moments(
         except FFmpegError as error:
             broken = error
     missing = missing_bytes(path)
-    if broken or missing:
-        what = f"{missing} bytes are missing at its end" if missing else f"what follows is damaged: {broken}"
+    if broken or (missing and not 0 < declared <= count):  # sound may be missing
+        reason = broken.strerror if broken else ""
+        what = f"{missing} bytes are missing at its end" if missing else f"what follows is damaged: {reason}"
         seconds = math.floor(100 * time) / 100
         piece = f", or read its beginning: --set generator.start=0 --set generator.seconds={seconds}"
         hint = AGAIN + piece if count > 2 else AGAIN

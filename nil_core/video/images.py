@@ -13,6 +13,7 @@ from natsort import natsorted
 from PIL import Image, ImageOps, ImageSequence
 
 from nil_core.errors import DataError
+from nil_core.storage.os_errors import explanation
 from nil_core.types import Floats, Frames
 from nil_core.video.source import Moment, Source, StoredPicture
 
@@ -50,9 +51,8 @@ def open_folder(path: Path, fps: float | None) -> Source:
     try:
         files = [file for file in path.iterdir() if not file.name.startswith(".") and file.is_file()]
     except OSError as error:
-        raise DataError(
-            f"{path} cannot be read: {error.strerror}", f"check with: ls -l {shlex.quote(str(path))}"
-        ) from error
+        unreadable = DataError(f"{path} cannot be read: {error.strerror}", f"ls -l {shlex.quote(str(path))}")
+        raise explanation(error, path, "read") or unreadable from error
     images = natsorted((file for file in files if file.suffix.lower() in IMAGES), key=lambda image: image.name)
     if not images:
         raise DataError(f"{path} holds no images", f"put frames there, as {', '.join(sorted(IMAGES))}")

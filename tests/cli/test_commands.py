@@ -141,7 +141,7 @@ def test_commands_of_others_are_called() -> None:
     assert answer("upload") == "uploaded slowly\n"
     assert answer("upload", "--fast") == "uploaded fast\n"
     assert "--fast" in answer("upload", "--help")
-    assert "Generate a reference video and learn" in answer("run", "--help")
+    assert "Generate a reference video and train" in answer("run", "--help")
 
 
 @pytest.mark.usefixtures("extra")

@@ -23,6 +23,7 @@ from nil_core.experiment.open_run import load_policy, open_experiment
 from nil_core.experiment.run import run as make_run
 from nil_core.reporting import Silent
 from nil_core.sim.vector_env import VectorEnv
+from nil_core.storage import digests
 from nil_core.storage.run_folder import open_run
 
 
@@ -33,7 +34,9 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = make_run(config, tmp_path_factory.mktemp("runs") / "walk", reporter=Silent()).folder
     shutil.copytree(folder / "checkpoints" / "step-000000080" / "agent", folder / "first")
     shutil.rmtree(folder / "checkpoints" / "best" / "agent")
-    (folder / "first").rename(folder / "checkpoints" / "best" / "agent")
+    best = folder / "checkpoints" / "best"
+    (folder / "first").rename(best / "agent")
+    digests.record(best, [file.relative_to(best).as_posix() for file in best.glob("agent/*")])
     return folder
 
 

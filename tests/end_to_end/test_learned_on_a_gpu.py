@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from nil_core.config import Component, resolve
 from nil_core.experiment.run import run as make_run
 from nil_core.reporting import Silent
+from nil_core.storage import digests
 from nil_core.storage.run_folder import open_run
 
 
@@ -28,6 +29,7 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     opened.write_config(config.model_copy(update={"device": "cuda", "encoder": encoder}))
     for state in folder.glob("checkpoints/*/agent/state.safetensors"):
         save_file(load_file(state) | {"generator/state": torch.zeros(16, dtype=torch.uint8)}, state)
+        digests.record(state.parents[1], ["agent/state.safetensors"])
     return folder
 
 

@@ -51,7 +51,7 @@ def test_generate_run_resume_evaluate(config: RunConfig, reference: Path, tmp_pa
     assert (result.folder, result.finished) == (tmp_path / "run", True)
     assert result.summary == json.loads((tmp_path / "run" / "summary.json").read_text())
     assert ear.steps[-1] == 60 and any(line.startswith("video: ") for line in ear.lines)
-    with pytest.raises(RunError, match="60 steps already"):
+    with pytest.raises(RunError, match="already trained for 60 steps"):
         resume(result.folder)
     longer = resume(result.folder, steps=80, reporter=Silent())
     assert longer.finished and longer.summary["steps"] == 80

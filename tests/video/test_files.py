@@ -177,8 +177,9 @@ def test_files_that_are_no_video_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is empty"):
         read_video(tmp_path / "a.mp4")
     (tmp_path / "a.mp4").write_text("this is text, and long enough to be looked at" * 100)
-    with pytest.raises(DataError, match="is no video"):
+    with pytest.raises(DataError, match="is no video") as refusal:
         read_video(tmp_path / "a.mp4")
+    assert refusal.value.hint == "download or export it again"
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="holds no images"):
         read_video(tmp_path / "empty", fps=10)
@@ -200,8 +201,9 @@ def test_files_that_are_no_video_are_refused(tmp_path: Path) -> None:
 
 def test_playlists_fetch_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.m3u8").write_text("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n")
-    with pytest.raises(DataError, match="is no video"):
+    with pytest.raises(DataError, match="is no video") as refusal:
         read_video(tmp_path / "a.m3u8")
+    assert "ffmpeg -i" in refusal.value.hint, "of a kind that FFmpeg knows"
 
 
 def test_a_film_larger_than_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

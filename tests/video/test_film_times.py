@@ -154,6 +154,12 @@ def test_whole_films_with_strange_ends(tmp_path: Path) -> None:
     assert numbers(read_video(tmp_path / "live.mkv").frames) == EVEN
 
 
+def test_missing_sound_does_not_make_a_film_broken(tmp_path: Path) -> None:
+    path = film(tmp_path / "a.mp4", EVEN)
+    path.write_bytes(path.read_bytes() + (50_000).to_bytes(4, "big") + b"mdat" + bytes(100))
+    assert numbers(read_video(path).frames) == EVEN
+
+
 def test_a_hole_in_a_film_is_said(tmp_path: Path) -> None:
     """A download that was given its whole length at once, and never its middle."""
     path = film(tmp_path / "a.mp4", EVEN)

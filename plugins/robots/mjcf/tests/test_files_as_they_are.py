@@ -152,6 +152,15 @@ def test_weak_joints_are_named_where_a_robot_sinks(robot):
     assert "raise these limits" in caught.value.hint and "PD gains" in caught.value.hint
 
 
+def test_a_physics_step_that_is_too_long_is_said_with_one_that_is_not(robot):
+    made = robot(text().replace('range="-1.5 1.5"/>', 'range="-1.5 1.5" stiffness="300000"/>'))
+    with pytest.raises(DataError, match=r"unstable with physics steps of 0\.004 s") as caught:
+        compose(made, "pd", 0.004, 64)
+    key, value = parse_set(caught.value.hint.removeprefix("--set "))
+    assert key == "environment.timestep"
+    compose(made, "pd", value, 64)
+
+
 LINK = """<link name="{name}"><inertial><mass value="{mass}"/><inertia ixx="{i}" iyy="{i}" izz="{i}" ixy="0" ixz="0"
   iyz="0"/></inertial>{shapes}</link>"""
 JOINT = """<joint name="{name}" type="{kind}"><parent link="{parent}"/><child link="{child}"/><origin xyz="{xyz}"/>

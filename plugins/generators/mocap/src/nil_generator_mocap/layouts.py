@@ -140,7 +140,7 @@ LAYOUTS: tuple[Layout, ...] = (
         orders=("sdk",),
     ),
     Layout(
-        "a table without names, as Unitree's LAFAN1 CSV",
+        "Unitree (LAFAN1 CSV) and the like",
         Part(TABLE, 0, 3),
         Part(TABLE, 3, 7),
         Part(TABLE, 7),

@@ -244,7 +244,7 @@ class _Search:
         return DataError(
             f"{self.path.name} can be read in {len(readings)} ways, and the motion does not tell which: "
             f"{'; '.join(ways)}",
-            f"say it: {said}" + (f", as {self.raw.layout.writer} has it" if documented else ""),
+            f"say it; in files of {self.raw.layout.writer} it is: {said}" if documented else f"say it: {said}",
         )
 
 

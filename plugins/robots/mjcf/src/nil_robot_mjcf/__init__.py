@@ -22,9 +22,7 @@ class MjcfOptions(RobotOptions):
         None,
         description="Body with the free joint, of several robots; or a body fixed to the world, which then floats.",
     )
-    balance_inertia: bool = Field(
-        False, description="Mend inertias that no body can have and MuJoCo refuses; masses stay."
-    )
+    balance_inertia: bool = Field(False, description="Mend inertias that no body can have and MuJoCo refuses.")
     torso: str | None = Field(None, description="Body whose tilt counts as stability.")
     heading: float | None = Field(None, description="Where the robot in the file faces, degrees from x to the left.")
     joints: tuple[str, ...] | None = Field(None, min_length=1, description="Driven hinge joints, in order.")
