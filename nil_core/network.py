@@ -84,7 +84,8 @@ def _check_proxy(variable: str, value: str) -> None:
         url = urlsplit(value if "://" in value else f"http://{value}")
         host, rest = url.hostname, url.path + url.query + url.fragment
         is_address = bool(host) and host not in PROXY_SCHEMES and url.port != 0
-    except ValueError:  # a port that is no number, or half an IPv6 address
+        (host or "").encode("idna")
+    except ValueError:  # a port that is no number, half an IPv6 address, or no name of a host
         is_address, rest = False, ""
     if not is_address or "@" in rest or " " in value or not value.isprintable():
         raise ConfigError(f"{variable} is not the address of a proxy", hint)

@@ -65,7 +65,7 @@ def main() -> None:
         if explained is None:
             raise
         if error.filename is None:
-            sys.stdout = None  # type: ignore[assignment]  # it may be the output that cannot be written: else Python tries it again at the end
+            sys.stdout = None  # it may be the output that cannot be written: else Python tries it again at the end
         _leave(explained)
     except KeyboardInterrupt:
         typer.echo("nil: interrupted", err=True)

@@ -8,6 +8,7 @@ import ssl
 import httpx2
 
 from nil_core import network
+from nil_core.errors import ConfigError
 from nil_core.hosted.errors import ErrorKind
 
 TIMEOUT = httpx2.Timeout(30.0, read=120.0)  # s; orders carry an image
@@ -22,7 +23,13 @@ def open_client() -> httpx2.Client:
     """
     network.check_proxies()
     certificates: ssl.SSLContext | bool = network.certificates(CERTIFICATE_VARIABLES) or True
-    return httpx2.Client(timeout=TIMEOUT, verify=certificates)
+    try:
+        return httpx2.Client(timeout=TIMEOUT, verify=certificates)
+    except (httpx2.InvalidURL, ValueError, ImportError):  # its words may hold a part of a password
+        names = "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY or NO_PROXY"
+        raise ConfigError(
+            f"{names} cannot be used", "correct them, or: unset HTTPS_PROXY HTTP_PROXY ALL_PROXY"
+        ) from None
 
 
 def kind_of(failure: httpx2.RequestError) -> ErrorKind:
@@ -32,3 +39,18 @@ def kind_of(failure: httpx2.RequestError) -> ErrorKind:
     if isinstance(failure, httpx2.ProxyError) and not re.match(r"5\d\d", str(failure)):
         return ErrorKind.PROXY
     return ErrorKind.UNAVAILABLE
+
+
+def checked(url: httpx2.URL) -> httpx2.URL:
+    """A URL whose host and port can be looked up; the socket would fail on others in ways of its own.
+
+    Raises:
+        httpx2.InvalidURL: they cannot.
+    """
+    try:
+        url.raw_host.decode("ascii").encode("idna")
+    except UnicodeError:
+        raise httpx2.InvalidURL("its host cannot be a name") from None
+    if not 0 < (url.port or 1) < 2**16:
+        raise httpx2.InvalidURL("its port is out of range")
+    return url

@@ -8,7 +8,8 @@ from typing import Any, NoReturn
 
 import httpx2
 
-from nil_core.hosted.client import kind_of, open_client
+from nil_core.errors import ConfigError
+from nil_core.hosted.client import checked, kind_of, open_client
 from nil_core.hosted.clock import Clock
 from nil_core.hosted.errors import (
     RETRYABLE,
@@ -54,7 +55,7 @@ class Connection:
         seconds: until the deadline.
 
     Raises:
-        ConfigError: an environment variable names a proxy or certificates that cannot be used.
+        ConfigError: the base URL is none, or an environment variable names a proxy or certificates that cannot be used.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Connection:
         seconds: float,
     ) -> None:
         self._name, self._page = name, page
-        self._base = httpx2.URL(base_url.rstrip("/") + "/")
+        self._base = _url(base_url.rstrip("/") + "/")
         self._headers, self._redact = headers, redact
         self._classify_error, self._set_server_time = classify_error, set_server_time
         self._clock, self._seconds = clock, seconds
@@ -208,7 +209,7 @@ class Connection:
 
     def _target(self, path: str) -> httpx2.URL:
         try:
-            return self._base.join(path)
+            return checked(self._base.join(path))
         except (httpx2.InvalidURL, TypeError):
             raise ServiceError(f"{self._name} gave an address that is none: {brief(str(path))}") from None
 
@@ -219,3 +220,12 @@ class Connection:
     def _clean(self, text: str) -> str:
         """What may be shown of a text; keys go before it is cut, so that no piece of one is left."""
         return brief(self._redact(plain(text)))
+
+
+def _url(text: str) -> httpx2.URL:
+    try:
+        return checked(httpx2.URL(text))
+    except (httpx2.InvalidURL, ValueError) as error:
+        raise ConfigError(
+            f"generator.base_url is no URL: {brief(str(error))}", "https://HOST or https://HOST/PATH"
+        ) from None

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import httpx2
 
+from nil_core.hosted.client import checked
 from nil_core.hosted.errors import ErrorKind, RejectedError
 from nil_core.hosted.options import is_address
 from nil_core.hosted.words import brief
@@ -63,7 +64,7 @@ class Redirects:
         if self._left < 0:
             self._refuse("again and again", status)
         try:
-            target = source.join(location)
+            target = checked(source.join(location))
         except httpx2.InvalidURL:
             location = ""
         if not location or target.scheme not in ("http", "https") or not target.host:

@@ -114,6 +114,8 @@ WRONG = {
     "quotes": ("HTTPS_PROXY", f'"http://user:{SECRET}@host:80"'),
     "a newline": ("HTTPS_PROXY", f"http://user:{SECRET}@host:80\n"),
     "a bracket": ("HTTPS_PROXY", f"http://[{SECRET}"),
+    "an empty label": ("HTTPS_PROXY", f"http://{SECRET}..host:80"),
+    "a long label": ("HTTPS_PROXY", f"http://{SECRET}{'x' * 70}:80"),
     "a scheme": ("ALL_PROXY", f"ftp://user:{SECRET}@host"),
     "another scheme": ("HTTP_PROXY", f"socks4://user:{SECRET}@host:1080"),
     "no file": ("SSL_CERT_FILE", f"/{SECRET}.pem"),
@@ -158,6 +160,12 @@ def test_socks_needs_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_right_proxy_is_taken(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", value)
     connection("https://service.example").close()
+
+
+@pytest.mark.parametrize("url", ["https://host:port", "https://[::1", "https://a..b", "https://host:99999"])
+def test_a_base_url_that_is_none_is_said_in_one_line(url: str) -> None:
+    with pytest.raises(ConfigError, match="base_url is no URL"):
+        connection(url)
 
 
 def test_no_proxy_for_any_host_needs_no_right_ones(monkeypatch: pytest.MonkeyPatch) -> None:
