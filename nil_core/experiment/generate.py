@@ -22,6 +22,7 @@ from nil_core.reference.motion_source import find_motion
 from nil_core.reference.motion_video import write_motion_video
 from nil_core.reference.preparation import align
 from nil_core.reference.report import ReferenceReport
+from nil_core.reference.steady_camera import steady_boxes
 from nil_core.reporting import Lines, Reporter
 from nil_core.sim.main_guard import check_main_guard
 from nil_core.sim.scene import RobotScene
@@ -103,7 +104,8 @@ def _motion_of(
     if motion is None:
         return None
     describe_motion(motion, reporter)
-    return aligned.frames, motion
+    boxes = steady_boxes(motion, config)
+    return (align(generated, config, None, reporter.progress, boxes) if boxes else aligned).frames, motion
 
 
 def generate_several(

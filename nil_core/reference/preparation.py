@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from nil_core.reference.first_frame_match import FirstFrameMatch, first_frame_ma
 from nil_core.reference.generated import GeneratedReference
 from nil_core.reference.mask_quality import check_masks
 from nil_core.reference.motion_source import find_motion
+from nil_core.reference.steady_camera import steady_boxes, within
 from nil_core.sim.scene import RobotScene
 from nil_core.storage.cache import Arrays, cached, fingerprint
 from nil_core.types import CropBox, Doubles, Frames, Masks, Progress, Reference, no_progress
@@ -43,15 +45,24 @@ class Aligned:
 
 
 def align(
-    generated: GeneratedReference, config: RunConfig, stand: Masks | None = None, progress: Progress = no_progress
+    generated: GeneratedReference,
+    config: RunConfig,
+    stand: Masks | None = None,
+    progress: Progress = no_progress,
+    boxes: Sequence[CropBox] | None = None,
 ) -> Aligned:
-    """Resample a video at the ticks. Args and raises as :func:`prepare`."""
+    """Resample a video at the ticks. Args and raises as :func:`prepare`.
+
+    ``boxes`` is the part to show of each tick's square, see :func:`nil_core.reference.steady_camera.steady_boxes`.
+    """
     video, settings = generated.video, config.video
     match = first_frame_match(generated.masks[0], video.crop_box, generated.first_mask if stand is None else stand)
     crop_box = match.crop_box if settings.align_first_frame else video.crop_box
     seconds = settings.seconds or generated.provenance.get("seconds", video.seconds)  # default: as generated
     at = frame_times(len(video.frames), video.fps, config.environment.tick_hz, seconds, settings.alignment)
-    frames, masks = _squares(generated, at, crop_box, config, progress)
+    square = crop_box or enclosing_square(video.frames.shape[2], video.frames.shape[1])
+    shown = within(square, boxes) if boxes else [square] * len(at.index)
+    frames, masks = _squares(generated, at, shown, config, progress)
     check_masks(masks)
     trajectory = None if video.trajectory is None else trajectory_at_ticks(video.trajectory, at)
     return Aligned(frames, masks, trajectory, match)
@@ -86,6 +97,9 @@ def prepare(
     aligned = align(generated, config, stand, progress)
     frames, masks, trajectory = aligned.frames, aligned.masks, aligned.trajectory
     motion = None if scene is None else find_motion(config, scene, frames, masks, trajectory, progress)
+    if boxes := steady_boxes(motion, config):
+        steady = align(generated, config, stand, progress, boxes)
+        frames, masks = steady.frames, steady.masks
     lags = box_lags(masks, environment.tick_hz) if settings.framing == "box" else None
     if settings.framing == "box":
         frames, masks = box_framed(frames, masks, environment.tick_hz)
@@ -101,6 +115,7 @@ def prepare(
         "framing": settings.framing,
         "first_frame": asdict(aligned.first_frame),
         "first_frame_aligned": settings.align_first_frame,
+        "camera_put_back": boxes is not None,
     }
     return Reference(
         frames=frames,
@@ -117,35 +132,40 @@ def prepare(
 
 
 def _squares(
-    generated: GeneratedReference, at: FrameTimes, crop_box: CropBox | None, config: RunConfig, progress: Progress
+    generated: GeneratedReference, at: FrameTimes, boxes: list[CropBox], config: RunConfig, progress: Progress
 ) -> tuple[Frames, Masks]:
-    """Frames and masks at the ticks, cropped to a square of the render size."""
+    """Frames and masks at the ticks, cropped to a square for each tick, at the render size."""
     video, size = generated.video, config.environment.render_size
     if not at.fraction.any():
-        return to_square(video.frames[at.index], generated.masks[at.index], size, crop_box)
+        return to_square(video.frames[at.index], generated.masks[at.index], size, boxes)
     interpolate = method(config.video, config.device)
-    crop_box = crop_box or enclosing_square(video.frames.shape[2], video.frames.shape[1])
     weights = config.video.rife_weights
     key = fingerprint(
         video.frames[: at.index[-1] + 2],
         generated.masks[: at.index[-1] + 2],
-        [crop_box, size, config.video.alignment],
+        [boxes, size, config.video.alignment],
         weights.expanduser().read_bytes() if config.video.alignment == "rife" and weights else "",
     )
     parts: list[Arrays] = []
     for start in range(0, len(at.index), TICKS_PER_PIECE):
-        piece = FrameTimes(at.index[start : start + TICKS_PER_PIECE], at.fraction[start : start + TICKS_PER_PIECE])
-        parts.append(_interpolated(key, generated, piece, interpolate, crop_box, size))
+        part = slice(start, start + TICKS_PER_PIECE)
+        piece = FrameTimes(at.index[part], at.fraction[part])
+        parts.append(_interpolated(key, generated, piece, interpolate, boxes[part], size))
         progress(min(start + TICKS_PER_PIECE, len(at.index)), len(at.index), "ticks interpolated")
     return np.concatenate([part["frames"] for part in parts]), np.concatenate([part["masks"] for part in parts])
 
 
 def _interpolated(
-    key: str, generated: GeneratedReference, at: FrameTimes, interpolate: Interpolate, crop_box: CropBox, size: int
+    key: str,
+    generated: GeneratedReference,
+    at: FrameTimes,
+    interpolate: Interpolate,
+    boxes: Sequence[CropBox],
+    size: int,
 ) -> Arrays:
     def draw() -> Arrays:
         pictures = at_ticks(generated.video.frames, generated.masks, at, interpolate)
-        squares = [crop(frame, mask, crop_box, size) for frame, mask in pictures]
+        squares = [crop(frame, mask, box, size) for (frame, mask), box in zip(pictures, boxes, strict=True)]
         return {"frames": np.stack([frame for frame, _ in squares]), "masks": np.stack([mask for _, mask in squares])}
 
     return cached("aligned", fingerprint(key, at.index, at.fraction), draw, ("frames", "masks"))[0]

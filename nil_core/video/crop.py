@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
@@ -48,20 +49,24 @@ def letterbox(frame: Frames, width: int, height: int, background: Color) -> Fram
     return picture
 
 
-def to_square(frames: Frames, masks: Masks, size: int, crop_box: CropBox | None = None) -> tuple[Frames, Masks]:
+def to_square(
+    frames: Frames, masks: Masks, size: int, crop_box: CropBox | Sequence[CropBox] | None = None
+) -> tuple[Frames, Masks]:
     """The robot on black, as the renderer would show it.
 
     Args:
         frames: uint8 (T, H, W, 3).
         masks: bool (T, H, W); what they leave out becomes black.
         size: S.
-        crop_box: the square to show; None: the whole picture, padded with black.
+        crop_box: the square to show, or one for each frame; None: the whole picture, padded with black.
 
     Returns:
         uint8 (T, S, S, 3) and bool (T, S, S).
     """
     crop_box = crop_box or enclosing_square(frames.shape[2], frames.shape[1])
-    squares, robots = zip(*(crop(*each, crop_box, size) for each in zip(frames, masks, strict=True)), strict=True)
+    boxes = [crop_box] * len(frames) if isinstance(crop_box, tuple) else crop_box
+    pictures = (crop(*each, size) for each in zip(frames, masks, boxes, strict=True))
+    squares, robots = zip(*pictures, strict=True)
     return np.stack(squares), np.stack(robots)
 
 

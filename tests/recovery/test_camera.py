@@ -7,15 +7,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from nil_core.config import RunConfig
 from nil_core.reference.recovery.contacts import LOWEST_SOLE_STD, Contacts
 from nil_core.reference.recovery.pose_space import VIEW, PoseSpace
 from nil_core.reference.recovery.priors import Priors
 from nil_core.reference.recovery.quality import truth_errors
 from nil_core.reference.recovery.recover import recover
 from nil_core.reference.recovery.silhouette import FrameComparison, Look, overlap_of, warp_to_first_view
+from nil_core.reference.steady_camera import steady_boxes, within
 from nil_core.sim.scene import RobotScene
 from nil_core.testing.spoiler import spoil
-from nil_core.types import Doubles, Video
+from nil_core.types import Doubles, Motion, Video
+from nil_core.video.crop import to_square
+from nil_core.video.masks import iou
 
 HZ = 25.0
 LOOK = Look((2.0, 5.0))
@@ -101,3 +105,9 @@ def test_motion_comes_back_from_a_camera_that_drifts(toy: RobotScene, space: Pos
     assert np.hypot(camera["right"][-1], camera["down"][-1]) == pytest.approx(0.5 / 8, abs=0.01)
     assert camera["zoom"][-1] == pytest.approx(1.0, abs=0.02)
     assert found.report["reasons"] == []
+    boxes = steady_boxes(Motion(found.qpos, "video", report=found.report), RunConfig(environment={"tick_hz": HZ}))
+    assert boxes is not None and video.masks is not None
+    size = video.masks.shape[-1]
+    _, masks = to_square(spoiled.frames, spoiled.masks, size, within((0, 0, size), boxes))
+    assert iou(masks, video.masks).mean() > 0.9, "thin legs, and halves of pixels"
+    assert iou(spoiled.masks, video.masks).mean() < 0.7
