@@ -79,9 +79,10 @@ def study(
         _dry_run(spec, where, jobs)
         return
     from nil_core.study.executors import LOCAL, build
+    from nil_core.study.grid import nested
     from nil_core.study.study import run_study
 
-    place = None if executor == LOCAL else build(executor, dict(map(parse_set, executor_set or [])))
+    place = None if executor == LOCAL else build(executor, nested(dict(map(parse_set, executor_set or []))))
     if place is None and executor_set:
         raise ConfigError("the executor local has no options for --executor-set", "--jobs N sets the runs at once")
     with reporter() as show, _view(show) as view:

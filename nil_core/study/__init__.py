@@ -12,7 +12,29 @@
 from __future__ import annotations
 
 from nil_core.study.builtin import built_in
+from nil_core.study.executors import Executor, ExecutorCard, Handle
 from nil_core.study.grid import Entry, Row, StudySpec, read_spec
+from nil_core.study.jobs import Job, Outcome
+from nil_core.study.parcel import Parcel, pack, run_here, unpack
+from nil_core.study.process import run_job
 from nil_core.study.study import StudyResult, run_study
 
-__all__ = ["Entry", "Row", "StudyResult", "StudySpec", "built_in", "read_spec", "run_study"]
+__all__ = [
+    "Entry",
+    "Executor",
+    "ExecutorCard",
+    "Handle",
+    "Job",
+    "Outcome",
+    "Parcel",
+    "Row",
+    "StudyResult",
+    "StudySpec",
+    "built_in",
+    "pack",
+    "read_spec",
+    "run_here",
+    "run_job",
+    "run_study",
+    "unpack",
+]

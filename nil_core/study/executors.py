@@ -18,11 +18,10 @@ from pydantic import ValidationError
 from nil_core import entry_points
 from nil_core.card import Options, Requirement
 from nil_core.config import explain
-from nil_core.entry_points import Entry, broken, canonical, load, plugin_errors
+from nil_core.entry_points import EXECUTORS, Entry, broken, canonical, load, plugin_errors
 from nil_core.errors import ConfigError
 from nil_core.study.jobs import Job, Outcome
 
-GROUP = "nil.executors"
 LOCAL = "local"
 
 
@@ -83,7 +82,7 @@ class ExecutorCard:
 
 def names() -> tuple[str, ...]:
     """Installed executors; imports nothing."""
-    return tuple(entry.name for entry in entry_points.entries(GROUP))
+    return tuple(entry.name for entry in entry_points.entries(EXECUTORS))
 
 
 def build(name: str, options: Mapping[str, Any] | None = None) -> Executor:
@@ -129,7 +128,7 @@ def load_card(entry: Entry) -> ExecutorCard:
 
 
 def _entry(name: str) -> Entry:
-    found = [entry for entry in entry_points.entries(GROUP) if entry.key == canonical(name)]
+    found = [entry for entry in entry_points.entries(EXECUTORS) if entry.key == canonical(name)]
     if len(found) == 1:
         return found[0]
     if found:
@@ -142,4 +141,4 @@ def _entry(name: str) -> Entry:
     )
 
 
-__all__ = ["GROUP", "LOCAL", "Executor", "ExecutorCard", "Handle", "build", "load_card", "names"]
+__all__ = ["LOCAL", "Executor", "ExecutorCard", "Handle", "build", "load_card", "names"]

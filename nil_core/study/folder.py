@@ -80,7 +80,9 @@ class StudyFolder:
             with explain_os_errors(self.index, "read"):
                 value = json.loads(self.index.read_text(encoding="utf-8"))
             entries = value["entries"]
-            if not all(isinstance(each[key], str) for each in entries for key in ("row", "hash", "run", "reference")):
+            if not all(
+                isinstance(each[key], str) for each in entries for key in ("row", "hash", "config", "run", "reference")
+            ):
                 raise ValueError("an entry is incomplete")
             if value["schema"] != SCHEMA:
                 raise RunError(f"{self.index} has format {value['schema']}, this nil reads {SCHEMA}", "update nil-core")
@@ -109,13 +111,11 @@ class StudyFolder:
             if self.path.is_dir() and (other := sorted({each.name for each in self.path.iterdir()} - known)):
                 raise RunError(f"{self.path} is no study folder: it holds {other[0]}", "choose another with --out")
             return
-        before = {(each["row"], each["seed"]): each for each in index["entries"]}
-        references = {each["row"]: each["reference"] for each in index["entries"]}
+        before = {each["row"]: (each["config"], each["reference"]) for each in index["entries"]}
         hint = "choose another folder with --out, or give the changed rows other names"
         for entry in entries:
-            old = before.get((entry.row, entry.seed))
-            moved = references.get(entry.row) not in (None, shared_reference(entry, spec.reference_seed).path)
-            if moved or (old is not None and old["hash"] != entry.hash):
+            now = entry.row_hash, shared_reference(entry, spec.reference_seed).path
+            if before.get(entry.row, now) != now:
                 raise RunError(f"{self.path} holds another grid: its row {entry.row} has another config", hint)
         if index.get("name") != spec.name:
             raise RunError(f"{self.path} holds the study {index.get('name')}, not {spec.name}", hint)
@@ -129,6 +129,7 @@ class StudyFolder:
                 "row": entry.row,
                 "seed": entry.seed,
                 "hash": entry.hash,
+                "config": entry.row_hash,
                 "run": entry.run,
                 "reference": shared_reference(entry, spec.reference_seed).path,
             }

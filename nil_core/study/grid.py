@@ -81,6 +81,11 @@ class Entry:
         return fingerprint({key: int(v) if isinstance(v, float) and v.is_integer() else v for key, v in flat.items()})
 
     @property
+    def row_hash(self) -> str:
+        """Hex digest of the same without the seed: equal for all runs of a row."""
+        return Entry(self.row, self.config.model_copy(update={"seed": 0})).hash
+
+    @property
     def run(self) -> str:
         """Its run folder, relative to the study folder."""
         return f"runs/{self.row}-s{self.seed}-{self.hash[:8]}"
@@ -146,8 +151,8 @@ class StudySpec:
     def to_toml(self) -> str:
         """The text of a file for :func:`read_spec`."""
         head = {"name": self.name, "preset": self.preset, "seeds": list(self.seeds)}
-        rows = [{"name": row.name, **_nested(row.overrides)} for row in self.rows]
-        return tomli_w.dumps({**head, "base": _nested(self.base), "rows": rows})
+        rows = [{"name": row.name, **nested(row.overrides)} for row in self.rows]
+        return tomli_w.dumps({**head, "base": nested(self.base), "rows": rows})
 
 
 def read_spec(file: Path) -> StudySpec:
@@ -271,7 +276,8 @@ def _refuse_equal(configs: Mapping[str, RunConfig]) -> None:
         seen[hashed] = name
 
 
-def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert dotted keys to tables; ``robot`` beside ``robot.key`` becomes ``robot.name``."""
     tree: dict[str, Any] = {}
     for dotted, value in flat.items():
         *tables, key = dotted.split(".")
