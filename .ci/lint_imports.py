@@ -14,7 +14,7 @@ import tomli_w
 from importlinter.cli import lint_imports
 
 ROOT = Path(__file__).parents[1]
-PUBLIC = ("api", "diffusion", "hosted", "learning", "vision", "weights")
+PUBLIC = ("api", "diffusion", "hosted", "learning", "study", "vision", "weights")
 """The modules of the core that a plugin may import."""
 
 

@@ -25,6 +25,9 @@ REWARD_TERMS = "nil.reward_terms"
 OBSERVATION_TERMS = "nil.observation_terms"
 """Group of single observation terms; each leads to a :class:`nil_core.sim.observation.ObservationTerm`."""
 
+EXECUTORS = "nil.executors"
+"""Group of executors of studies; each leads to a :class:`nil_core.study.ExecutorCard`."""
+
 
 @dataclass(frozen=True)
 class Entry:

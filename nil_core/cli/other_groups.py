@@ -8,7 +8,7 @@ from typing import Any
 from nil_core import entry_points, registry
 from nil_core.card import KINDS
 from nil_core.cli import extra_commands
-from nil_core.entry_points import OBSERVATION_TERMS, PREFIX, REWARD_TERMS, Entry, broken, canonical, load
+from nil_core.entry_points import EXECUTORS, OBSERVATION_TERMS, PREFIX, REWARD_TERMS, Entry, broken, canonical, load
 from nil_core.hooks import GROUP as HOOKS
 from nil_core.hooks import check_hook
 
@@ -74,11 +74,18 @@ def _check_observation_term(entry: Entry) -> None:
     third_party_term(entry.name)
 
 
+def _check_executor(entry: Entry) -> None:
+    from nil_core.study.executors import load_card
+
+    load(entry, load_card(entry).target)
+
+
 _CHECKS: Mapping[str, Callable[[Entry], Any]] = {
     HOOKS: check_hook,
     extra_commands.GROUP: extra_commands.load_command,
     REWARD_TERMS: _check_reward_term,
     OBSERVATION_TERMS: _check_observation_term,
+    EXECUTORS: _check_executor,
 }
 
 

@@ -13,11 +13,12 @@ from nil_core.config import RunConfig
 from nil_core.errors import NilError, PluginError
 from nil_core.experiment.experiment import build_scene
 from nil_core.experiment.messages import describe_motion, describe_reference
-from nil_core.payment import Consent, refuse
+from nil_core.payment import Consent, Estimate, refuse
 from nil_core.reference import contact_sheet
 from nil_core.reference.folder import save_generated, save_motion
 from nil_core.reference.generated import GeneratedReference
 from nil_core.reference.generation import generate_reference
+from nil_core.reference.generation import price as estimate_price
 from nil_core.reference.motion_source import find_motion
 from nil_core.reference.motion_video import write_motion_video
 from nil_core.reference.preparation import align
@@ -70,6 +71,17 @@ def generate(
     check_main_guard(config.simulation.workers)
     with cache_in_use(use_cache):
         return _generate(config, out, reporter or Lines(), consent)
+
+
+def price(config: RunConfig) -> Estimate:
+    """What :func:`generate` would spend now: 0 for a free generator, and for a video in the cache or already paid.
+
+    Raises:
+        NilError: see the components; among them a missing key of a paid service.
+    """
+    choice = choose(config)
+    scene = build_scene(config, choice)
+    return estimate_price(config, choice, scene, partial(build_scene, config, choice, detailed=True))
 
 
 def _generate(config: RunConfig, out: Path | None, reporter: Reporter, consent: Consent) -> Path:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from nil_core.card import Capability
 from nil_core.components import Choice, Chosen
 from nil_core.config import RunConfig
 from nil_core.interfaces import PaidGenerator, Segmenter, VideoGenerator
-from nil_core.payment import Consent, refuse
+from nil_core.payment import Consent, Estimate, refuse
 from nil_core.reference.first_frame import draw_first_frame
 from nil_core.reference.first_frame_match import first_frame_match
 from nil_core.reference.generated import GeneratedReference, pack, unpack
@@ -18,7 +19,7 @@ from nil_core.reference.length import check_length, requested_seconds
 from nil_core.reference.mask_quality import check_masks, measure
 from nil_core.reference.prompt import fill_template
 from nil_core.sim.scene import RobotScene, scene_fingerprint
-from nil_core.storage.cache import Arrays, cached, fingerprint
+from nil_core.storage.cache import Arrays, cached, fingerprint, is_cached
 from nil_core.types import BLACK, GenerationRequest, Masks, Progress, Video
 from nil_core.video.crop import fit_mask
 
@@ -50,23 +51,8 @@ def generate_reference(
     segmenter_identity = segmenter.identity()  # first, so that missing weights fail before a video is made and paid
     request = compose_request(config, chosen, scene, detailed)
     generator: VideoGenerator = chosen.build()
-    requested = {
-        "prompt": request.prompt,
-        "negative_prompt": request.negative_prompt,
-        "skill": request.skill,
-        "fps": request.fps,
-        "seconds": request.seconds,
-        "seed": request.seed,
-        "background": request.background,
-    }
-    key = fingerprint(
-        chosen.identity(),
-        requested,
-        request.first_frame,
-        request.first_mask,
-        scene_fingerprint(scene) if request.scene else "",
-        _source_fingerprint(chosen),
-    )
+    requested = _requested(request)
+    key = _video_key(chosen, request, scene)
 
     def make() -> Arrays:
         if chosen.can(Capability.PAID):
@@ -104,6 +90,46 @@ def generate_reference(
         "first_frame": asdict(first_frame_match(masks[0], video.crop_box, request.first_mask)),
     }
     return GeneratedReference(video, masks, request.first_frame, request.first_mask, provenance)
+
+
+def price(
+    config: RunConfig, choice: Choice, scene: RobotScene, detailed: Callable[[], RobotScene] | None = None
+) -> Estimate:
+    """What :func:`generate_reference` would spend now; 0 if the video is in the cache. Args as there.
+
+    Raises:
+        ConfigError: no key, or an order that the service cannot accept.
+    """
+    chosen = choice["generator"]
+    request = compose_request(config, chosen, scene, detailed)
+    generator = chosen.build()
+    if not isinstance(generator, PaidGenerator) or is_cached("videos", _video_key(chosen, request, scene)):
+        return Estimate(0.0, chosen.name)
+    return generator.estimate(request)
+
+
+def _requested(request: GenerationRequest) -> dict[str, Any]:
+    return {
+        "prompt": request.prompt,
+        "negative_prompt": request.negative_prompt,
+        "skill": request.skill,
+        "fps": request.fps,
+        "seconds": request.seconds,
+        "seed": request.seed,
+        "background": request.background,
+    }
+
+
+def _video_key(chosen: Chosen, request: GenerationRequest, scene: RobotScene) -> str:
+    """Cache key of the video: everything that determines it."""
+    return fingerprint(
+        chosen.identity(),
+        _requested(request),
+        request.first_frame,
+        request.first_mask,
+        scene_fingerprint(scene) if request.scene else "",
+        _source_fingerprint(chosen),
+    )
 
 
 def compose_request(

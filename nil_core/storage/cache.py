@@ -71,7 +71,7 @@ def cached(what: str, key: str, make: Callable[[], Arrays], needed: tuple[str, .
         the arrays, and whether they were found; never where the cache is not in use, see :func:`cache_in_use`.
     """
     path = cache_root() / what / f"{key}.npz"
-    stored = None if _ignored or os.environ.get(IGNORE, "0") not in ("", "0") else _stored(path)
+    stored = None if _is_ignored() else _stored(path)
     if stored is not None and not set(needed) - set(stored):
         return stored, True
     arrays = make()
@@ -81,6 +81,15 @@ def cached(what: str, key: str, make: Callable[[], Arrays], needed: tuple[str, .
     except MachineError as error:  # what was made, perhaps for money, is worth more than its copy
         _report(error)
     return arrays, False
+
+
+def is_cached(what: str, key: str) -> bool:
+    """Whether :func:`cached` would find an undamaged entry. Args as there."""
+    return not _is_ignored() and _stored(cache_root() / what / f"{key}.npz") is not None
+
+
+def _is_ignored() -> bool:
+    return _ignored or os.environ.get(IGNORE, "0") not in ("", "0")
 
 
 def _stored(path: Path) -> Arrays | None:

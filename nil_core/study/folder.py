@@ -1,0 +1,205 @@
+"""The study folder: plain files, so that other programs can read a study while it runs.
+
+``study.toml`` what was asked; ``study.json`` its entries; ``references/<hash8>/`` as ``nil generate`` leaves them;
+``runs/<row>-s<seed>-<hash8>/`` ordinary run folders; ``attempts.jsonl`` a line for each start and end of an attempt;
+``logs/`` the output of the processes; ``lock`` held by the process that runs the study.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nil_core.config import RunConfig
+from nil_core.errors import NilError, RunError
+from nil_core.storage import log
+from nil_core.storage.atomic import write_json, write_text
+from nil_core.storage.os_errors import exists, explain_os_errors
+from nil_core.storage.run_folder import RunFolder
+from nil_core.study.grid import Entry, StudySpec, read_spec
+from nil_core.study.references import shared_reference
+
+SCHEMA = 1
+PROVENANCE = "provenance.json"  # of a complete reference
+_TAIL = 4096  # bytes at the end of metrics.jsonl that hold its last line
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is, from the files of its folder.
+
+    Attributes:
+        state: ``waiting`` if it was never started, else as in ``status.json``.
+        step: environment steps that its metrics tell of.
+        finished: whether it has its final evaluation.
+    """
+
+    state: str
+    step: int
+    finished: bool
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """Names of everything in a study folder, and its small files.
+
+    Attributes:
+        path: absolute.
+    """
+
+    path: Path
+
+    @property
+    def spec(self) -> Path:
+        """What was asked."""
+        return self.path / "study.toml"
+
+    @property
+    def index(self) -> Path:
+        """Its entries."""
+        return self.path / "study.json"
+
+    @property
+    def attempts(self) -> Path:
+        """Starts and ends of attempts."""
+        return self.path / "attempts.jsonl"
+
+    def read_index(self) -> dict[str, Any]:
+        """Content of ``study.json``, empty if it is not there yet.
+
+        Raises:
+            RunError: damaged, or of another format.
+        """
+        try:
+            with explain_os_errors(self.index, "read"):
+                value = json.loads(self.index.read_text(encoding="utf-8"))
+            entries = value["entries"]
+            if not all(
+                isinstance(each[key], str) for each in entries for key in ("row", "hash", "config", "run", "reference")
+            ):
+                raise ValueError("an entry is incomplete")
+            if value["schema"] != SCHEMA:
+                raise RunError(f"{self.index} has format {value['schema']}, this nil reads {SCHEMA}", "update nil-core")
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            hint = f"remove it and start the study again: its runs are found by their names ({self.path / 'runs'})"
+            raise RunError(f"{self.index} is damaged: {error}", hint) from None
+        return dict(value)
+
+    def read_spec(self) -> StudySpec:
+        """What was asked. Raises as :func:`nil_core.study.grid.read_spec`."""
+        return read_spec(self.spec)
+
+    def check(self, spec: StudySpec, entries: Sequence[Entry]) -> None:
+        """Refuse a folder of another grid. More rows or seeds, and fewer, are the same grid.
+
+        Raises:
+            RunError: a row of the same name has another config, or the folder holds something else.
+        """
+        index = self.read_index()
+        if not index:
+            if exists(self.path) and not self.path.is_dir():
+                raise RunError(f"{self.path} is a file", "choose another folder with --out")
+            known = {"lock", "runs", "references", "logs", "attempts.jsonl", "study.toml"}
+            if self.path.is_dir() and (other := sorted({each.name for each in self.path.iterdir()} - known)):
+                raise RunError(f"{self.path} is no study folder: it holds {other[0]}", "choose another with --out")
+            return
+        before = {each["row"]: (each["config"], each["reference"]) for each in index["entries"]}
+        hint = "choose another folder with --out, or give the changed rows other names"
+        for entry in entries:
+            now = entry.row_hash, shared_reference(entry, spec.reference_seed).path
+            if before.get(entry.row, now) != now:
+                raise RunError(f"{self.path} holds another grid: its row {entry.row} has another config", hint)
+        if index.get("name") != spec.name:
+            raise RunError(f"{self.path} holds the study {index.get('name')}, not {spec.name}", hint)
+
+    def write(self, spec: StudySpec, entries: Sequence[Entry]) -> None:
+        """Write ``study.toml`` and ``study.json``; entries of earlier starts stay listed."""
+        index = self.read_index()
+        listed = {each["hash"]: each for each in index.get("entries", [])}
+        for entry in entries:
+            listed[entry.hash] = {
+                "row": entry.row,
+                "seed": entry.seed,
+                "hash": entry.hash,
+                "config": entry.row_hash,
+                "run": entry.run,
+                "reference": shared_reference(entry, spec.reference_seed).path,
+            }
+        if index:
+            spec = _grown(self.read_spec(), spec)
+        write_text(self.spec, spec.to_toml())
+        identity = index.get("id") or uuid.uuid4().hex
+        value = {"nil": "study", "schema": SCHEMA, "id": identity, "name": spec.name, "entries": [*listed.values()]}
+        write_json(self.index, value)
+
+    def note(self, event: str, target: str, values: Mapping[str, Any]) -> None:
+        """Append a line to ``attempts.jsonl``.
+
+        Args:
+            event: ``start`` or ``end``.
+            target: run or reference, relative to this folder.
+            values: more keys.
+        """
+        at = time.strftime("%Y-%m-%d %H:%M:%S")
+        log.append(self.attempts, {"event": event, "entry": target, "host": socket.gethostname(), "at": at, **values})
+
+    def has_reference(self, path: str) -> bool:
+        """Whether a reference is complete."""
+        return exists(self.path / path / PROVENANCE)
+
+    def progress(self, run: str, config: RunConfig) -> Progress:
+        """How far a run is; never raises for a damaged folder, which fails when it is resumed."""
+        return progress(self.path / run, config)
+
+
+def progress(path: Path, config: RunConfig) -> Progress:
+    """How far the run in a folder is. Args as :meth:`StudyFolder.progress`."""
+    folder = RunFolder(path)
+    if not exists(folder.manifest):
+        return Progress("waiting", 0, False)
+    try:
+        status, summary = folder.read(folder.status), folder.read(folder.summary)
+    except NilError:
+        return Progress("damaged", 0, False)
+    step = status.get("step", 0) if isinstance(status.get("step", 0), int) else 0
+    finished = summary.get("finished") is True and config.steps in (None, summary.get("steps"))
+    return Progress(str(status.get("state", "?")), max(step, _last_step(folder.metrics)), finished)
+
+
+def _last_step(file: Path) -> int:
+    """Step of the last whole line of ``metrics.jsonl``, without reading all of it."""
+    try:
+        with open(file, "rb") as stream:
+            stream.seek(max(0, stream.seek(0, 2) - _TAIL))
+            lines = stream.read().splitlines()
+    except OSError:
+        return 0
+    for line in reversed(lines):
+        try:
+            return int(json.loads(line)["step"])
+        except (ValueError, LookupError, TypeError):
+            continue
+    return 0
+
+
+def _grown(before: StudySpec, now: StudySpec) -> StudySpec:
+    """A spec with the rows and seeds of both; rows of the same name are equal."""
+    names = {row.name for row in before.rows}
+    rows = (*before.rows, *(row for row in now.rows if row.name not in names))
+    seeds = (*before.seeds, *(seed for seed in now.seeds if seed not in before.seeds))
+    return StudySpec(now.name, rows, seeds, now.base, now.preset)
+
+
+def default_folder(spec: StudySpec, entries: Iterable[Entry]) -> Path:
+    """``studies/<name>``, with the robot if there is only one: the same for every start of the same study."""
+    robots = {entry.config.robot.name for entry in entries}
+    name = spec.name if len(robots) > 1 else f"{spec.name}-{robots.pop()}"
+    return Path("studies") / name

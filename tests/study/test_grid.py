@@ -1,0 +1,138 @@
+"""Grids: read, validated, hashed; and the folder they are kept in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nil_core.errors import ConfigError, NilError, RunError
+from nil_core.study import StudySpec, built_in, read_spec
+from nil_core.study.builtin import BUILT_IN
+from nil_core.study.folder import StudyFolder, default_folder
+from nil_core.study.grid import Row, parse_seeds
+from nil_core.study.references import distinct, shared_reference
+
+TWO = """
+name = "two"
+preset = "smoke"
+seeds = [0, 1]
+base.steps = 80
+
+[[rows]]
+name = "all"
+
+[[rows]]
+name = "no-iou"
+reward.iou = 0
+"""
+
+
+def read(tmp_path: Path, text: str) -> StudySpec:
+    file = tmp_path / "study.toml"
+    file.write_text(text, encoding="utf-8")
+    return read_spec(file)
+
+
+def folders(spec: StudySpec) -> set[str]:
+    return {shared_reference(entry, spec.reference_seed).path for entry in spec.entries()}
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_every_built_in_study_is_a_valid_grid(name: str) -> None:
+    entries = built_in(name, seeds=2).entries()
+    assert len(entries) == 2 * len(BUILT_IN[name].rows)
+    assert len({entry.run for entry in entries}) == len(entries)
+
+
+def test_a_grid_survives_its_file(tmp_path: Path) -> None:
+    spec = read(tmp_path, TWO)
+    again = read(tmp_path, spec.to_toml())
+    assert again == spec
+    assert [(e.row, e.seed, e.config.reward.options) for e in again.entries()] == [
+        ("all", 0, {}), ("no-iou", 0, {"iou": 0}), ("all", 1, {}), ("no-iou", 1, {"iou": 0}),
+    ]  # fmt: skip
+
+
+def test_what_does_not_change_a_run_does_not_change_its_folder() -> None:
+    spec = StudySpec("s", (Row("a", {"reward.iou": 0}),), (0,))
+    same = StudySpec("s", (Row("a", {"reward.iou": 0.0}),), (0,), {"device": "cpu"})
+    other = spec.changed({"steps": 5})
+    assert spec.entries()[0].run == same.entries()[0].run != other.entries()[0].run
+
+
+def test_seeds_and_rewards_share_a_reference_and_videos_do_not() -> None:
+    assert len(folders(built_in("reward-terms", seeds=3))) == 1
+    assert len(folders(built_in("recovery", seeds=3))) == 3  # implausible, side view, and the others
+    spec = built_in("reward-terms", {"seed": 7}, seeds=2)
+    assert [each.config.seed for each in distinct(shared_reference(e, 7) for e in spec.entries())] == [7]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (TWO.replace("reward.iou", "reward.iuo"), "row no-iou: the reward 'imitation' has no option 'iuo'"),
+        (TWO.replace("reward.iou = 0", "reward.iou = 1.0"), "the rows all and no-iou are equal"),
+        (TWO.replace("reward.iou = 0", "evaluation.episodes = 9"), "evaluation.episodes cannot differ between rows"),
+        (TWO.replace("reward.iou = 0", "seed = 9"), "seed cannot differ between rows"),
+        (TWO.replace("reward.iou = 0", 'robot = "a11"'), "row no-iou: no robot is called 'a11'"),
+        (TWO.replace('"no-iou"', '"ALL"'), "two rows are called all"),
+        (TWO.replace('"no-iou"', '"../x"'), "cannot be the name of a row"),
+        (TWO.replace("preset", "presets"), "a study has no key 'presets'"),
+        (TWO.replace("[0, 1]", "[0, 0]"), "one twice"),
+        (TWO.replace("[0, 1]", "[]"), "there is none"),
+        (TWO.replace("[0, 1]", "[-1]"), "-1 is no seed"),
+        (TWO.replace("base.steps = 80", "base.stepz = 80"), "there is no config key 'stepz'"),
+        (TWO.replace("base.steps = 80", "base = 3"), "base must be a table"),
+        (TWO.replace('name = "no-iou"\n', ""), "a row has no name"),
+        ('name = "x"', "has no rows"),
+        ("name = ", "is not TOML"),
+    ],
+)
+def test_a_wrong_grid_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(NilError) as caught:
+        read(tmp_path, text).entries()
+    assert message in caught.value.message
+    assert "\n" not in caught.value.message
+    assert caught.value.hint
+
+
+def test_seeds_on_the_command_line() -> None:
+    assert (parse_seeds("3"), parse_seeds("0,4"), parse_seeds("3-5")) == (3, (0, 4), (3, 4, 5))
+    with pytest.raises(ConfigError):
+        parse_seeds("few")
+
+
+def test_a_grid_can_grow_and_another_one_is_refused(tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path / "folder")
+    spec = read(tmp_path, TWO)
+    folder.check(spec, spec.entries())
+    folder.write(spec, spec.entries())
+    identity = folder.read_index()["id"]
+    less = spec.changed(seeds=(1, 2))
+    more = StudySpec(less.name, (less.rows[0], Row("raw", {"reward.scale": "raw"})), less.seeds, less.base, less.preset)
+    folder.check(more, more.entries())
+    folder.write(more, more.entries())
+    index = folder.read_index()
+    assert index["id"] == identity
+    assert {(e["row"], e["seed"]) for e in index["entries"]} == {
+        ("all", 0), ("all", 1), ("all", 2), ("no-iou", 0), ("no-iou", 1), ("raw", 1), ("raw", 2),
+    }  # fmt: skip
+    assert [row.name for row in folder.read_spec().rows] == ["all", "no-iou", "raw"]
+    for changed in (spec.changed({"steps": 90}), spec.changed({"seed": 3}), spec.changed({"steps": 9}, seeds=(8,))):
+        with pytest.raises(RunError, match="another grid"):
+            folder.check(changed, changed.entries())
+    assert folder.read_index() == index
+
+
+def test_folders_that_are_no_study_are_refused(tmp_path: Path) -> None:
+    spec = read(tmp_path, TWO)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.tex").touch()
+    with pytest.raises(RunError, match=r"holds thesis\.tex"):
+        StudyFolder(tmp_path / "home").check(spec, spec.entries())
+    StudyFolder(tmp_path / "broken").write(spec, spec.entries())
+    (tmp_path / "broken" / "study.json").write_text('{"entries": [{}]}')
+    with pytest.raises(RunError, match="is damaged"):
+        StudyFolder(tmp_path / "broken").check(spec, spec.entries())
+    assert default_folder(spec, spec.entries()) == Path("studies/two-a1")
