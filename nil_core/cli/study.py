@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nil_core import registry
 from nil_core.cli import options as o
 from nil_core.cli.display import reporter
 from nil_core.config import parse_set
@@ -156,7 +157,7 @@ def _dry_run(spec: StudySpec, out: Path | None, jobs: int | None) -> None:
     found = prices(missing)
     for reference in missing:
         if (error := found.failures.get(reference.hash)) is not None:
-            price = o.registry.card("generator", reference.config.generator.name).price
+            price = registry.card("generator", reference.config.generator.name).price
             tables.show(console, f"{reference.config.generator.name}: {error.message} (list price: {price})")
     tables.show(console, f"price: {found.total or 'nothing to pay'}")
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from nil_core.cli import tables
 
 if TYPE_CHECKING:
-    from nil_core.study.study import RunState
+    from nil_core.study.schedule import RunState
 
 _STYLES = {"finished": "green", "failed": "red", "running": "bold"}
 _ORDER = ("running", "queued", "interrupted", "failed", "waiting", "finished")

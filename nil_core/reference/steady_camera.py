@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nil_core.config import RunConfig
-from nil_core.reference.recovery.recover import HIGHEST_RATE
+from nil_core.reference.recovery.recover import MAX_FIT_HZ
 from nil_core.types import CropBox, Motion
 
 
@@ -27,7 +27,7 @@ def steady_boxes(motion: Motion | None, config: RunConfig) -> list[CropBox] | No
     if camera is None:
         return None
     ticks = np.arange(len(motion.qpos))
-    fitted = ticks[:: max(1, round(config.environment.tick_hz / HIGHEST_RATE))]
+    fitted = ticks[:: max(1, round(config.environment.tick_hz / MAX_FIT_HZ))]
     right, down, zoom = (np.interp(ticks, fitted, camera[name]) for name in ("right", "down", "zoom"))
     left, top = 0.5 - zoom / 2 + right, 0.5 - zoom / 2 + down
     return [(float(x), float(y), float(side)) for x, y, side in zip(left, top, zoom, strict=True)]

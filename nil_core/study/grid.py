@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,7 +32,7 @@ import tomli_w
 
 from nil_core.components import choose
 from nil_core.config import RunConfig, flatten, load_preset, preset_names, with_changes
-from nil_core.errors import ConfigError, NilError, quoted
+from nil_core.errors import ConfigError, NilError
 from nil_core.storage.cache import fingerprint
 
 KEYS = ("name", "preset", "seeds", "base", "rows")
@@ -271,7 +272,7 @@ def _refuse_equal(configs: Mapping[str, RunConfig]) -> None:
         hashed = fingerprint({**config.tree(), **options})
         if hashed in seen:
             raise ConfigError(
-                f"the rows {seen[hashed]} and {name} are equal", f"change or remove the row {quoted(name)}"
+                f"the rows {seen[hashed]} and {name} are equal", f"change or remove the row {shlex.quote(name)}"
             )
         seen[hashed] = name
 
