@@ -139,7 +139,8 @@ def _cards() -> Iterator[tuple[str, ComponentCard]]:
         for group, names in project["entry-points"].items():
             for name, value in names.items() if group != HOOKS else ():
                 module, _, attribute = value.partition(":")
-                yield name, getattr(import_module(module), attribute)
+                if isinstance(found := getattr(import_module(module), attribute), ComponentCard):
+                    yield name, found
 
 
 def _options_table(fields: Mapping[str, Mapping[str, Any]]) -> str:
