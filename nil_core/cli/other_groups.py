@@ -77,7 +77,7 @@ def _check_observation_term(entry: Entry) -> None:
 def _check_executor(entry: Entry) -> None:
     from nil_core.study.executors import load_card
 
-    load(entry, load_card(entry).target)
+    load_card(entry)  # not its target: libraries of clusters, Ray among them, take over the standard streams
 
 
 _CHECKS: Mapping[str, Callable[[Entry], Any]] = {
