@@ -21,6 +21,7 @@ from nil_core.baselines import RANDOM, ZERO
 from nil_core.card import KINDS, ComponentCard
 from nil_core.cli.main import app
 from nil_core.config import RunConfig, flatten
+from nil_core.entry_points import EXECUTORS
 from nil_core.hooks import GROUP as HOOKS
 from nil_core.hooks import HookSpecs
 from nil_core.interfaces import PROTOCOLS
@@ -137,7 +138,7 @@ def _cards() -> Iterator[tuple[str, ComponentCard]]:
     for file in sorted(ROOT.glob("plugins/*/*/pyproject.toml")):
         project = tomllib.loads(file.read_text(encoding="utf-8"))["project"]
         for group, names in project["entry-points"].items():
-            for name, value in names.items() if group != HOOKS else ():
+            for name, value in names.items() if group not in (HOOKS, EXECUTORS) else ():
                 module, _, attribute = value.partition(":")
                 if isinstance(found := getattr(import_module(module), attribute), ComponentCard):
                     yield name, found

@@ -104,7 +104,8 @@ def build(name: str, options: Mapping[str, Any] | None = None) -> Executor:
     except ValidationError as error:
         explained = explain(error, card.config)
         keys = ", ".join(card.config.model_fields) or "none"
-        raise ConfigError(f"executor {name}: {explained.message}", f"its options (--executor-set): {keys}") from None
+        message = explained.message.replace("there is no config key", "there is no option")
+        raise ConfigError(f"executor {name}: {message}", f"its options (--executor-set): {keys}") from None
     for requirement in card.requires:
         if find_spec(requirement.module) is None:
             raise broken(entry, f"needs the module {requirement.module}", requirement.install)

@@ -48,7 +48,11 @@ def _failure(error: NilError) -> Outcome:
 def _make_reference(job: Job) -> bool:
     from nil_core.experiment.generate import generate
     from nil_core.payment import agree, refuse
+    from nil_core.storage.os_errors import exists
+    from nil_core.study.folder import PROVENANCE
 
+    if exists(job.folder / PROVENANCE):  # of a process that was taken for dead
+        return True
     generate(_config(job), job.folder, consent=agree if job.paid else refuse)
     return True
 

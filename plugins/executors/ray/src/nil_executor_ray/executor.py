@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -97,14 +99,21 @@ class RayHandle:
 
 
 def _connect(address: str | None) -> None:
+    where = address or os.environ.get("RAY_ADDRESS", "")
+    hint = "`ray status --address ADDRESS` tests it; --executor-set address=ADDRESS, or `ray start --head` here"
     try:
+        _refuse_unreachable(where)
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        where = f"there is no Ray cluster at {address}" if address else "Ray cannot be started"
-        reason = " ".join(str(error).split())[:200]
-        raise MachineError(
-            f"{where}: {reason}", "`ray status --address ADDRESS` tests it; see --executor-set address="
-        ) from None
+        what = f"there is no Ray cluster at {where}" if where else "Ray cannot be started"
+        raise MachineError(f"{what}: {' '.join(str(error).split())[:200]}", hint) from None
+
+
+def _refuse_unreachable(address: str) -> None:
+    """Ray itself would try for minutes. Args: ``host:port``, ``ray://host:port``, or a word."""
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10.0).close()
 
 
 def _lost(error: RayError) -> Outcome:

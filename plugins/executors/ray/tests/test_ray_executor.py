@@ -1,0 +1,56 @@
+"""Jobs on a Ray that is started on this machine."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nil_core.api import MachineError
+from nil_core.config import RunConfig
+from nil_core.storage.atomic import write_json
+from nil_core.study import Job
+
+pytest.importorskip("ray")
+
+
+@pytest.fixture
+def executor() -> Iterator[Any]:
+    from nil_executor_ray import RayOptions
+    from nil_executor_ray.executor import RayExecutor
+
+    made = RayExecutor(RayOptions(address="local", cpus=1, send=True))
+    yield made
+    made.close()
+
+
+def test_jobs_end_with_their_outcome_seen_or_sent(executor: Any, tmp_path: Path) -> None:
+    config = RunConfig(steps=10, generator="nowhere_installed").to_toml()
+    write_json(tmp_path / "seen" / "study.json", {"id": "id"})
+    jobs = [Job("run", str(tmp_path / name), "id", "runs/a-s0-x", config) for name in ("seen", "sent")]
+    write_json(jobs[1].folder / "status.json", {"step": 4})
+    handles = [executor.submit(job) for job in jobs]
+    outcomes = [None, None]
+    until = time.monotonic() + 200
+    while None in outcomes and time.monotonic() < until:
+        outcomes = [was or handle.poll() for was, handle in zip(outcomes, handles, strict=True)]
+        time.sleep(0.1)
+    for outcome in outcomes:
+        assert outcome is not None
+        assert outcome.error.startswith("no generator is called 'nowhere_installed'")
+    assert jobs[0].log.exists() and not jobs[1].log.exists()  # the other one ran in a folder of its own
+    assert (jobs[1].folder / "status.json").exists()
+
+
+def test_a_cluster_that_is_not_there_is_one_line() -> None:
+    from nil_executor_ray import RayOptions
+    from nil_executor_ray.executor import RayExecutor
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(MachineError, match=f"there is no Ray cluster at 127.0.0.1:{port}"):
+        RayExecutor(RayOptions(address=f"127.0.0.1:{port}"))

@@ -1,0 +1,55 @@
+"""``nil study`` on real runs: one process is killed on the way, and a second start has nothing to do."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+from nil_core.reporting import Silent
+from nil_core.study import StudySpec, run_study
+from nil_core.study.grid import Row
+from nil_core.study.local import LocalExecutor
+from nil_core.study.process import JobProcess
+from nil_core.study.study import RunState
+
+SMALL = {"steps": 80, "training.checkpoint_every": 20, "training.log_every": 20, "training.eval_every": 0}
+SPEC = StudySpec("small", (Row("all"), Row("no-iou", {"reward.iou": 0})), (3,), SMALL, "smoke")
+
+
+class Watched(LocalExecutor):
+    """Remembers its processes."""
+
+    def submit(self, job):
+        self.last = super().submit(job)
+        return self.last
+
+
+def test_a_killed_run_resumes_and_a_second_start_does_nothing(tmp_path: Path) -> None:
+    executor = Watched(jobs=1)
+    killed: list[int] = []
+
+    def kill_once(runs: Sequence[RunState]) -> None:
+        process = executor.last
+        assert isinstance(process, JobProcess)
+        if not killed and list((tmp_path / "s" / "runs").glob("all-*/checkpoints/step-*")):
+            os.kill(process.pid, signal.SIGKILL)
+            killed.append(process.pid)
+
+    result = run_study(SPEC, tmp_path / "s", executor, Silent(), view=kill_once)
+    assert killed
+    assert result.counts == {"finished": 2, "failed": 0}
+    lines = [json.loads(line) for line in (tmp_path / "s" / "attempts.jsonl").read_text().splitlines()]
+    ends = [(line["entry"].split("/")[0], line["outcome"]) for line in lines if line["event"] == "end"]
+    assert ends == [("references", "finished"), ("runs", "lost"), ("runs", "finished"), ("runs", "finished")]
+    for run in result.runs:
+        folder = tmp_path / "s" / run.entry.run
+        assert [row["step"] for row in map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())] == [
+            20, 40, 60, 80,
+        ]  # fmt: skip
+        assert json.loads((folder / "summary.json").read_text())["policies"]["trained"]["iou"] > 0
+    again = Watched(jobs=1)
+    assert run_study(SPEC, tmp_path / "s", again, Silent()).counts["finished"] == 2
+    assert not hasattr(again, "last")
