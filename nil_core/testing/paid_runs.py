@@ -18,6 +18,7 @@ SMALL = {
     "video.first_frame_size": 64,
     "simulation.workers": 0,
     "training.eval_every": 0,
+    "motion.source": "none",
     "agent.batch_size": 16,  # soon remembered, so that something is learned from
 }
 

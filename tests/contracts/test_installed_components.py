@@ -65,6 +65,7 @@ SAMPLES: dict[tuple[str, str], Callable[[Path], dict[str, Any]]] = {
         "critic_width": 8,
         "actor_width": 8,
         "quantiles": 5,
+        "replay_ratio": 2,
     },
     ("agent", "bro_fast"): lambda folder: {"learning_starts": 16, "batch_size": 8, "critic_width": 8, "actor_width": 8},
     ("agent", "sac"): lambda folder: {"learning_starts": 16, "batch_size": 8, "hidden": [8]},

@@ -121,12 +121,12 @@ def test_terms_from_the_table_to_the_last_evaluation(
     assert (tmp_path / "parts" / "metrics.jsonl").read_bytes() == (tmp_path / "whole" / "metrics.jsonl").read_bytes()
 
 
+@pytest.mark.usefixtures("installed")
 def test_terms_are_computed_in_worker_processes_too(
-    nil_process: Callable[..., Any], site: Path, fast: Sequence[str], tmp_path: Path
+    nil: Callable[..., Any], fast: Sequence[str], tmp_path: Path
 ) -> None:
     sets = [*WEIGHTS, "--set", "simulation.workers=1", "--set", "evaluation.video_metrics=false"]
-    outcome = nil_process("run", *fast, "--agent", "random", *sets, "--steps", "40", "--out", "run",
-                          cwd=tmp_path, path=[site])  # fmt: skip
+    outcome = nil("run", *fast, "--agent", "random", *sets, "--steps", "40", "--out", "run")
     assert outcome.code == 0, outcome.err
     assert {"root_height", "mask_size"} <= set(trained(tmp_path / "run")[0])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ from nil_core.config import RunConfig
 from nil_core.storage.atomic import write_json
 from nil_core.study import Job
 
-pytest.importorskip("ray")
+# Ray starts processes of its own, and takes over the standard streams of this one.
+pytestmark = pytest.mark.skipif("NIL_TEST_RAY" not in os.environ, reason="set NIL_TEST_RAY=1, and run this file alone")
 
 
 @pytest.fixture
