@@ -126,10 +126,10 @@ def _check_area(area: float, number: int, threshold: float) -> None:
     if area < MIN_AREA:
         raise DataError(
             f"no robot differs from the background in frame {number} (threshold {threshold:.1f} delta E)",
-            "try a lower threshold, --set segmenter.threshold=5, or track the robot with --segmenter sam2",
+            f"lower the threshold, --set segmenter.threshold={threshold / 2:.2g}, or track with --segmenter sam2",
         )
     if area > MAX_AREA:
         raise DataError(
             f"the robot would fill {area:.0%} of frame {number} (threshold {threshold:.1f} delta E)",
-            "try a higher threshold, --set segmenter.threshold=30, or track the robot with --segmenter sam2",
+            f"raise the threshold, --set segmenter.threshold={2 * threshold:.0f}, or track with --segmenter sam2",
         )
