@@ -16,7 +16,7 @@ import numpy as np
 
 from nil_core.errors import DataError
 from nil_core.sim.defaults import plain_default
-from nil_core.sim.surface import Triangles, simplify
+from nil_core.sim.surface import Triangles, simplify, total_area
 from nil_core.storage.cache import Arrays, cached, fingerprint
 from nil_core.types import Doubles, Floats
 
@@ -25,6 +25,7 @@ CUBE = 0.35  # side of the cubes that meshes are drawn anew with, in pixels ...
 LEAST_CUBE = 0.003  # ... and not less than this, in m
 AREA = 1.8  # of a triangle on average, in square pixels
 FEWEST = 12  # triangles
+UNSEEN = 1e-9  # m^2; a simplified mesh of less area is not used
 
 _RECIPE = f"3 {CUBE} {LEAST_CUBE} {AREA} {FEWEST}"  # part of the cache's key: raise the number when the code changes
 
@@ -72,6 +73,8 @@ def decimate_visuals(spec: mujoco.MjSpec, pixel: float) -> Decimated | None:
     light = [_cached_decimation(spec, geoms, model, pixel) for geoms in groups.values()]
     meshes = {geom.meshname for geoms in groups.values() for geom in geoms}
     for number, (geoms, (vertices, triangles)) in enumerate(zip(groups.values(), light, strict=True)):
+        if total_area(vertices, triangles) < UNSEEN:  # nothing is left of it, and MuJoCo takes no such surface
+            continue
         name = f"{geoms[0].meshname}_visual_{number}"
         geoms[0].material = _material(spec, geoms[0])
         spec.add_mesh(

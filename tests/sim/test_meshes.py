@@ -100,6 +100,22 @@ def test_what_the_file_sets_as_default_is_not_applied_twice():
     assert np.abs(before.max(0) - after.max(0)).max() < 0.3 * PIXEL
 
 
+def test_a_mesh_that_is_next_to_nothing_stays_as_it_is():
+    """As where a file marks the place of a sensor: nothing would be left of it, and MuJoCo refuses that."""
+    spec = potato()
+    speck = trimesh.creation.icosphere(radius=2.5e-4)
+    spec.add_mesh(name="speck", uservert=speck.vertices.ravel(), userface=speck.faces.ravel())
+    spec.body("trunk").add_geom(
+        type=mujoco.mjtGeom.mjGEOM_MESH, meshname="speck", group=2, contype=0, conaffinity=0, density=0, mass=0
+    )
+    spec.body("trunk").explicitinertial = True
+    spec.body("trunk").mass, spec.body("trunk").inertia = 1, [1, 1, 1]
+    spec.mesh("speck").inertia = mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL
+    meshes.decimate_visuals(spec, PIXEL)
+    spec.compile()
+    assert {"speck", "potato"} < {mesh.name for mesh in spec.meshes}
+
+
 def test_a_material_that_the_mesh_brings_stays():
     spec = potato()
     spec.add_material(name="red", rgba=[1, 0, 0, 1])
