@@ -114,8 +114,8 @@ def _float(spec: mujoco.MjSpec, root: str) -> None:
 
 
 def _compiles_balanced(spec: mujoco.MjSpec) -> bool:
-    balance_inertia(spec)
     try:
+        balance_inertia(spec)  # a spec that did not compile may not even let itself be read
         spec.compile()
     except ValueError:
         return False

@@ -31,7 +31,7 @@ def stand(model: mujoco.MjModel, pose: Mapping[str, float], height: float | None
         height: of the root, m, instead of the one derived.
 
     Raises:
-        DataError: the robot has no colliders.
+        DataError: the robot has no colliders, or its root's origin is below all of them.
     """
     data = mujoco.MjData(model)
     for name, angle in pose.items():
@@ -42,6 +42,11 @@ def stand(model: mujoco.MjModel, pose: Mapping[str, float], height: float | None
     if not found:
         raise DataError("the robot has no geom that touches anything", "give its feet contype and conaffinity 1")
     data.qpos[2] = -min(found.values()) if height is None else height
+    if data.qpos[2] <= 0:
+        raise DataError(
+            f"the origin of the root is {-data.qpos[2]:.2f} m below all that touches the floor; its height tells falls",
+            "move the origin of the root in the file into the trunk",
+        )
     mujoco.mj_forward(model, data)
     return data
 
@@ -55,7 +60,7 @@ def find_feet(model: mujoco.MjModel, data: mujoco.MjData, root: str, driven: Col
         DataError: there are none: it lies, or its legs are not driven.
     """
     found = heights(model, data)
-    level = min(found.values()) + LEVEL * abs(data.qpos[2])
+    level = min(found.values()) + LEVEL * data.qpos[2]
     joints = {model.joint(name).id for name in driven}
     on_floor = {g: int(model.geom_bodyid[g]) for g, height in found.items() if height <= level}
     standing = {body for body in on_floor.values() if joints.intersection(joints_to(model, body, root))}
