@@ -196,8 +196,8 @@ def test_what_was_derived_is_logged(robot, caplog):
         ("<mujoco><worldbody><joint/></worldbody></mujoco>", {}, "does not compile|cannot be read"),
         ('<mujoco><asset><mesh name="m" file="gone.stl"/></asset></mujoco>', {}, "gone.stl"),
         (text(more='<contact><pair geom1="fl_foot" geom2="rug"/></contact>'), {}, "geom 'rug' not found"),
-        (re.sub('_thigh" pos="([^"]*) 0"', r'_thigh" pos="\1 .6"', text()).replace('type="box"', 'type="box" pos="0 0 .6"'),
-            {}, "origin of the root is 0.17 m below all"),
+        (re.sub('_thigh" pos="([^"]*) 0"', r'_thigh" pos="\1 .6"', text()).replace("box", 'box" pos="0 0 .6'), {},
+            "origin of the root is 0.17 m below all"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_line_and_a_hint(robot, mjcf, options, says):
