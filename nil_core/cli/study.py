@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +14,7 @@ from nil_core import registry
 from nil_core.cli import options as o
 from nil_core.cli.display import reporter
 from nil_core.config import parse_set
+from nil_core.config.tree import unflatten
 from nil_core.errors import ConfigError
 from nil_core.reporting import Reporter
 
@@ -80,16 +79,14 @@ def study(
         _dry_run(spec, where, jobs)
         return
     from nil_core.study.executors import LOCAL, build
-    from nil_core.study.grid import nested
     from nil_core.study.study import run_study
 
-    place = None if executor == LOCAL else build(executor, nested(dict(map(parse_set, executor_set or []))))
+    place = None if executor == LOCAL else build(executor, unflatten(dict(map(parse_set, executor_set or []))))
     if place is None and executor_set:
         raise ConfigError("the executor local has no options for --executor-set", "--jobs N sets the runs at once")
     with reporter() as show, _view(show) as view:
         result = run_study(spec, where, place, show, o.consent(yes, show.say), jobs, view=view)
     _show_result(result)
-    _write_report(result.folder)
     if result.interrupted:
         raise typer.Exit(INTERRUPTED_EXIT_CODE)
     if result.counts["failed"]:
@@ -196,8 +193,3 @@ def _show_result(result: StudyResult) -> None:
     tables.show(console, f"{len(result.runs)} runs: {counts}")
     again = "; the same command goes on" if any(run.state != "finished" for run in result.runs) else ""
     tables.show(console, f"study: {result.folder}{again}")
-
-
-def _write_report(folder: Path) -> None:
-    if find_spec("nil_core.report") is not None:
-        import_module("nil_core.report").write_report([folder], folder)

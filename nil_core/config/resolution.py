@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from nil_core.config.settings import RunConfig, Tree
-from nil_core.config.tree import expand_name_keys, expand_names, merge, parse_set, read_toml, unflatten
+from nil_core.config.tree import expand_names, merge, parse_set, read_toml, unflatten
 from nil_core.errors import ConfigError
 from nil_core.presets import PRESETS
 from nil_core.renamed_keys import renamed_key_error
@@ -50,9 +50,9 @@ def resolve(
         raise ConfigError(f"there is no preset {preset!r}", f"presets: {', '.join(PRESETS)}")
     layers: list[tuple[str, Tree]] = [(f"preset {preset}", PRESETS[preset])]
     if file is not None:
-        layers.append((str(file), read_toml(file)))
+        layers.append((str(file), read_toml(file, "config", "`nil config show --toml` prints a valid one")))
     given = {key: value for key, value in (options or {}).items() if value is not None}
-    layers.append(("option", unflatten(expand_name_keys(given))))
+    layers.append(("option", unflatten(given)))
     layers.extend(("--set", unflatten(dict([parse_set(text)]))) for text in sets)
     tree: Tree = {}
     origins: dict[str, str] = {}

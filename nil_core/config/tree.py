@@ -21,20 +21,20 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def unflatten(flat: Mapping[str, Any]) -> Tree:
-    """Convert dotted keys to nested tables."""
+    """Convert dotted keys to nested tables; ``robot`` beside ``robot.key`` becomes ``robot.name``."""
     tree: Tree = {}
     for dotted, value in flat.items():
         *tables, key = dotted.split(".")
         node = tree
         for table in tables:
-            node = node.setdefault(table, {})
-        node[key] = value
+            below = node.get(table)
+            node[table] = below if isinstance(below, dict) else {} if below is None else {"name": below}
+            node = node[table]
+        if isinstance(node.get(key), dict):
+            node[key]["name"] = value
+        else:
+            node[key] = value
     return tree
-
-
-def expand_name_keys(flat: Mapping[str, Any]) -> Tree:
-    """Replace the key ``agent`` by ``agent.name``, so that it can be combined with ``agent.gamma``."""
-    return {f"{k}.name" if k in KINDS and isinstance(v, str) else k: v for k, v in flat.items()}
 
 
 def expand_names(layer: Tree) -> Tree:
@@ -62,8 +62,13 @@ def merge(tree: Tree, layer: Tree, origin: str, origins: dict[str, str], prefix:
         merge(below, dict(value), origin, origins, dotted + ".")
 
 
-def read_toml(file: Path) -> Tree:
-    """Read a config file.
+def read_toml(file: Path, what: str, example: str) -> Tree:
+    """Read a TOML file.
+
+    Args:
+        file: to read.
+        what: kind of file, for messages.
+        example: where a valid one is shown, for messages.
 
     Raises:
         ConfigError: it cannot be read, or is not TOML.
@@ -71,9 +76,9 @@ def read_toml(file: Path) -> Tree:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"cannot read the config {file}: {error.strerror or error}", "check the path") from None
+        raise ConfigError(f"cannot read the {what} {file}: {error.strerror or error}", "check the path") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} is not TOML: {error}", "`nil config show --toml` prints a valid one") from None
+        raise ConfigError(f"{file} is not TOML: {error}", example) from None
 
 
 def parse_set(text: str) -> tuple[str, Any]:

@@ -21,7 +21,6 @@ from __future__ import annotations
 import difflib
 import re
 import shlex
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -32,11 +31,13 @@ import tomli_w
 
 from nil_core.components import choose
 from nil_core.config import RunConfig, flatten, load_preset, preset_names, with_changes
+from nil_core.config.tree import read_toml, unflatten
 from nil_core.errors import ConfigError, NilError
 from nil_core.storage.cache import fingerprint
 
 KEYS = ("name", "preset", "seeds", "base", "rows")
 DEFAULT_SEEDS = 5
+EXAMPLE = "docs/studies.md shows a valid study"
 OF_BASE = ("seed", "evaluation")
 """Config keys that a row cannot override: all rows are measured in the same way, and seeds have their own list."""
 UNHASHED = {"device", "track"}
@@ -152,8 +153,8 @@ class StudySpec:
     def to_toml(self) -> str:
         """The text of a file for :func:`read_spec`."""
         head = {"name": self.name, "preset": self.preset, "seeds": list(self.seeds)}
-        rows = [{"name": row.name, **nested(row.overrides)} for row in self.rows]
-        return tomli_w.dumps({**head, "base": nested(self.base), "rows": rows})
+        rows = [{"name": row.name, **unflatten(row.overrides)} for row in self.rows]
+        return tomli_w.dumps({**head, "base": unflatten(self.base), "rows": rows})
 
 
 def read_spec(file: Path) -> StudySpec:
@@ -162,13 +163,7 @@ def read_spec(file: Path) -> StudySpec:
     Raises:
         ConfigError: unreadable, an unknown key, or a value of the wrong type; names file and key.
     """
-    try:
-        tree = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read the study {file}: {error.strerror or error}", "check the path") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} is not TOML: {error}", "docs/studies.md shows a valid study") from None
-    return parse(tree, str(file))
+    return parse(read_toml(file, "study", EXAMPLE), str(file))
 
 
 def parse(tree: Mapping[str, Any], where: str) -> StudySpec:
@@ -197,7 +192,7 @@ def parse(tree: Mapping[str, Any], where: str) -> StudySpec:
         ("rows", rows, list, "a list of tables, [[rows]]"),
     ):
         if not isinstance(value, kind):
-            raise ConfigError(f"{where}: {key} must be {shown}, got {value!r}", "docs/studies.md shows a valid study")
+            raise ConfigError(f"{where}: {key} must be {shown}, got {value!r}", EXAMPLE)
     seeds = _seeds(tree.get("seeds", DEFAULT_SEEDS), f"{where}: seeds")
     return StudySpec(name, tuple(_row(each, where) for each in rows), seeds, flatten(base), preset)
 
@@ -275,20 +270,3 @@ def _refuse_equal(configs: Mapping[str, RunConfig]) -> None:
                 f"the rows {seen[hashed]} and {name} are equal", f"change or remove the row {shlex.quote(name)}"
             )
         seen[hashed] = name
-
-
-def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert dotted keys to tables; ``robot`` beside ``robot.key`` becomes ``robot.name``."""
-    tree: dict[str, Any] = {}
-    for dotted, value in flat.items():
-        *tables, key = dotted.split(".")
-        node = tree
-        for table in tables:
-            below = node.get(table)
-            node[table] = below if isinstance(below, dict) else {} if below is None else {"name": below}
-            node = node[table]
-        if isinstance(node.get(key), dict):
-            node[key]["name"] = value
-        else:
-            node[key] = value
-    return tree
