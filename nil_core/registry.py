@@ -14,7 +14,7 @@ A broken plugin is an error only for whoever chooses it: every failure is a one-
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.util import find_spec
@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from nil_core import entry_points
-from nil_core.card import API_VERSION, KINDS, Capability, ComponentCard, Kind, Options
+from nil_core.card import API_VERSION, KINDS, Capability, ComponentCard, Kind, Options, Requirement
 from nil_core.entry_points import Entry, broken, canonical, load, one_line, plugin_errors
 from nil_core.errors import ConfigError, NilError, PluginError
 from nil_core.renamed_keys import renamed_key_error
@@ -106,7 +106,7 @@ def build(kind: Kind, name: str, values: Mapping[str, Any], *args: Any) -> Any:
     entry = _chosen(kind, name)
     found = _card(kind, entry)
     validated = _options(kind, entry, found, values)
-    target = _target(entry, found)
+    target = load_target(entry, found.target, found.requires)
     with plugin_errors(entry, f"{found.target} cannot be constructed"):
         component = target(validated, *args)
     with plugin_errors(entry, f"{found.target} cannot be inspected"):
@@ -133,7 +133,7 @@ def check_all(
                 _refuse_rivals(kind, entry.key)
                 found = _card(kind, entry)
                 if targets:
-                    _target(entry, found)
+                    load_target(entry, found.target, found.requires)
             except NilError as error:
                 yield Finding(kind, entry, error=error)
             else:
@@ -189,18 +189,28 @@ def _card(kind: Kind, entry: Entry) -> ComponentCard:
     return found
 
 
-def _target(entry: Entry, found: ComponentCard) -> Any:
-    for requirement in found.requires:
+def load_target(entry: Entry, target_path: str, requires: Iterable[Requirement]) -> Callable[..., Any]:
+    """The implementation behind a card.
+
+    Args:
+        entry: of the card.
+        target_path: ``package.module:Class``.
+        requires: modules that must be there before it is imported.
+
+    Raises:
+        PluginError: one is missing, or the implementation cannot be imported or called.
+    """
+    for requirement in requires:
         with plugin_errors(entry, f"cannot look for the module {requirement.module}"):
             missing = not _importable(requirement.module)
         if missing:
             raise broken(entry, f"needs the module {requirement.module}", requirement.install)
-    if ":" not in found.target:
-        why = f"its card's target is not package.module:Class but {found.target!r}"
+    if ":" not in target_path:
+        why = f"its card's target is not package.module:Class but {target_path!r}"
         raise broken(entry, why, f"report it to the author of {entry.distribution}")
-    target = load(entry, found.target)
+    target: Callable[..., Any] = load(entry, target_path)
     if not callable(target):
-        why = f"{found.target} is not callable but of type {type(target).__name__}"
+        why = f"{target_path} is not callable but of type {type(target).__name__}"
         raise broken(entry, why, f"report it to the author of {entry.distribution}")
     return target
 

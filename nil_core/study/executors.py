@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from nil_core import entry_points
+from nil_core import entry_points, registry
 from nil_core.card import Options, Requirement
 from nil_core.config import explain
 from nil_core.entry_points import EXECUTORS, Entry, broken, canonical, load, plugin_errors
@@ -106,10 +105,7 @@ def build(name: str, options: Mapping[str, Any] | None = None) -> Executor:
         keys = ", ".join(card.config.model_fields) or "none"
         message = explained.message.replace("there is no config key", "there is no option")
         raise ConfigError(f"executor {name}: {message}", f"its options (--executor-set): {keys}") from None
-    for requirement in card.requires:
-        if find_spec(requirement.module) is None:
-            raise broken(entry, f"needs the module {requirement.module}", requirement.install)
-    target = load(entry, card.target)
+    target = registry.load_target(entry, card.target, card.requires)
     with plugin_errors(entry, "it cannot start"):
         executor: Executor = target(validated)
     return executor
