@@ -6,19 +6,17 @@ Frames are uint8 (T, H, W, 3) RGB. PyAV reads and writes films, Pillow reads ima
 from __future__ import annotations
 
 import math
-import shlex
 from pathlib import Path
 
 import numpy as np
 
 from nil_core.errors import DataError
-from nil_core.storage.os_errors import explanation
 from nil_core.types import Video
 from nil_core.video.even import CLOCK, even_frames
 from nil_core.video.film import open_film
 from nil_core.video.images import IMAGES, open_animation, open_folder, read_image
 from nil_core.video.piece import Crop, Piece
-from nil_core.video.source import Source
+from nil_core.video.source import Source, unreadable
 from nil_core.video.writing import side_by_side, write_lossless, write_png, write_video
 
 __all__ = [
@@ -95,8 +93,7 @@ def _open(path: Path, fps: float | None) -> Source:
     except FileNotFoundError:
         raise DataError(f"{path} does not exist", "check the path; a relative one starts where you call nil") from None
     except OSError as error:
-        unreadable = DataError(f"{path} cannot be read: {error.strerror}", f"ls -l {shlex.quote(str(path))}")
-        raise explanation(error, path, "read") or unreadable from error
+        raise unreadable(path, error) from error
     if not head:
         raise DataError(f"{path} is empty", "download or export it again")
     if head.startswith(ANIMATIONS) or (head.startswith(b"RIFF") and head.endswith(b"WEBP")):

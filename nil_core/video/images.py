@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -13,9 +12,8 @@ from natsort import natsorted
 from PIL import Image, ImageOps, ImageSequence
 
 from nil_core.errors import DataError
-from nil_core.storage.os_errors import explanation
 from nil_core.types import Floats, Frames
-from nil_core.video.source import Moment, Source, StoredPicture
+from nil_core.video.source import Moment, Source, StoredPicture, unreadable
 
 IMAGES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 """Suffixes of the images that a folder of images is made of."""
@@ -51,8 +49,7 @@ def open_folder(path: Path, fps: float | None) -> Source:
     try:
         files = [file for file in path.iterdir() if not file.name.startswith(".") and file.is_file()]
     except OSError as error:
-        unreadable = DataError(f"{path} cannot be read: {error.strerror}", f"ls -l {shlex.quote(str(path))}")
-        raise explanation(error, path, "read") or unreadable from error
+        raise unreadable(path, error) from error
     images = natsorted((file for file in files if file.suffix.lower() in IMAGES), key=lambda image: image.name)
     if not images:
         raise DataError(f"{path} holds no images", f"put frames there, as {', '.join(sorted(IMAGES))}")

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
 
+from nil_core.errors import DataError, NilError
+from nil_core.storage.os_errors import explanation
 from nil_core.types import Frames
 
 
@@ -61,6 +63,12 @@ class Source:
     rates: tuple[float, ...] = ()
     one_size: str = "scale all of them to one size"
     remarks: list[str] = field(default_factory=list)
+
+
+def unreadable(path: Path, error: OSError) -> NilError:
+    """That a file or folder cannot be read or reached."""
+    other = DataError(f"{path} cannot be read: {error.strerror}", f"ls -l {quote(str(path))}")
+    return explanation(error, path, "read") or other
 
 
 def convert_hint(path: Path) -> str:
