@@ -10,6 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from nil_core.sim.renderer import Renderer
+from nil_core.sim.settle import set_standing_pose
 from nil_core.storage.cache import Arrays, cached, fingerprint
 from nil_core.types import Frames, Masks, RobotSpec
 
@@ -80,9 +81,7 @@ def _alone(mask: Masks, other: Masks) -> Masks:
 
 def _pictures(model: mujoco.MjModel, spec: RobotSpec, size: int) -> tuple[Frames, Masks]:
     data = mujoco.MjData(model)
-    for name, angle in spec.standing_pose.items():
-        data.joint(name).qpos[0] = angle
-    data.qpos[2] = spec.standing_height
+    set_standing_pose(data, spec)
     mujoco.mj_forward(model, data)
     frames, masks = np.empty((2, size, size, 3), np.uint8), np.empty((2, size, size), np.bool_)
     for turn, frame, mask in zip((0, 180), frames, masks, strict=True):

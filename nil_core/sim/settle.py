@@ -34,7 +34,7 @@ def settle(model: mujoco.MjModel, spec: RobotSpec) -> tuple[Doubles, Doubles]:
         DataError: it falls, or the simulation is unstable.
     """
     data = mujoco.MjData(model)
-    _pose(data, spec)
+    set_standing_pose(data, spec)
     addresses = np.array([model.joint(a.joint).qposadr[0] for a in spec.actuators])
     home = data.qpos[addresses].copy()
     targets, least, settled = home, np.inf, None
@@ -58,7 +58,8 @@ def settle(model: mujoco.MjModel, spec: RobotSpec) -> tuple[Doubles, Doubles]:
     return settled
 
 
-def _pose(data: mujoco.MjData, spec: RobotSpec) -> None:
+def set_standing_pose(data: mujoco.MjData, spec: RobotSpec) -> None:
+    """Set joints and root height of the spec's standing pose."""
     for name, angle in spec.standing_pose.items():
         data.joint(name).qpos[0] = angle
     data.qpos[2] = spec.standing_height
@@ -109,7 +110,7 @@ def _first_moments(model: mujoco.MjModel, spec: RobotSpec) -> tuple[float, bool,
         actuator is at its torque limit.
     """
     data = mujoco.MjData(model)
-    _pose(data, spec)
+    set_standing_pose(data, spec)
     data.ctrl[:] = [spec.standing_pose.get(a.joint, 0.0) for a in spec.actuators]
     limits = np.array([a.torque_limit for a in spec.actuators])
     saturated = []

@@ -112,14 +112,5 @@ def _limb(model: mujoco.MjModel, data: mujoco.MjData, links: list[int], geom: in
 def _reach_beyond(model: mujoco.MjModel, data: mujoco.MjData, foot: int) -> float:
     """How far (m) the limb goes on beyond a foot: to the origin of the farthest body below it, or 0."""
     body = int(model.geom_bodyid[foot])
-    below = [other for other in range(1, model.nbody) if other != body and body in _above(model, other)]
+    below = [other for other in range(1, model.nbody) if other != body and body in bodies_to(model, other, "world")]
     return max((float(np.linalg.norm(data.xpos[other] - data.geom_xpos[foot])) for other in below), default=0.0)
-
-
-def _above(model: mujoco.MjModel, body: int) -> list[int]:
-    """The bodies above one, up to the world."""
-    found = []
-    while body:
-        body = int(model.body_parentid[body])
-        found.append(body)
-    return found
