@@ -1,8 +1,8 @@
-"""Ablation of motion recovery and of the reward: one row per configuration, averaged over seeds.
+"""What each part of motion recovery and of the reward does for learning: the built-in study ``recovery`` as a table.
 
-Finished runs are skipped and interrupted ones resumed, so the benchmark can be interrupted and continued.
+Finished runs are skipped and interrupted ones resumed: the same command goes on.
 
-python benchmarks/ablation.py [--robot a1] [--seeds 0 1 2] [--rows all no_base ...] [--out FOLDER] [-- options]
+python benchmarks/ablation.py [--robot a1] [--seeds 3] [--rows all no-base ...] [--steps N] [--jobs N] [--out FOLDER]
 """
 
 from __future__ import annotations
@@ -10,63 +10,44 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
-import sys
+from dataclasses import replace
 from pathlib import Path
 
-NIL = [sys.executable, "-m", "nil_core.cli.main"]
-ROWS = {
-    "all": [],
-    "no_base": ["motion.base=false"],
-    "no_starts": ["motion.start_share=0"],
-    "implausible": ["generator.plausible=false"],
-    "side_view": ["robot.camera_azimuth=90"],
-    "oracle_motion": ["motion.source=generator"],
-    "no_video_reward": ["reward.video=0", "reward.iou=0"],
-    "no_motion": ["motion.source=none"],
-}
+from nil_core.study import built_in, run_study
 
 
 def main() -> None:
-    """Print a Markdown row for each configuration as soon as its seeds are finished."""
+    """Print a markdown row for each row of settings."""
+    rows = built_in("recovery").rows
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--robot", default="a1")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
-    parser.add_argument("--out", type=Path, default=Path("runs/ablation"))
-    parser.add_argument("options", nargs="*", help="options of nil run")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--rows", nargs="+", choices=[each.name for each in rows], default=[each.name for each in rows])
+    parser.add_argument("--steps", type=int, help="the robot's own number unless given")
+    parser.add_argument("--jobs", type=int, help="runs at once")
+    parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
+    study = built_in("recovery", {"robot": arguments.robot, "steps": arguments.steps}, arguments.seeds)
+    study = replace(study, rows=tuple(each for each in rows if each.name in arguments.rows))
+    result = run_study(study, arguments.out, jobs=arguments.jobs)
     print("| row | seeds | return | standing | S_v | IoU | speed m/s | of reference | falls |")
     print("| --- |" + " --- |" * 8)
     for name in arguments.rows:
-        folders = [arguments.out / f"{arguments.robot}-{name}-{seed}" for seed in arguments.seeds]
-        for folder, seed in zip(folders, arguments.seeds, strict=True):
-            learn(folder, seed, arguments.robot, ROWS[name], arguments.options)
-        print(row(name, [json.loads((folder / "summary.json").read_text()) for folder in folders]), flush=True)
-
-
-def learn(folder: Path, seed: int, robot: str, settings: list[str], options: list[str]) -> None:
-    """Train one run to its end, or resume it."""
-    if (folder / "summary.json").exists():
-        return
-    sets = [word for setting in settings for word in ("--set", setting)]
-    start = ["--robot", robot, "--seed", str(seed), "--out", str(folder), *sets, *options]
-    subprocess.run(
-        [*NIL, "run", *(["--resume", str(folder)] if folder.exists() else start)],
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
+        done = [run.entry.run for run in result.runs if run.entry.row == name and run.state == "finished"]
+        if done:
+            print(row(name, [json.loads((result.folder / run / "summary.json").read_text()) for run in done]))
 
 
 def row(name: str, summaries: list[dict]) -> str:
-    """A table row: mean over seeds, with the values of the seeds in parentheses."""
+    """Mean over seeds, and the single seeds in brackets."""
     trained = [summary["policies"]["trained"] for summary in summaries]
     shares = [t["speed"] / s["reference_speed"] for t, s in zip(trained, summaries, strict=True)]
+    still = [s["policies"].get("standing", s["policies"].get("zero"))["return"] for s in summaries]
     cells = [
         name,
         len(summaries),
         spread([t["return"] for t in trained]),
-        f"{statistics.mean(s['policies']['zero']['return'] for s in summaries):.3f}",
+        f"{statistics.mean(still):.3f}",
         spread([t["similarity"] for t in trained]),
         spread([t["iou"] for t in trained]),
         spread([t["speed"] for t in trained]),
@@ -77,7 +58,7 @@ def row(name: str, summaries: list[dict]) -> str:
 
 
 def spread(values: list[float]) -> str:
-    """Format as ``mean (value, value, ...)``."""
+    """``mean (each value)``."""
     return f"{statistics.mean(values):.3f} ({', '.join(f'{value:.2f}' for value in values)})"
 
 
