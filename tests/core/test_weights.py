@@ -97,7 +97,11 @@ def test_half_a_download_is_not_a_model(lay: Lay, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["bse", "/no/such/folder", "a/b/c", "../x", ""])
-def test_a_name_that_is_none_is_answered_with_the_names(name: str, lay: Lay) -> None:
+def test_a_name_that_is_none_is_answered_with_the_names(
+    name: str, lay: Lay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
     with pytest.raises(DataError) as caught:
         weights.locate(name, KNOWN)
     assert "base, parted, random-tiny" in caught.value.hint
