@@ -1,13 +1,13 @@
 """Motion recovery and training on videos with typical defects of video models, added to the generator's walk.
 
     python benchmarks/spoiled.py [--robots a1 h1] [--kinds camera_drift ...] [--strengths .25 .5 1]
-                                 [--segmenter chroma] [--learn STEPS] [--out FOLDER]
+                                 [--segmenter chroma] [--learn STEPS] [--learn-seeds N] [--out FOLDER]
 
 The walk is rendered on the plain background of first frames for video models, degraded (nil_core.testing.spoiler), and
 segmented by a segmenter instead of the simulator. Prints a Markdown row for each robot, kind and strength: rms error of
 the recovered leg joints, error of the mean forward speed, IoU of the re-rendered masks, IoU of the segmenter's masks
-with the true ones, and the reasons why the motion is untrusted. ``--learn`` also trains on each video, with ``nil run
---generator file``, and adds forward speed and falls. Results are stored in FOLDER/results.jsonl: an interrupted
+with the true ones, and the reasons why the motion is untrusted. ``--learn`` also trains on each video, and prints a
+second table. Results are stored in FOLDER/results.jsonl, and training is a study in FOLDER/study: an interrupted
 benchmark can be continued, and stored results are printed without a new measurement.
 """
 
@@ -16,10 +16,8 @@ from __future__ import annotations
 import argparse
 import json
 import resource
-import subprocess
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -39,13 +37,13 @@ from nil_core.reference.recovery.quality import truth_errors
 from nil_core.reference.recovery.recover import recover
 from nil_core.reference.recovery.silhouette import overlap_of
 from nil_core.sim.scene import RobotScene
+from nil_core.study import Row, StudySpec, run_study
 from nil_core.testing.bodies_spoiled import REDRAWN
 from nil_core.testing.spoiler import KINDS, spoil
 from nil_core.types import Video, no_progress
 from nil_core.video.files import write_png
 
-Row = dict[str, Any]
-NIL = [sys.executable, "-m", "nil_core.cli.main"]
+Case = dict[str, Any]
 NO_DEFECT = "none"
 
 
@@ -58,24 +56,33 @@ def main() -> None:
     parser.add_argument("--segmenter", default="chroma")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--learn", type=int, metavar="STEPS", help="also train on each video, for STEPS steps")
+    parser.add_argument("--learn-seeds", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("runs/spoiled"))
     chosen = parser.parse_args()
+    makers = {robot: VideoMaker(robot, chosen.segmenter, chosen.seed) for robot in chosen.robots}
+    common = {"seed": chosen.seed, "segmenter": chosen.segmenter}
+    cases = [
+        {"robot": robot, "kind": kind, "strength": strength, **common}
+        for robot in chosen.robots
+        for kind in chosen.kinds
+        for strength in (chosen.strengths if kind != NO_DEFECT else [0.0])
+    ]
     results = Results(chosen.out / "results.jsonl")
-    columns = ["robot", "kind", "strength", "legs rad", "speed error", "IoU", "mask IoU", "CPU s", "trusted"]
-    columns += ["learned m/s", "falls"] if chosen.learn else []
-    print(f"| {' | '.join(columns)} |\n|{' --- |' * len(columns)}")
-    for robot in chosen.robots:
-        maker = VideoMaker(robot, chosen.segmenter, chosen.seed)
-        for kind in chosen.kinds:
-            for strength in chosen.strengths if kind != NO_DEFECT else [0.0]:
-                case = {"robot": robot, "kind": kind, "strength": strength, "seed": chosen.seed}
-                case |= {"segmenter": chosen.segmenter}
-                cells = recovery_cells(results.get({**case, "steps": 0}, partial(measure, maker, case, chosen.workers)))
-                if chosen.learn:
-                    folder = chosen.out / f"{robot}-{kind}-{strength:g}-s{chosen.seed}-{chosen.segmenter}"
-                    asked = {**case, "steps": chosen.learn}
-                    cells += learning_cells(results.get(asked, partial(learn, maker, asked, folder)))
-                print(f"| {' | '.join([robot, kind, f'{strength:g}', *cells])} |", flush=True)
+    print_row("robot", "kind", "strength", "legs rad", "speed error", "IoU", "mask IoU", "CPU s", "trusted")
+    print_row(*["---"] * 9)
+    for case in cases:
+        found = results.get(case, partial(measure, makers[case["robot"]], case, chosen.workers))
+        print_row(case["robot"], case["kind"], f"{case['strength']:g}", *recovery_cells(found))
+    if chosen.learn:
+        print_row("video", "runs", "return", "speed m/s", "of reference", "falls")
+        print_row(*["---"] * 6)
+        for cells in learn(makers, cases, chosen.learn, chosen.learn_seeds, chosen.out):
+            print_row(*cells)
+
+
+def print_row(*cells: str) -> None:
+    """Print a row of a Markdown table."""
+    print(f"| {' | '.join(cells)} |", flush=True)
 
 
 class Results:
@@ -83,13 +90,13 @@ class Results:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._rows: dict[str, Row] = {}
+        self._rows: dict[str, Case] = {}
         if path.exists():
             for line in path.read_text().splitlines():
                 row = json.loads(line)
                 self._rows[json.dumps(row["case"], sort_keys=True)] = row["result"]
 
-    def get(self, case: Row, measure: Callable[[], Row]) -> Row:
+    def get(self, case: Case, measure: Callable[[], Case]) -> Case:
         """The result of a case, measured if it is not stored yet."""
         key = json.dumps(case, sort_keys=True)
         if key not in self._rows:
@@ -137,7 +144,7 @@ class VideoMaker:
         return self._made
 
 
-def measure(maker: VideoMaker, case: Row, workers: int) -> Row:
+def measure(maker: VideoMaker, case: Case, workers: int) -> Case:
     """Recover the motion of a degraded video."""
     video = maker.spoiled(case["kind"], case["strength"])
     try:
@@ -159,33 +166,48 @@ def measure(maker: VideoMaker, case: Row, workers: int) -> Row:
     }
 
 
-def learn(maker: VideoMaker, case: Row, folder: Path) -> Row:
-    """Train on a degraded video, given as image files."""
-    run, images = folder / f"run-{case['steps']}", folder / "video"
-    if not (run / "summary.json").exists() or not json.loads((run / "summary.json").read_text())["finished"]:
+def learn(
+    makers: Mapping[str, VideoMaker], cases: Sequence[Case], steps: int, seeds: int, out: Path
+) -> Iterator[list[str]]:
+    """Train on degraded videos, given as image files; yields the cells of a row for each."""
+    rows = []
+    for case in cases:
+        name, maker = f"{case['robot']}-{case['kind']}-{case['strength']:g}", makers[case["robot"]]
+        images = out / "videos" / f"{name}-{case['seed']}"
         video = maker.spoiled(case["kind"], case["strength"])
-        images.mkdir(parents=True, exist_ok=True)
-        for number, frame in enumerate(video.frames):
-            write_png(images / f"{number:04d}.png", frame)
-        options = ["--robot", case["robot"], "--generator", "file", "--segmenter", case["segmenter"]]
-        options += ["--steps", str(case["steps"]), "--seed", str(case["seed"]), "--out", str(run)]
-        options += ["--set", f"generator.path={images}", "--set", f"generator.fps={video.fps:g}"]
-        command = [*NIL, "run", *(["--resume", str(run)] if run.exists() else options)]
-        done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        if done.returncode:
-            return {"error": done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "nil run failed"}
-    summary = json.loads((run / "summary.json").read_text())
-    trained = summary["policies"]["trained"]
-    return {
-        **{name: trained[name] for name in ("return", "speed", "falls", "episodes")},
-        "return_over_zero": summary["return_over_zero"],
-        "reference_speed": summary.get("reference_speed"),
-        "motion": summary.get("motion"),
-        "seconds": summary["learning_seconds"],
-    }
+        write_images(images, video)
+        generator = {"generator.name": "file", "generator.path": str(images.absolute()), "generator.fps": video.fps}
+        rows.append(Row(name, {"robot": case["robot"], **generator}))
+    base = {"segmenter": cases[0]["segmenter"], "steps": steps}
+    result = run_study(StudySpec("spoiled", tuple(rows), tuple(range(seeds)), base), out / "study")
+    for row in rows:
+        runs = [run for run in result.runs if run.entry.row == row.name]
+        files = [result.folder / run.entry.run / "summary.json" for run in runs if run.state == "finished"]
+        yield learned_cells(row.name, [json.loads(file.read_text()) for file in files], len(runs))
 
 
-def recovery_cells(row: Row) -> list[str]:
+def learned_cells(name: str, summaries: Sequence[Case], runs: int) -> list[str]:
+    """Means over the finished runs."""
+    cells = [name, f"{len(summaries)} of {runs}"]
+    if not summaries:
+        return [*cells, "-", "-", "-", "-"]
+    trained = [summary["policies"]["trained"] for summary in summaries]
+    shares = [row["speed"] / s["reference_speed"] for row, s in zip(trained, summaries, strict=True)]
+    cells += [f"{np.mean([row[key] for row in trained]):.2f}" for key in ("return", "speed")]
+    falls = sum(row["falls"] for row in trained), sum(row["episodes"] for row in trained)
+    return [*cells, f"{np.mean(shares):.0%}", f"{falls[0]:.0f}/{falls[1]}"]
+
+
+def write_images(folder: Path, video: Video) -> None:
+    """Write the frames of a video, unless they are there."""
+    if folder.exists() and len(list(folder.iterdir())) == len(video.frames):
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, frame in enumerate(video.frames):
+        write_png(folder / f"{number:04d}.png", frame)
+
+
+def recovery_cells(row: Case) -> list[str]:
     if "error" in row:
         return ["-"] * 5 + [f"no masks: {row['error'].splitlines()[0]}"]
     return [
@@ -196,12 +218,6 @@ def recovery_cells(row: Row) -> list[str]:
         f"{row['cpu_seconds']:.0f}",
         "; ".join(reason.split(":")[0] for reason in row["reasons"]) or "yes",
     ]
-
-
-def learning_cells(row: Row) -> list[str]:
-    if "error" in row:
-        return [row["error"], "-"]
-    return [f"{row['speed']:.2f}", f"{row['falls']:.0f}/{row['episodes']}"]
 
 
 def cpu_seconds() -> float:
