@@ -99,6 +99,7 @@ TURNLESS = np.zeros((N, 9))
         (version_04(split_points=np.array([0, 99])), "split_points .* 50 samples"),
         (version_1(qpos=NOT_A_NUMBER), "qpos .* at sample 7"),
         (version_1(qpos=np.zeros((N, 8))), "names 2 joints and has 1 columns"),
+        (version_1(qpos=np.full((N, 9), -1e300)), r"qpos .* beyond 1e\+19"),
         (version_1(qpos=TURNLESS), "quaternions of length 0"),
         (version_1(joint_names=np.array(["root", "knee", "hip"], dtype=object)), "joint_names .* pickled"),
         (version_1(joint_names=None), "no joint_names"),

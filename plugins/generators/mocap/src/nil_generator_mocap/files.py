@@ -21,6 +21,7 @@ Arrays = Mapping[str, Any]
 
 TABLE = "table"  # the name of what a file without names holds
 COLUMNS = "columns"  # the name of its header
+LARGEST = 1e19  # beyond every time stamp in nanoseconds
 DAMAGED = (OSError, EOFError, ValueError, KeyError, RuntimeError, BadZipFile, StructError, ZlibError)
 HINT = "name a recording of a robot: --set generator.path=walk.npz"
 PICKLES = {".pkl", ".pickle", ".p", ".joblib", ".pt", ".pth", ".motion"}
@@ -133,6 +134,8 @@ def _finite(path: Path, name: str, array: Any) -> Any:
             else f"{name} in {path.name} is NaN or infinity",
             "take another piece or another recording",
         )
+    if array.size and np.abs(array.astype(float)).max() > LARGEST:
+        raise DataError(f"{name} in {path.name} has numbers beyond {LARGEST:g}", "take another recording")
     return array.astype(float)
 
 
