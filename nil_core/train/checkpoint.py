@@ -56,9 +56,14 @@ def save(root: Path, agent: Agent, state: LoopState, keep: int) -> Path:
     with explain_os_errors(path):
         write(path, agent, state)
         _flush(root)
-        for old in steps(root)[:-keep]:
-            _remove(old)
+        remove_old(root, keep)
     return path
+
+
+def remove_old(root: Path, keep: int) -> None:
+    """Remove all checkpoints but the newest ``keep`` (and ``best``)."""
+    for old in steps(root)[:-keep]:
+        _remove(old)
 
 
 def write(path: Path, agent: Agent, state: LoopState) -> None:

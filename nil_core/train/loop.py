@@ -98,6 +98,8 @@ class TrainingLoop:
         self._components.reward.restore(under("reward", state.arrays))
         self._collector.restore(under("collector", state.arrays))
         self._saved = (time.monotonic(), self.step)
+        # the process that wrote the newest may have been killed before it removed the others
+        checkpoint.remove_old(self.folder.checkpoints, self.config.training.keep)
         log.cut_back(self.folder.metrics, self.step)
         log.cut_back(self.folder.timing, self.step)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nil_core.errors import MachineError, RunError
@@ -149,6 +149,7 @@ def assert_the_same(path: Path, unbroken: Path) -> None:
 
 @settings(max_examples=12)
 @given(moments=st.lists(st.integers(1, 160), min_size=1, max_size=3))
+@example(moments=[3, 122, 140])  # after the last checkpoint was written, before the one before was removed
 def test_killed_at_any_moment(
     scene: RobotScene, unbroken: Path, tmp_path_factory: pytest.TempPathFactory, moments: list[int]
 ) -> None:
