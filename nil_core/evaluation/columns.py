@@ -70,8 +70,8 @@ COLUMNS: Mapping[str, Column] = {
     "reference_keybody_mm": Column(
         REFERENCE, "key bodies", "mm", "distance of feet and limb ends in the root frame", 1
     ),
-    "joint_acceleration": Column(QUALITY, "acceleration", "rad/s^2", "mean absolute acceleration of the joints", 1),
-    "torque_change": Column(QUALITY, "torque change", "N m/s", "mean absolute change of the joints' torques", 0),
+    "joint_acceleration": Column(QUALITY, "joints", "rad/s^2", "mean absolute acceleration of the joints", 1),
+    "torque_change": Column(QUALITY, "torque", "N m/s", "mean absolute change of the joints' torques", 0),
     "foot_slip": Column(QUALITY, "slip", "m/s", "mean horizontal speed of loaded feet"),
     "cost_of_transport": Column(QUALITY, "CoT", "", "cost of transport: mechanical power / (m g v)", 2),
     "asymmetry": Column(QUALITY, "asymmetry", "deg", "joint difference of both sides after the best constant lag", 2),
