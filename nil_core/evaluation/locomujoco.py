@@ -135,13 +135,14 @@ class LocoMujocoScore:
         records = episode.records
         if records is None:
             return {}
-        steps, fallen = None, {}
+        steps: int | None = None
+        fallen: dict[str, float | None] = {}
         if self._bounds is not None:
             steps = steps_until_fall(records, self._bounds, self.quadruped, self._joint_names)
             fallen = {"locomujoco_falls": float(steps is not None)}
         velocity = records.root_velocity[:steps]
         share = FULL_STEPS / self._horizon
-        sums = {
+        sums: dict[str, float | None] = {
             name: share * float(rewards(velocity, target, self.quadruped).sum())
             for name, target in self.targets.items()
         }
