@@ -116,9 +116,9 @@ class KeyPoints:
         """Of the actuated joints in qpos."""
         driven = [int(joint.bodyid[0]) for joint in joints]
         above = {ancestor for body in driven for ancestor in _ancestors(model, body)}
-        self._bodies = [body for body in dict.fromkeys(driven) if body not in above]
+        self._bodies = np.array([body for body in dict.fromkeys(driven) if body not in above])
         feet = {int(model.geom_bodyid[geom]): geom for geom in (model.geom(name).id for name in spec.feet)}
-        self._feet = list(feet.values())
+        self._feet = np.array(list(feet.values()), int)
 
     def __call__(self, angles: Doubles) -> Doubles:
         """Points (n, P, 3) in m for joint angles (n, nu) in rad."""
