@@ -109,4 +109,4 @@ def _show(folder: Path) -> None:
         tables.show_table(console, columns, cells, "Evaluations", boxed=True)
     if summary:
         for title, headings, lines in evaluation_tables(summary["policies"]):
-            tables.show_table(console, headings, lines, title, boxed=True)
+            tables.show_table(console, headings, lines, title)

@@ -98,8 +98,8 @@ def _here(text: str) -> str:
 def _hint(hint: str, robot: str) -> str:
     if "generator.path" in hint:
         return NAME_ONE
-    if "--robot" in hint:
-        return f"take a recording of the robot {robot}"
+    if "--robot" in hint or hint.startswith("mapped are"):  # it is of another robot
+        return f"take a recording of the robot {robot}; joints that have names must have the robot's"
     if "video.seconds" in hint:
         return "take a longer recording, or one of a periodic gait"
     return _here(hint)
