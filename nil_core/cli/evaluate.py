@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from nil_core.cli.display import reporter
-from nil_core.cli.options import reward_changes
+from nil_core.cli.options import evaluation_changes
 from nil_core.readable import say
 
 
@@ -18,6 +18,13 @@ class Which(StrEnum):
 
     newest = "newest"
     best = "best"
+
+
+class Falls(StrEnum):
+    """What ends an episode for LocoMuJoCo's reward."""
+
+    robot = "robot"
+    locomujoco = "locomujoco"
 
 
 Folder = Annotated[Path, typer.Argument(help="Run folder.", show_default=False)]
@@ -38,19 +45,35 @@ def evaluate(
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="Change the reward: reward.KEY=VALUE.",
+            help="Change the reward or the evaluation: reward.KEY=VALUE, evaluation.KEY=VALUE.",
+            show_default=False,
+        ),
+    ] = None,
+    mocap: Annotated[
+        Path | None,
+        typer.Option(help="Recording of the robot, for the MoCap loss (generator mocap).", show_default=False),
+    ] = None,
+    falls: Annotated[
+        Falls | None,
+        typer.Option(
+            help="What ends an episode for LocoMuJoCo's reward: falls of the robot, or also LocoMuJoCo's limits.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
     """Evaluate a run's policy, standing still and other baselines.
 
-    Return and speed are printed with their standard deviation and the 95 % confidence interval of their mean.
+    Also prints LocoMuJoCo's reward, the quality of the motion, and distances from a recording and from the reference's
+    own trajectory. The main columns are printed with their standard deviation and 95 % confidence interval.
     """
     from nil_core.experiment.evaluate import evaluate as evaluate_run
     from nil_core.reporting import Silent
 
-    changes = reward_changes(set_ or [])
+    changes = evaluation_changes(set_ or [])
+    if mocap is not None:
+        changes["evaluation.mocap"] = str(mocap)
+    if falls is not None:
+        changes["evaluation.falls"] = falls.value
     if json:
         from json import dumps
 

@@ -91,17 +91,18 @@ def resolved(preset: str | None, file: Path | None, sets: list[str] | None, **op
     return resolve(preset or next(iter(PRESETS)), file, options, sets or ())
 
 
-def reward_changes(sets: list[str]) -> dict[str, Any]:
-    """Parse ``--set`` of ``nil eval``: changes of the reward, by dotted key.
+def evaluation_changes(sets: list[str]) -> dict[str, Any]:
+    """Parse ``--set`` of ``nil eval``: changes of the reward and of the evaluation, by dotted key.
 
     Raises:
-        ConfigError: a key outside the reward.
+        ConfigError: a key outside of both.
     """
     changes = dict(map(parse_set, sets))
     for key in changes:
-        if key.partition(".")[0] != "reward":
+        if key.partition(".")[0] not in ("reward", "evaluation"):
             raise ConfigError(
-                f"nil eval can only change the reward, not {key}", "for example: --set reward.torque=0.05"
+                f"nil eval can only change the reward and the evaluation, not {key}",
+                "for example: --set reward.torque=0.05",
             )
     return changes
 

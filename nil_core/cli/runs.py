@@ -84,6 +84,7 @@ def show(folder: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
 
 def _show(folder: Path) -> None:
     from nil_core import time_shares
+    from nil_core.evaluation.columns import tables as evaluation_tables
     from nil_core.storage import log
     from nil_core.storage.run_folder import open_run
 
@@ -107,7 +108,5 @@ def _show(folder: Path) -> None:
         cells = [[f"{row[name]:.4g}" for name in columns] for row in evaluations]
         tables.show_table(console, columns, cells, "Evaluations", boxed=True)
     if summary:
-        policies = summary["policies"]
-        columns = [name for name, value in next(iter(policies.values())).items() if isinstance(value, int | float)]
-        rows = [[policy, *(f"{row[name]:.3f}" for name in columns)] for policy, row in policies.items()]
-        tables.show_table(console, ["policy", *columns], rows, "Final evaluation", boxed=True)
+        for title, headings, lines in evaluation_tables(summary["policies"]):
+            tables.show_table(console, headings, lines, title)

@@ -215,6 +215,21 @@ class EvaluationSettings(Section):
         None,
         description="target speed of the environment reward, m/s; unset: from the video's source, else from its motion",
     )
+    falls: Literal["robot", "locomujoco"] = Field(
+        "robot",
+        description="what ends an episode for LocoMuJoCo's reward: falls of the robot, or LocoMuJoCo's limits too",
+    )
+    mocap: Path | None = Field(
+        None, description="recording for the MoCap loss, of any file that the generator mocap reads; unset: none"
+    )
+    mocap_options: dict[str, Any] = Field(
+        {}, description="options of the generator mocap, with which the recording is read, such as start or rate"
+    )
+
+    @field_validator("mocap")
+    @classmethod
+    def _found_from_anywhere(cls, path: Path | None) -> Path | None:
+        return None if path is None else path.expanduser().absolute()
 
 
 class RunConfig(Section):

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nil_core.interfaces import Reward
+from nil_core.evaluation.step_records import Recorder, StepRecords
+from nil_core.interfaces import Reward, TermRow
 from nil_core.reward.pictures import PictureTerms
 from nil_core.sim.environment import State
-from nil_core.tick import Tick
+from nil_core.tick import Arrays, Tick
 from nil_core.train.collect import Collector, Policy, VectorEnvLike
 from nil_core.types import Doubles, Floats, Frames, Masks
 
@@ -31,6 +32,7 @@ class Episode:
         fell: whether it ended in a fall.
         qpos: float64 (ticks + 1, nq), the first row is the start.
         frames, masks: uint8 (ticks + 1, S, S, 3) and bool, if recorded.
+        records: further measurements after every control step; None for environments without them.
     """
 
     observations: Floats
@@ -42,6 +44,7 @@ class Episode:
     qpos: Doubles
     frames: Frames
     masks: Masks
+    records: StepRecords | None = None
 
 
 def rollout(
@@ -52,6 +55,7 @@ def rollout(
     horizon: int,
     record: bool = False,
     metrics: PictureTerms | None = None,
+    recorder: Recorder | None = None,
 ) -> list[Episode]:
     """Run one episode in every environment.
 
@@ -63,6 +67,7 @@ def rollout(
         horizon: control steps in a full episode.
         record: keep frames and masks of the first environment.
         metrics: measured in addition to the reward, independent of its weights.
+        recorder: splits the further columns of the environments' state terms, which the reward does not see.
 
     Returns:
         an episode per environment.
@@ -78,7 +83,8 @@ def rollout(
             if not (episodes[tick.env] and episodes[tick.env][-1].ended):
                 episodes[tick.env].append(tick)
 
-    collector = Collector(env, reward, score_ticks=SCORE_TICKS)
+    scorer = reward if recorder is None else _OwnStateTerms(reward)
+    collector = Collector(env, scorer, score_ticks=SCORE_TICKS)
     env.restore(start)
     collector.start()
     for _ in range(horizon):
@@ -86,7 +92,32 @@ def rollout(
         if collector.episodes_ended.all():
             break
     collector.score(keep)
-    return [_episode(ticks) for ticks in episodes]
+    return [_episode(ticks, recorder, len(reward.state_terms)) for ticks in episodes]
+
+
+class _OwnStateTerms:
+    """A reward that sees only its own columns of the state terms (implements :class:`nil_core.interfaces.Reward`)."""
+
+    def __init__(self, reward: Reward) -> None:
+        self._reward = reward
+        self.needs, self.state_terms = reward.needs, reward.state_terms
+
+    def rows(self) -> Sequence[TermRow]:
+        return self._reward.rows()
+
+    def score(self, ticks: Sequence[Tick]) -> None:
+        columns = [tick.state_terms for tick in ticks]
+        for tick in ticks:
+            tick.state_terms = tick.state_terms[:, : len(self.state_terms)]
+        self._reward.score(ticks)
+        for tick, whole in zip(ticks, columns, strict=True):
+            tick.state_terms = whole
+
+    def state(self) -> Arrays:
+        return self._reward.state()
+
+    def restore(self, state: Arrays) -> None:
+        self._reward.restore(state)
 
 
 def _measure(metrics: PictureTerms, ticks: Sequence[Tick]) -> None:
@@ -97,7 +128,7 @@ def _measure(metrics: PictureTerms, ticks: Sequence[Tick]) -> None:
             tick.terms.setdefault(name, float(value))
 
 
-def _episode(ticks: Sequence[Tick]) -> Episode:
+def _episode(ticks: Sequence[Tick], recorder: Recorder | None, own_terms: int) -> Episode:
     scored = ticks[1:]  # the first one begins the episode
     empty = np.empty((0, 0, 0, 3), np.uint8)
     frames = [tick.frame for tick in ticks if tick.frame is not None]
@@ -112,4 +143,7 @@ def _episode(ticks: Sequence[Tick]) -> Episode:
         qpos=np.stack([tick.qpos for tick in ticks]),
         frames=np.stack(frames) if frames else empty,
         masks=np.stack(masks) if masks else empty[..., 0].astype(np.bool_),
+        records=None
+        if recorder is None
+        else recorder.records(np.concatenate([tick.state_terms[:, own_terms:] for tick in scored])),
     )

@@ -9,6 +9,7 @@ from typing import Any
 from nil_core.experiment.evaluator import Evaluator, evaluate_beside_baselines
 from nil_core.experiment.messages import show_evaluation, show_spread
 from nil_core.experiment.open_run import OpenRun
+from nil_core.experiment.scoring import full_scoring
 from nil_core.reporting import Lines, Reporter
 from nil_core.sim.main_guard import check_main_guard
 
@@ -30,20 +31,21 @@ def evaluate(
         which: ``newest`` or ``best`` checkpoint.
         reporter: receives messages and tables.
         sets: dotted config keys that override the run's config: with equal reward weights, the returns of different
-            runs are comparable.
+            runs are comparable; ``evaluation.mocap`` names a recording for the MoCap loss.
 
     Returns:
-        policy name to row, see :data:`nil_core.evaluation.metrics.COLUMNS` and
+        policy name to row, see :data:`nil_core.evaluation.columns.COLUMNS` and
         :func:`nil_core.evaluation.metrics.spread`.
     """
     reporter = reporter or Lines()
     run = OpenRun.open(folder, sets=sets)
     config = run.experiment.config
     check_main_guard(config.simulation.workers)
+    scoring = full_scoring(run.experiment)
     evaluator = Evaluator(run.experiment, episodes or config.evaluation.episodes, seed)
     try:
         agent = run.policy(evaluator.env, which)
-        rows = evaluate_beside_baselines(run.experiment, evaluator, agent, reporter)[0]
+        rows = evaluate_beside_baselines(run.experiment, evaluator, agent, scoring, reporter)[0]
     finally:
         evaluator.close()
     show_evaluation(rows, reporter)

@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from nil_core.components import choose
-from nil_core.evaluation.metrics import spread, summarize
+from nil_core.evaluation.metrics import Scoring, summarize, summarize_with_spread
 from nil_core.evaluation.rollout import Episode, rollout
+from nil_core.evaluation.step_records import Recorder
 from nil_core.experiment.experiment import Experiment
+from nil_core.experiment.scoring import main_scoring
 from nil_core.interfaces import Agent
 from nil_core.reporting import Reporter
 from nil_core.sim.environment import State
@@ -18,6 +20,9 @@ from nil_core.train.collect import Policy
 from nil_core.types import Floats
 
 EVALUATION_SEED = 1_000_003  # offset: differs from the seeds of training environments
+
+FINAL_SEED = 0
+"""Of the start states at the end of every run, whatever its own seed, and of ``nil eval``: runs are comparable."""
 
 BASELINES = ("zero", "random")
 BASELINES_WITH_MOTION = ("standing", "base", "random")
@@ -38,18 +43,19 @@ class Evaluator:
         self._experiment = experiment
         self.seed = seed
         self._reward, self._metrics = experiment.reward(episodes), experiment.metrics(episodes)
-        self.env = experiment.evaluation_env(self._reward, episodes, EVALUATION_SEED + seed)
+        self._recorder = Recorder(experiment.scene)
+        terms = self._recorder.terms
+        self.env = experiment.evaluation_env(self._reward, episodes, EVALUATION_SEED + seed, terms)
         self._start: State = self.env.state()
 
     def episodes(self, policy: Policy, record: bool = False) -> list[Episode]:
         """Run one episode per environment."""
         horizon, recorded = self._experiment.env_spec.control_steps, record and self.env.buffers.drawn
-        return rollout(self.env, self._start, self._reward, policy, horizon, recorded, self._metrics)
+        return rollout(self.env, self._start, self._reward, policy, horizon, recorded, self._metrics, self._recorder)
 
     def score(self, episodes: list[Episode]) -> Mapping[str, float]:
-        """Metrics of the episodes, see :data:`nil_core.evaluation.metrics.COLUMNS`."""
-        spec = self._experiment.env_spec
-        return summarize(episodes, spec.ticks, spec.control_steps, self._experiment.target_speed is not None)
+        """Main metrics of the episodes, see :data:`nil_core.evaluation.columns.COLUMNS`."""
+        return summarize(episodes, main_scoring(self._experiment))
 
     def close(self) -> None:
         """Close the environments."""
@@ -66,9 +72,16 @@ def deterministic_policy(agent: Agent) -> Policy:
 
 
 def evaluate_beside_baselines(
-    experiment: Experiment, evaluator: Evaluator, agent: Agent, reporter: Reporter
+    experiment: Experiment, evaluator: Evaluator, agent: Agent, scoring: Scoring, reporter: Reporter
 ) -> tuple[dict[str, Any], Episode]:
-    """Rows of the trained policy and of the baselines, and the recorded first episode of the trained one."""
+    """Rows of the trained policy and of the baselines, and the recorded first episode of the trained one.
+
+    A row has the means of all columns, their spread, and what they depend on: the seed of the start states, and the
+    reference's own speed.
+    """
+    conditions: dict[str, Any] = {"seed": evaluator.seed}
+    if experiment.reference_speed is not None:
+        conditions["locomujoco_own_speed"] = experiment.reference_speed
     rows: dict[str, Any] = {}
     names = ("trained", *baselines(experiment))
     recorded: Episode | None = None
@@ -78,7 +91,7 @@ def evaluate_beside_baselines(
             policy = agent if name == "trained" else _baseline(experiment, chosen.env, name)
             episodes = chosen.episodes(deterministic_policy(policy), record=name == "trained")
             recorded = recorded or episodes[0]
-            rows[name] = {**chosen.score(episodes), **spread(episodes, experiment.env_spec.ticks)}
+            rows[name] = summarize_with_spread(episodes, scoring) | conditions
     reporter.progress(len(names), len(names), "policies evaluated")
     assert recorded is not None
     return rows, recorded

@@ -13,6 +13,7 @@ from nil_core.components import Choice, Chosen
 from nil_core.config import RunConfig
 from nil_core.devices import find_device
 from nil_core.interfaces import Agent, Reward, VideoEncoder
+from nil_core.measurements import StateTerm
 from nil_core.reference.preview import preview
 from nil_core.reference.speed import mean_speed
 from nil_core.reward.cards import ImitationOptions
@@ -179,16 +180,25 @@ class Experiment:
         settings = self.config.simulation
         return self.env(self.training_env_spec, settings.num_envs, self.config.seed, reward, bool(reward.needs))
 
-    def evaluation_env(self, reward: Reward, num_envs: int, seed: int) -> VectorEnv:
-        """Evaluation environments; they also render what the metrics need."""
+    def evaluation_env(
+        self, reward: Reward, num_envs: int, seed: int, further_terms: Sequence[StateTerm] = ()
+    ) -> VectorEnv:
+        """Evaluation environments; they also render what the metrics need, and compute further state terms."""
         render = bool(reward.needs) or self.config.evaluation.video_metrics
-        return self.env(self.env_spec, num_envs, seed, reward, render)
+        return self.env(self.env_spec, num_envs, seed, reward, render, further_terms=further_terms)
 
     def env(
-        self, spec: EnvSpec, num_envs: int, seed: int, reward: Reward, render: bool, workers: int | None = None
+        self,
+        spec: EnvSpec,
+        num_envs: int,
+        seed: int,
+        reward: Reward,
+        render: bool,
+        workers: int | None = None,
+        further_terms: Sequence[StateTerm] = (),
     ) -> VectorEnv:
         """Environments that compute the reward's state terms; ``workers`` defaults to ``simulation.workers``."""
-        functions = [term.function for term in reward.state_terms]
+        functions = [*(term.function for term in reward.state_terms), *further_terms]
         processes = self.config.simulation.workers if workers is None else workers
         return VectorEnv(spec, num_envs, processes, seed, render, functions)
 

@@ -12,7 +12,14 @@ from typing import Any
 
 from nil_core import time_shares
 from nil_core.evaluation.artifacts import write_comparison, write_curve
-from nil_core.experiment.evaluator import Evaluator, baselines, deterministic_policy, evaluate_beside_baselines
+from nil_core.evaluation.metrics import Scoring
+from nil_core.experiment.evaluator import (
+    FINAL_SEED,
+    Evaluator,
+    baselines,
+    deterministic_policy,
+    evaluate_beside_baselines,
+)
 from nil_core.experiment.experiment import Experiment
 from nil_core.experiment.manifest import random_mark
 from nil_core.experiment.messages import (
@@ -23,6 +30,7 @@ from nil_core.experiment.messages import (
     show_reward,
     warn_of_blind_encoder,
 )
+from nil_core.experiment.scoring import full_scoring
 from nil_core.hooks import Hooks
 from nil_core.interfaces import Agent
 from nil_core.reporting import Reporter
@@ -51,6 +59,7 @@ def learn(folder: RunFolder, experiment: Experiment, reporter: Reporter, hooks: 
     """Train to the end or until Ctrl-C, then evaluate."""
     config = experiment.config
     with _run_finished_hook(folder, hooks) as ending:
+        scoring = full_scoring(experiment)  # first, so that a recording that cannot be read fails before training
         reward = experiment.reward(config.simulation.num_envs)
         show_reward(reward, reporter)
         describe_use_of_motion(experiment, reporter)
@@ -83,7 +92,7 @@ def learn(folder: RunFolder, experiment: Experiment, reporter: Reporter, hooks: 
             env.close()
             for evaluator in evaluators:
                 evaluator.close()
-        summary = _conclude(folder, experiment, agent, reporter, hooks) if finished else {}
+        summary = _conclude(folder, experiment, agent, scoring, reporter, hooks) if finished else {}
         ending.update(summary or {"finished": False, "state": "interrupted"})
     if not finished:
         reporter.say(f"saved at step {loop.step}; resume with: nil run --resume {shlex.quote(str(folder.path))}")
@@ -104,13 +113,13 @@ def _run_finished_hook(folder: RunFolder, hooks: Hooks) -> Iterator[dict[str, An
 
 
 def _conclude(
-    folder: RunFolder, experiment: Experiment, agent: Agent, reporter: Reporter, hooks: Hooks
+    folder: RunFolder, experiment: Experiment, agent: Agent, scoring: Scoring, reporter: Reporter, hooks: Hooks
 ) -> dict[str, Any]:
-    """Evaluate, and write the comparison video, the curve and ``summary.json``."""
+    """Evaluate, with the same start states in every run, and write the video, the curve and ``summary.json``."""
     began = time.perf_counter()
-    evaluator = Evaluator(experiment, experiment.config.evaluation.episodes, experiment.config.seed)
+    evaluator = Evaluator(experiment, experiment.config.evaluation.episodes, FINAL_SEED)
     try:
-        rows, recorded = evaluate_beside_baselines(experiment, evaluator, agent, reporter)
+        rows, recorded = evaluate_beside_baselines(experiment, evaluator, agent, scoring, reporter)
     finally:
         evaluator.close()
     if len(recorded.frames):

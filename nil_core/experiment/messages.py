@@ -11,7 +11,7 @@ import numpy as np
 
 from nil_core.card import Capability
 from nil_core.config import RunConfig, flatten
-from nil_core.evaluation.metrics import COLUMNS
+from nil_core.evaluation.columns import tables
 from nil_core.experiment.experiment import Experiment
 from nil_core.interfaces import Reward
 from nil_core.reference.report import ReferenceReport
@@ -23,6 +23,9 @@ from nil_core.types import Motion
 BLIND = 1e-3
 """Less than that between a reference and standing still, in cosine similarity, is nothing that could be learned from:
 pooled embeddings of video transformers, the narrowest of all, differ by a few per cent."""
+
+SPREAD_SHOWN = ("return", "speed", "locomujoco_1.25", "mocap_loss_deg", "reference_loss_deg")
+"""Columns whose spread is printed; that of the others is in the rows."""
 
 
 def describe_reference(report: ReferenceReport, config: RunConfig, reporter: Reporter) -> None:
@@ -127,26 +130,21 @@ def show_reward(reward: Reward, reporter: Reporter) -> None:
     reporter.table("Reward", ["term", "definition", "weight", "unit or scale"], rows)
 
 
-def show_evaluation(rows: Mapping[str, Mapping[str, float]], reporter: Reporter) -> None:
-    """Print the table of an evaluation, one row per policy."""
-    names = [c for c in next(iter(rows.values())) if c in COLUMNS]
-    heading = {"speed": "speed m/s", "environment_reward": "env reward", "similarity": "S_v", "iou": "IoU"}
-    table = []
-    for policy, row in rows.items():
-        cells = [f"{row[n]:.0f}" if n in ("falls", "episodes") else f"{row[n]:.3f}" for n in names]
-        table.append([policy, *cells])
-    reporter.table("Evaluation", ["policy", *(heading.get(n, n) for n in names)], table)
+def show_evaluation(rows: Mapping[str, Mapping[str, Any]], reporter: Reporter) -> None:
+    """Print the tables of an evaluation, one line per policy."""
+    for title, headings, cells in tables(rows):
+        reporter.table(title, headings, cells)
 
 
 def show_spread(rows: Mapping[str, Mapping[str, Any]], reporter: Reporter) -> None:
-    """Print standard deviations and confidence intervals; nothing for a single episode."""
-    table = []
-    for name in ("return", "speed"):
+    """Print standard deviations and confidence intervals of the main columns; nothing for a single episode."""
+    lines = []
+    for name in SPREAD_SHOWN:
         for policy, row in rows.items():
-            if row[f"{name}_ci95"] is not None:
+            if row.get(f"{name}_ci95") is not None:
                 low, high = row[f"{name}_ci95"]
                 interval = f"{low:.3f} to {high:.3f}"
-                table.append([name, policy, f"{row[name]:.3f}", f"{row[f'{name}_std']:.3f}", interval])
-    if table:
-        columns = ["metric", "policy", "mean", "standard deviation", "95 % interval of the mean (Student's t)"]
-        reporter.table("Spread over episodes", columns, table)
+                lines.append([name, policy, f"{row[name]:.3f}", f"{row[f'{name}_std']:.3f}", interval])
+    if lines:
+        columns = ["metric", "policy", "mean", "std", "95 % interval (Student's t)"]
+        reporter.table("Spread over episodes", columns, lines)

@@ -19,6 +19,7 @@ from nil_core.experiment.experiment import Experiment, build_embedder, build_sce
 from nil_core.experiment.learn import Result, learn
 from nil_core.experiment.manifest import manifest
 from nil_core.experiment.messages import describe_motion, describe_reference
+from nil_core.experiment.scoring import check_recording
 from nil_core.hooks import Hooks
 from nil_core.payment import Consent, refuse
 from nil_core.reference.first_frame_match import first_frame_match
@@ -77,6 +78,7 @@ def _run(
     if needs_encoder:
         choice["encoder"].identity()  # fails on missing weights before a video is made and paid for
     scene = build_scene(config, choice)
+    check_recording(config, scene)
     config = config.model_copy(update={"steps": config.steps or scene.spec.learning_steps})
     detailed = partial(build_scene, config, choice, detailed=True)
     generated = (

@@ -52,8 +52,17 @@ PROMISED = {
     *(f"checkpoints/step-000000160/{name}" for name in CHECKPOINT),
 }
 POLICIES = {"trained", "standing", "base", "random"}
-MEANS = {"return", "similarity", "iou", "speed", "environment_reward", "length", "falls", "episodes"}
-COLUMNS = MEANS | {"return_std", "return_ci95", "speed_std", "speed_ci95"}
+MEANS = {
+    *("return", "similarity", "iou", "speed", "environment_reward", "length"),
+    *("locomujoco_1.25", "locomujoco_1.0", "locomujoco_0.5", "locomujoco_own"),
+    *("reference_loss_deg", "reference_warp", "reference_shift_deg", "reference_keybody_mm"),
+    *("joint_acceleration", "torque_change", "foot_slip", "cost_of_transport", "asymmetry"),
+}
+COLUMNS = {
+    *MEANS,
+    *(f"{name}_{part}" for name in MEANS for part in ("std", "ci95")),
+    *("falls", "episodes", "seed", "locomujoco_own_speed"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -166,9 +175,12 @@ def test_the_summary_and_the_table_at_the_end_agree(smoke: tuple[Path, str]) -> 
     assert set(summary["policies"]) == POLICIES
     for policy, row in summary["policies"].items():
         assert set(row) == COLUMNS
-        (line,) = (line.split() for line in said.splitlines() if line.split()[:1] == [policy])
+        line, scores, _, quality = (line.split() for line in said.splitlines() if line.split()[:1] == [policy])
         assert line[1:4] == [f"{row[name]:.3f}" for name in ("return", "similarity", "iou")]
         assert line[4:6] == [f"{row[name]:.3f}" for name in ("speed", "environment_reward")]
+        assert scores[1] == f"{row['locomujoco_1.25']:.1f}" and quality[1] == f"{row['joint_acceleration']:.1f}"
+        assert row["reference_loss_deg"] <= row["reference_shift_deg"] and row["foot_slip"] >= 0
+        assert row["locomujoco_own_speed"] == summary["reference_speed"] and row["seed"] == 0
     standing = summary["policies"]["standing"]
     assert abs(standing["speed"]) < 0.05
     assert standing["environment_reward"] == pytest.approx(np.exp(-(summary["target_speed"] ** 2)), abs=0.05)
@@ -215,7 +227,45 @@ def test_eval_gives_the_rows_of_the_summary_again(copy: Path, nil: Callable[...,
     other = nil("eval", copy, "--episodes", "2", "--seed", "7", "--checkpoint", "best")
     assert other.code == 0
     table = [line.split() for line in other.out.splitlines()]
-    assert {line[0]: line[-1] for line in table if line[0] in POLICIES} == dict.fromkeys(POLICIES, "2")
+    assert [line[-1] for line in table if line[:1] and line[0] in POLICIES][:4] == ["2"] * 4
+
+
+def test_eval_measures_the_distance_from_a_recording(copy: Path, nil: Callable[..., Any]) -> None:
+    """A second of a gait, with a cycle that is repeated."""
+    pytest.importorskip("nil_generator_mocap")
+    times = np.arange(101) / 100
+    phases = 2 * np.pi * times[:, None] / 0.5
+    joints = [f"{leg}_{part}_joint" for leg in ("FR", "FL", "RR", "RL") for part in ("hip", "thigh", "calf")]
+    motion = {f"q_{name}": np.full(101, {"hip": 0.0, "thigh": 0.8, "calf": -1.6}[name[3:-6]]) for name in joints}
+    for number, name in enumerate(joints):
+        motion[f"q_{name}"] = motion[f"q_{name}"] + 0.1 * np.sin(phases[:, 0] + number)
+    root = {f"q_trunk_{name}": np.zeros(101) for name in ("ty", "tz", "rotation", "list", "tilt")}
+    np.savez("walk.npz", **motion, **root, q_trunk_tx=0.5 * times)
+    files = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+    said = ("--mocap", "walk.npz", "--set", "evaluation.mocap_options.rate=100", "--falls", "locomujoco")
+    outcome = nil("eval", copy, *said, "--json")
+    assert outcome.code == 0, outcome.err
+    rows = json.loads(outcome.out)
+    assert set(rows["standing"]) == COLUMNS | {
+        *(f"mocap_{name}" for name in ("loss_deg", "warp", "shift_deg", "keybody_mm")),
+        *(f"mocap_{name}_std" for name in ("loss_deg", "warp", "shift_deg", "keybody_mm")),
+        *(f"mocap_{name}_ci95" for name in ("loss_deg", "warp", "shift_deg", "keybody_mm")),
+        *("locomujoco_falls", "locomujoco_falls_std", "locomujoco_falls_ci95"),
+    }
+    assert 2 < rows["standing"]["mocap_loss_deg"] < 12, "a stand is off by the mean of the swing, and its own pose"
+    assert rows["standing"]["mocap_shift_deg"] == pytest.approx(rows["standing"]["mocap_loss_deg"], rel=0.2)
+    short = {name: values[:2] for name, values in (motion | root | {"q_trunk_tx": 0.5 * times}).items()}
+    np.savez("short.npz", **short)
+    np.savez("other.npz", **{name.replace("FR_", "arm_"): values for name, values in motion.items()}, **root,
+             q_trunk_tx=times)  # fmt: skip
+    nil("eval", copy, "--mocap", "none.npz").complains("there is no recording none.npz", "--mocap walk.npz")
+    nil("eval", copy, "--mocap", "other.npz").complains("does not move FR_hip_joint", "a recording of the robot a1")
+    nil("eval", copy, "--mocap", "short.npz").complains("has 2 samples", "take a longer recording")
+    nil("eval", copy, *said[:2], "--set", "evaluation.mocap_options.strat=1").complains(
+        "has no option 'strat'", "start"
+    )
+    nil("run", "--preset", "smoke", "--set", "evaluation.mocap=none.npz").complains("there is no recording none.npz")
+    assert not Path("runs").exists() and files == {path: path.read_bytes() for path in files}
 
 
 def test_the_newest_policy_is_not_passed_off_as_the_best(copy: Path, nil: Callable[..., Any]) -> None:
