@@ -15,7 +15,7 @@ from nil_core.report.records import Run
 from nil_core.report.statistics import Doubles, band
 from nil_core.report.table import Comparison
 
-COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9", "#8c6bb1", "#7f7f7f")
+COLORS = ("#2a8fd0", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#8c6bb1", "#8a6d3b", "#7f7f7f")
 """Of the rows, in order; readable on light and dark pages, and with color blindness."""
 DASHES = ("-", "--", ":", "-.")
 """Of the first eight rows, of the next eight, and so on."""
@@ -23,7 +23,10 @@ DASHES = ("-", "--", ":", "-.")
 POINTS = 60
 MOST_LINES = 16
 """With more runs than that, only the middles and bands of rows are drawn."""
+AXES = {"steps": "environment steps", "hours": "hours of learning"}
+
 _INK = "#010203"  # replaced by the page's text color
+_INKED = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
 
 
 @dataclass(frozen=True)
@@ -58,19 +61,18 @@ def dashes(row: int) -> str:
     return DASHES[row // len(COLORS) % len(DASHES)]
 
 
-def panels(comparison: Comparison) -> list[Panel]:
-    """Training reward and the :data:`CURVES`, each by steps and by hours; those that some compared run has."""
+def panels(comparison: Comparison) -> list[list[Panel]]:
+    """The :data:`CURVES` that some compared run has, and training reward: of each a panel by steps and one by hours."""
     headings = {metric.key: comparison.heading(metric) for metric in METRICS}
-    drawn: list[Panel] = []
-    for kind, key in (("train", "reward"), *(("eval", key) for key in CURVES)):
+    shown = {key: ("eval", headings[key]) for key in CURVES} | {"reward": ("train", "training reward")}
+    found = []
+    for key, (kind, title) in shown.items():
         curves = [[curve for run in row.compared if (curve := _curve(run, kind, key))] for row in comparison.rows]
         if any(curves):
-            title = "training reward" if kind == "train" else headings[key]
+            single = kind == "eval" and sum(map(len, curves)) <= MOST_LINES
             timed = any(curve.hours[-1] > 0 for runs in curves for curve in runs)
-            axes = (("steps", "environment steps"), *([("hours", "hours of learning")] if timed else []))
-            for axis, label in axes:
-                drawn.append(Panel(f"{title} by {label}", _svg(curves, title, axis, label, f"{key}-{axis}")))
-    return drawn
+            found.append([_panel(curves, title, axis, single) for axis in AXES if timed or axis != "hours"])
+    return found
 
 
 def _curve(run: Run, kind: str, key: str) -> _Curve | None:
@@ -87,38 +89,25 @@ def _curve(run: Run, kind: str, key: str) -> _Curve | None:
     return _Curve(steps, np.interp(steps, at, np.cumsum(seconds)) / 3600, values)
 
 
-def _svg(curves: Sequence[Sequence[_Curve]], title: str, axis: str, label: str, salt: str) -> str:
+def _panel(curves: Sequence[Sequence[_Curve]], title: str, axis: str, single: bool) -> Panel:
     import matplotlib
     from matplotlib.figure import Figure
 
-    style = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": salt,
-        "svg.id": None,
-        "text.color": _INK,
-        "axes.labelcolor": _INK,
-        "axes.edgecolor": _INK,
-        "xtick.color": _INK,
-        "ytick.color": _INK,
-        "font.size": 9.0,
-        "path.simplify_threshold": 0.3,
-    }
-    known = {key: value for key, value in style.items() if key in matplotlib.rcParams}
-    with matplotlib.rc_context(known):
+    style = {"svg.fonttype": "none", "svg.hashsalt": f"{title} {axis}", "font.size": 9.0}
+    with matplotlib.rc_context(style | dict.fromkeys(_INKED, _INK)):
         figure = Figure(figsize=(4.2, 2.7), layout="constrained")
         axes = figure.subplots()
-        single = sum(map(len, curves)) <= MOST_LINES
         for index, runs in enumerate(curves):
             _draw(axes, runs, _x_of(axis), {"color": color(index), "linestyle": dashes(index)}, single)
         axes.set_title(title, loc="left", fontsize=10.0)
-        axes.set_xlabel(label)
-        axes.grid(alpha=0.2, color=_INK)
+        axes.set_xlabel(AXES[axis])
+        axes.grid(alpha=0.12, color=_INK)
         axes.spines[["top", "right"]].set_visible(False)
         if axis == "steps":
             axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}k" if value >= 1000 else f"{value:g}")
         stream = io.StringIO()
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return _inline(stream.getvalue())
+    return Panel(f"{title} by {AXES[axis]}", _inline(stream.getvalue()))
 
 
 def _x_of(axis: str) -> Callable[[_Curve], Doubles]:

@@ -42,6 +42,12 @@
     }
   };
   play.addEventListener("click", () => set(!playing));
-  scrub.addEventListener("input", () => { set(false); seek(scrub.value / 1000 * length(leader())); show(); });
+  scrub.addEventListener("input", () => {
+    const seconds = scrub.value / 1000 * length(leader()); // read before set(), which writes it
+    set(false);
+    seek(seconds);
+    time.textContent = seconds.toFixed(1) + " s";
+    scrub.value = 1000 * seconds / (length(leader()) || 1);
+  });
   document.documentElement.dataset.videos = videos.length;
 })();
