@@ -15,6 +15,9 @@ from nil_core.readable import say
 if TYPE_CHECKING:
     from nil_core.report import Comparison
 
+MOST_COLUMNS = 6
+"""Config keys that differ, up to which each is a column; of more, each is a line."""
+
 Folders = Annotated[
     list[Path],
     typer.Argument(metavar="FOLDER...", help="Run and study folders; runs that differ in their seed only are one row."),
@@ -68,11 +71,18 @@ def show(comparison: Comparison) -> None:
 
     console = tables.new_console()
     tables.show(console, f"{comparison.title}: {facts.summary(comparison)}", "bold")
+    differing = text.differences(comparison)
+    if len(comparison.differences) > MOST_COLUMNS:
+        (first, *keys), rows = differing
+        differing = (
+            [first, *(row[0] for row in rows)],
+            [list(line) for line in zip(keys, *(r[1:] for r in rows), strict=True)],
+        )
     against = f"\nProbability of improvement over {comparison.against}"
     for title, (columns, cells), prose in (
         ("", text.results(comparison), False),
         (against, text.improvements(comparison), False),
-        ("\nWhat differs", text.differences(comparison), False),
+        ("\nWhat differs", differing, False),
         ("\nNot compared", text.left_out(comparison), True),
     ):
         if cells:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nil_core.report.metrics import number, table
-from nil_core.report.records import Run
+from nil_core.report.records import Run, readable
 from nil_core.report.statistics import Estimate, estimate
 from nil_core.report.table import Comparison, Row, plain
 from nil_core.storage.os_errors import explain_os_errors
@@ -85,7 +85,15 @@ def _terms(line: Mapping[str, Any]) -> list[str]:
 def weight(run: Run, term: str) -> str:
     """Weight of a reward term in a run's config; empty if there is none."""
     keys = {"similarity": ("reward.video",)}.get(term, (f"reward.{term}", f"reward.terms.{term}"))
-    return next((plain(run.config[key]) for key in keys if key in run.config), "")
+    return next((f"{value:g}" for key in keys if (value := number(run.config.get(key))) is not None), "")
+
+
+def place(comparison: Comparison, run: Run) -> str:
+    """Its folder: in the study folder if that is the only source."""
+    studies = [source.path for source in comparison.sources]
+    if len(studies) == 1 and run.path != studies[0] and run.path.is_relative_to(studies[0]):
+        return readable(run.path.relative_to(studies[0]))
+    return run.shown_path
 
 
 def hours(runs: Sequence[Run]) -> float:

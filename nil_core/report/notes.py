@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from nil_core.report.metrics import unknown
 from nil_core.report.table import Comparison, Row
 
 FEW = 4
+MOST_NAMES = 4
 
 
 def notes(comparison: Comparison) -> tuple[str, ...]:
@@ -37,19 +38,33 @@ def _few_runs(comparison: Comparison) -> Iterator[str]:
 
 def _incomparable(comparison: Comparison) -> Iterator[str]:
     labels = {metric.key: metric.label for metric in comparison.metrics}
-    causes: dict[str, list[str]] = {}
+    causes: dict[tuple[str, ...], list[str]] = {}
     for key, cause in comparison.incomparable.items():
         if key in labels:
             causes.setdefault(cause, []).append(labels[key])
-    for cause, metrics in causes.items():
-        yield f"* {', '.join(metrics)}: not comparable between rows, because {cause} differs."
+    base = next(row for row in comparison.rows if row.name == comparison.against)
+    for keys, metrics in causes.items():
+        unlike = [row.name for row in comparison.rows if any(row.config.get(k) != base.config.get(k) for k in keys)]
+        yield (
+            f"* {', '.join(metrics)}: not comparable between rows that differ in {_briefly(keys)}; "
+            f"unlike {base.name}: {', '.join(unlike)}."
+        )
+
+
+def _briefly(keys: Sequence[str]) -> str:
+    """Some names as a list that fits a line."""
+    more = len(keys) - MOST_NAMES
+    return ", ".join(keys[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _seeds(comparison: Comparison) -> Iterator[str]:
     rows = [row for row in comparison.rows if row.compared]
     seeds = {row.name: sorted(run.seed for run in row.compared if run.seed is not None) for row in rows}
-    if len({tuple(each) for each in seeds.values()}) > 1:
-        listed = "; ".join(f"{name}: {', '.join(map(str, each)) or 'none'}" for name, each in seeds.items())
+    named: dict[str, list[str]] = {}
+    for name, each in seeds.items():
+        named.setdefault(", ".join(map(str, each)) or "unknown", []).append(name)
+    if len(named) > 1:
+        listed = "; ".join(f"{', '.join(names)}: {each}" for each, names in named.items())
         yield f"Rows have different seeds, and evaluations start from states that depend on the seed. {listed}."
     for row in rows:
         if twice := _twice(row):

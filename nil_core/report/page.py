@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import partial
 from importlib.resources import files
 
 import jinja2
@@ -51,6 +52,8 @@ def render(comparison: Comparison) -> str:
         configs=[(f"Config of {row.name}", text) for row in comparison.rows if (text := _config(row))],
         base64=lambda content: base64.b64encode(content).decode(),
         color=lambda name: plots.color(order.index(name)),
+        key_class=lambda name: f"dash{plots.dashes(order.index(name))}",
+        place=partial(facts.place, comparison),
         arrow=lambda metric: _ARROWS[metric.better],
         direction=lambda metric: _DIRECTIONS[metric.better],
         hours=facts.hours,

@@ -56,9 +56,9 @@ def color(row: int) -> str:
     return COLORS[row % len(COLORS)]
 
 
-def dashes(row: int) -> str:
-    """Line style of a row, as matplotlib names it."""
-    return DASHES[row // len(COLORS) % len(DASHES)]
+def dashes(row: int) -> int:
+    """Line style of a row: an index of :data:`DASHES`."""
+    return row // len(COLORS) % len(DASHES)
 
 
 def panels(comparison: Comparison) -> list[list[Panel]]:
@@ -98,7 +98,7 @@ def _panel(curves: Sequence[Sequence[_Curve]], title: str, axis: str, single: bo
         figure = Figure(figsize=(4.2, 2.7), layout="constrained")
         axes = figure.subplots()
         for index, runs in enumerate(curves):
-            _draw(axes, runs, _x_of(axis), {"color": color(index), "linestyle": dashes(index)}, single)
+            _draw(axes, runs, _x_of(axis), {"color": color(index), "linestyle": DASHES[dashes(index)]}, single)
         axes.set_title(title, loc="left", fontsize=10.0)
         axes.set_xlabel(AXES[axis])
         axes.grid(alpha=0.12, color=_INK)

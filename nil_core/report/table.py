@@ -16,6 +16,8 @@ from nil_core.report.statistics import Estimate, estimate, improvement
 NOT_COMPARED_KEYS = {"seed", "device", "track"}
 """Config keys that do not tell rows apart."""
 LONGEST_NAME = 60
+NAMING = ("robot.name", "generator.name", "encoder.name", "agent.name", "reward.name", "segmenter.name")
+"""Config keys that rows outside of studies are named by first."""
 
 _VIDEO = ("skill", "prompt", "negative_prompt", "generator.", "segmenter.", "robot.", "video.")
 _PIXELS = (*_VIDEO, "environment.tick_hz", "environment.render_size")
@@ -78,7 +80,7 @@ class Comparison:
     rows: tuple[Row, ...]
     against: str
     metrics: tuple[Metric, ...]
-    incomparable: Mapping[str, str]
+    incomparable: Mapping[str, tuple[str, ...]]
     notes: tuple[str, ...] = ()
 
     @property
@@ -128,11 +130,14 @@ def build(sources: Sequence[Source], against: str | None = None) -> Comparison:
         for name, runs in grouped.items()
     )
     shown = tuple(metric for metric in METRICS if any(metric.key in row.values for row in rows))
-    return Comparison(_title(sources, rows), tuple(sources), rows, base, shown, _incomparable(differing))
+    used = _differing([run for name, run in configs.items() if run is not None and compared[name]])
+    return Comparison(_title(sources, rows), tuple(sources), rows, base, shown, _incomparable(used))
 
 
 def plain(value: Any) -> str:
     """A config value as text."""
+    if value is None:
+        return "unset"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
@@ -175,10 +180,11 @@ def _identity(run: Run) -> dict[str, Any]:
 
 
 def _telling(runs: Sequence[Run]) -> tuple[str, ...]:
-    """As few config keys as tell some runs apart: components first, steps last."""
+    """As few config keys as tell the runs apart: components first, steps last."""
     chosen: tuple[str, ...] = ()
     told = 1
-    for key in sorted(_differing(runs), key=lambda key: (not key.endswith(".name"), key == "steps")):
+    differing = _differing(runs)
+    for key in [*filter(differing.__contains__, NAMING), *sorted({*differing} - {*NAMING}, key="steps".__eq__)]:
         values = {plain([run.config.get(each) for each in (*chosen, key)]) for run in runs}
         if len(values) > told:
             chosen, told = (*chosen, key), len(values)
@@ -281,7 +287,7 @@ def _values(runs: Iterable[Run], key: str) -> list[float]:
     return [run.metrics[key] for run in runs if key in run.metrics]
 
 
-def _incomparable(differing: Iterable[str]) -> dict[str, str]:
+def _incomparable(differing: Iterable[str]) -> dict[str, tuple[str, ...]]:
     keys = list(differing)
-    found = {metric: [key for key in keys if key.startswith(starts)] for metric, starts in _DEPENDS.items()}
-    return {metric: ", ".join(causes) for metric, causes in found.items() if causes}
+    found = {metric: tuple(key for key in keys if key.startswith(starts)) for metric, starts in _DEPENDS.items()}
+    return {metric: causes for metric, causes in found.items() if causes}

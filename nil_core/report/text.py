@@ -186,10 +186,10 @@ def tree(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _described(comparison: Comparison, metric: Metric) -> dict[str, str]:
-    described = {"unit": metric.unit, "better": metric.better, "meaning": metric.meaning}
-    cause = comparison.incomparable.get(metric.key)
-    return described | ({"not_comparable_because_of": cause} if cause else {})
+def _described(comparison: Comparison, metric: Metric) -> dict[str, Any]:
+    described: dict[str, Any] = {"unit": metric.unit, "better": metric.better, "meaning": metric.meaning}
+    causes = comparison.incomparable.get(metric.key)
+    return described | ({"not_comparable_because_of": list(causes)} if causes else {})
 
 
 def _row_tree(row: Row) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def test_report_of_a_study_shows_rows_with_intervals_and_every_run(study: Path, 
         "question", "2 rows, 6 runs; all compared", "all 3 of 3", "no-iou 3 of 3",
         "Probability of improvement over all", "What differs", "reward.iou", "Parts of the reward", "weight 0",
         "How it was made", "mujoco", "no-iou", "seeds = [",
-        "return*", "not comparable between rows, because reward.iou differs", "nothing",
+        "return*", "not comparable between rows that differ in reward.iou; unlike all: no-iou.", "nothing",
     ):  # fmt: skip
         assert part in text, part
     assert "0.420 0.400 to 0.440" in text  # speed of the row "all": the mean of three, and an interval
@@ -100,7 +100,8 @@ def test_single_runs_are_rows_by_config_and_named_for_what_differs(tmp_path: Pat
     assert {row.name: len(row.runs) for row in comparison.rows} == {"a1 sac": 2, "a1 zero": 1, "h1 sac": 1}
     assert comparison.differences == ("robot.name", "agent.name")  # not the options of one agent
     assert any("Rows have different seeds" in note for note in comparison.notes)
-    assert comparison.incomparable == dict.fromkeys(("return", "return_over_zero", "similarity", "iou"), "robot.name")
+    changed = ("return", "return_over_zero", "similarity", "iou")
+    assert comparison.incomparable == dict.fromkeys(changed, ("robot.name",))
     result = nil("runs", "compare", *folders, folders[0], "--against", "h1 sac", "--json")
     found = json.loads(result.out)
     assert (found["against"], len(found["runs"])) == ("h1 sac", 4)  # a folder given twice counts once
