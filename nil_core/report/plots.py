@@ -93,7 +93,7 @@ def _panel(curves: Sequence[Sequence[_Curve]], title: str, axis: str, single: bo
     import matplotlib
     from matplotlib.figure import Figure
 
-    style = {"svg.fonttype": "none", "svg.hashsalt": f"{title} {axis}", "font.size": 9.0}
+    style: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": f"{title} {axis}", "font.size": 9.0}
     with matplotlib.rc_context(style | dict.fromkeys(_INKED, _INK)):
         figure = Figure(figsize=(4.2, 2.7), layout="constrained")
         axes = figure.subplots()

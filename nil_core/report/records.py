@@ -207,15 +207,15 @@ def _read_entry(study: Path, entry: Mapping[str, Any], attempts: Mapping[str, tu
     outcome, error = attempts.get(entry["run"], ("", ""))
     try:
         there = exists(RunFolder(path).manifest)
-    except NilError as trouble:
-        return Run(path, row, "damaged", trouble.message, seed)
+    except (NilError, ValueError) as trouble:  # it cannot be reached, or the index was damaged
+        return Run(path, row, "damaged", str(trouble).partition("\n")[0], seed)
     if there:
         return read_run(path, row, seed, error if outcome in ("failed", "lost") else "")
     if outcome in ("failed", "lost"):
         return Run(path, row, "failed", error or "it ended before its first step", seed)
-    made, trouble = attempts.get(str(entry.get("reference")), ("", ""))
+    made, error = attempts.get(str(entry.get("reference")), ("", ""))
     if made in ("failed", "lost"):
-        return Run(path, row, "failed", f"no reference: {trouble}", seed)
+        return Run(path, row, "failed", f"no reference: {error}", seed)
     return Run(path, row, "not started", "not started", seed)
 
 

@@ -64,7 +64,8 @@ def write_report(folders: Iterable[Path | str], out: Path | None = None, against
     """
     comparison = compare(folders, against)
     folder = out or (comparison.sources[0].path if len(comparison.sources) == 1 else Path())
-    report = Report(*(folder / f"{NAME}.{suffix}" for suffix in ("html", "md", "csv")), comparison)
+    page_file, markdown, csv = (folder / f"{NAME}.{suffix}" for suffix in ("html", "md", "csv"))
+    report = Report(page_file, markdown, csv, comparison)
     _refuse_foreign(report)
     written = {
         report.page: page.render(comparison),

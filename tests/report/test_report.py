@@ -100,6 +100,9 @@ def test_single_runs_are_rows_by_config_and_named_for_what_differs(tmp_path: Pat
     assert {row.name: len(row.runs) for row in comparison.rows} == {"a1 sac": 2, "a1 zero": 1, "h1 sac": 1}
     assert comparison.differences == ("robot.name", "agent.name")  # not the options of one agent
     assert any("Rows have different seeds" in note for note in comparison.notes)
+    alone = write_report([folders[0]])
+    assert alone.page == folders[0] / "report.html"  # beside the other files of the run
+    assert "Probability of improvement" not in text_of(alone.page)
     changed = ("return", "return_over_zero", "similarity", "iou")
     assert comparison.incomparable == dict.fromkeys(changed, ("robot.name",))
     result = nil("runs", "compare", *folders, folders[0], "--against", "h1 sac", "--json")
@@ -238,3 +241,13 @@ def test_a_study_ends_with_its_report(study: Path, nil: Any, monkeypatch: pytest
     monkeypatch.setattr("nil_core.report.write.write_text", fail)
     result = nil("study", study)
     assert result.code == 0 and result.err.strip() == "warning: no report was written: the disk is full"
+
+
+def test_a_failed_reference_is_the_reason_of_its_runs(study: Path) -> None:
+    gone = run_of(study, "no-iou-s1")
+    shutil.rmtree(gone)
+    entries = json.loads((study / "study.json").read_text(encoding="utf-8"))["entries"]
+    reference = next(entry["reference"] for entry in entries if entry["run"].endswith(gone.name))
+    StudyFolder(study).note("end", reference, {"outcome": "failed", "error": "no robot in the video"})
+    reasons = {run.path: (run.outcome, run.reason) for run in compare([study]).runs}
+    assert reasons[gone] == ("failed", "no reference: no robot in the video")
