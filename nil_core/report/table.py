@@ -70,7 +70,7 @@ class Comparison:
         sources: folders that it was made from.
         rows: in order.
         against: name of the row that others are compared with.
-        metrics: that some compared run has.
+        metrics: that some run has.
         incomparable: metric key to the config keys for which its values cannot be compared between rows.
         notes: one line each.
     """
@@ -129,7 +129,7 @@ def build(sources: Sequence[Source], against: str | None = None) -> Comparison:
         )
         for name, runs in grouped.items()
     )
-    shown = tuple(metric for metric in METRICS if any(metric.key in row.values for row in rows))
+    shown = tuple(metric for metric in METRICS if any(metric.key in run.metrics for row in rows for run in row.runs))
     used = _differing([run for name, run in configs.items() if run is not None and compared[name]])
     return Comparison(_title(sources, rows), tuple(sources), rows, base, shown, _incomparable(used))
 

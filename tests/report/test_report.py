@@ -73,7 +73,7 @@ def test_no_run_is_left_out_without_a_reason(tmp_path: Path, make: Any) -> None:
         shutil.rmtree(run)
         make.run(run, make.config(), finished=False)
     StudyFolder(study).note("end", f"runs/{failed.name}", {"outcome": "failed", "error": "NaN in the loss"})
-    make.change(odd / "summary.json", lambda summary: summary["policies"]["trained"].update(episodes=2))
+    make.change(odd / "summary.json", lambda summary: summary["policies"]["trained"].update(episodes=2, foot_slip=0.1))
     (cut / "summary.json").write_text('{"finished": tr')
     make.change(old / "manifest.json", lambda manifest: manifest.update(format=1))
     shutil.rmtree(gone)
