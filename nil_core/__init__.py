@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from nil_core.experiment.resume import resume
     from nil_core.experiment.run import run
     from nil_core.experiment.task import TaskSettings, train_on_task
+    from nil_core.report.write import compare, write_report
 
 _HOMES = {
     "RunConfig": "nil_core.config",
     "Result": "nil_core.experiment.learn",
     "Several": "nil_core.experiment.generate",
+    "compare": "nil_core.report.write",
     "evaluate": "nil_core.experiment.evaluate",
     "generate": "nil_core.experiment.generate",
     "generate_several": "nil_core.experiment.generate",
@@ -33,6 +35,7 @@ _HOMES = {
     "train_on_task": "nil_core.experiment.task",
     "resume": "nil_core.experiment.resume",
     "run": "nil_core.experiment.run",
+    "write_report": "nil_core.report.write",
 }
 
 
@@ -49,10 +52,12 @@ __all__ = [
     "RunConfig",
     "Several",
     "TaskSettings",
+    "compare",
     "evaluate",
     "generate",
     "generate_several",
     "resume",
     "run",
     "train_on_task",
+    "write_report",
 ]

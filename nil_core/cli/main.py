@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn, TextIO
 
 import typer
 
-from nil_core.cli import config, doctor, encoders, evaluate, export, models, plugins, run, runs, study
+from nil_core.cli import config, doctor, encoders, evaluate, export, models, plugins, report, run, runs, study
 from nil_core.cli.extra_commands import CommandGroup
 from nil_core.errors import NilError
 from nil_core.readable import show_every_character
@@ -27,6 +27,7 @@ app = typer.Typer(
 app.command()(run.run)
 app.command()(run.generate)
 app.command()(study.study)
+app.command()(report.report)
 app.command("eval")(evaluate.evaluate)
 app.command()(evaluate.play)
 app.command()(export.export)

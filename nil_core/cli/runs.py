@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nil_core.cli import tables
-from nil_core.errors import NilError, RunError
+from nil_core.cli import report, tables
+from nil_core.errors import ConfigError, NilError, RunError
 from nil_core.readable import say
 
 if TYPE_CHECKING:
@@ -73,6 +73,30 @@ def _damage_named(path: Path) -> Iterator[None]:
     except (FileNotFoundError, LookupError, TypeError, AttributeError, ValueError, StopIteration) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise RunError(f"the run {path} is damaged: {reason}", "start a new one, or mend its files") from None
+
+
+@app.command()
+def compare(
+    folders: report.Folders,
+    against: report.Against = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print rows and runs as CSV.")] = False,
+) -> None:
+    """Compare the final evaluations of runs: the tables of nil report, in the terminal."""
+    if json and csv:
+        raise ConfigError("--json and --csv exclude each other", "choose one of them")
+    from nil_core.report import compare as compare_runs
+    from nil_core.report import text
+
+    comparison = compare_runs(folders, against)
+    if json:
+        from json import dumps
+
+        say(dumps(text.tree(comparison), indent=2, default=str))
+    elif csv:
+        say(text.comma_separated(comparison).rstrip())
+    else:
+        report.show(comparison)
 
 
 @app.command()

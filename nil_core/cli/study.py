@@ -12,6 +12,7 @@ import typer
 
 from nil_core import registry
 from nil_core.cli import options as o
+from nil_core.cli import report
 from nil_core.cli.display import reporter
 from nil_core.config import parse_set
 from nil_core.config.tree import unflatten
@@ -67,7 +68,8 @@ def study(
 ) -> None:
     """Run a grid of configs by seeds, and compare the results.
 
-    Finished runs are skipped and interrupted ones resumed, so the same command continues a study.
+    Finished runs are skipped and interrupted ones resumed, so the same command continues a study. At the end a report
+    is written into the study folder (nil report).
     """
     if what is None:
         _list_built_in()
@@ -89,6 +91,7 @@ def study(
     _show_result(result)
     if result.interrupted:
         raise typer.Exit(INTERRUPTED_EXIT_CODE)
+    report.write_after_study(result.folder)
     if result.counts["failed"]:
         raise typer.Exit(FAILED_EXIT_CODE)
 

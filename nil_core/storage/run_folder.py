@@ -7,6 +7,7 @@ import shlex
 import shutil
 import tempfile
 import time
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -100,6 +101,21 @@ class RunFolder:
         except (OSError, ValueError) as error:
             raise RunError(f"{file} cannot be read: {error}", "the run is damaged; start a new one") from None
 
+    def read_config(self) -> dict[str, Any]:
+        """The tables of ``config.toml``, not validated.
+
+        Raises:
+            RunError: it is missing or damaged.
+            MachineError: it cannot be read.
+        """
+        try:
+            with explain_os_errors(self.config, "read"):
+                text = self.config.read_text(encoding="utf-8")
+            return tomllib.loads(text)
+        except (OSError, ValueError) as error:
+            hint = "the run is damaged; start a new one"
+            raise RunError(f"{self.config} cannot be read: {error}", hint) from None
+
 
 def create(path: Path, config: RunConfig, manifest: Mapping[str, Any]) -> RunFolder:
     """A new run's folder.
@@ -155,8 +171,6 @@ def open_run(path: Path) -> tuple[RunFolder, RunConfig]:
     Raises:
         RunError: no run, or one of another format.
     """
-    import tomllib
-
     folder = RunFolder(path)
     manifest = folder.read(folder.manifest)
     if manifest.get("nil") != "run":
@@ -168,13 +182,7 @@ def open_run(path: Path) -> tuple[RunFolder, RunConfig]:
         )
     if damaged := [name for name in ("versions", "components") if not _is_table(manifest.get(name, {}))]:
         raise RunError(f"{folder.manifest} is damaged: {damaged[0]} is no table", "start a new run")
-    try:
-        with explain_os_errors(folder.config, "read"):
-            text = folder.config.read_text(encoding="utf-8")
-        tree = tomllib.loads(text)
-    except (OSError, ValueError) as error:
-        raise RunError(f"{folder.config} cannot be read: {error}", "the run is damaged; start a new one") from None
-    config = validate(tree)
+    config = validate(folder.read_config())
     if config.steps is None:
         raise RunError(f"{folder.config} is damaged: it does not say for how many steps", "add the line: steps = N")
     return folder, config

@@ -108,6 +108,7 @@ class StudyFolder:
             if exists(self.path) and not self.path.is_dir():
                 raise RunError(f"{self.path} is a file", "choose another folder with --out")
             known = {"lock", "runs", "references", "logs", "attempts.jsonl", "study.toml"}
+            known |= {"report.html", "report.md", "report.csv"}
             if self.path.is_dir() and (other := sorted({each.name for each in self.path.iterdir()} - known)):
                 raise RunError(f"{self.path} is no study folder: it holds {other[0]}", "choose another with --out")
             return

@@ -1,0 +1,92 @@
+"""``nil report``, and the same tables in the terminal."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nil_core.errors import NilError
+from nil_core.readable import say
+
+if TYPE_CHECKING:
+    from nil_core.report import Comparison
+
+MOST_COLUMNS = 6
+"""Config keys that differ, up to which each is a column; of more, each is a line."""
+
+Folders = Annotated[
+    list[Path],
+    typer.Argument(metavar="FOLDER...", help="Run and study folders; runs that differ in their seed only are one row."),
+]
+Against = Annotated[
+    str | None, typer.Option(help="Row that the others are compared with; default: the first.", show_default=False)
+]
+
+
+def report(
+    folders: Folders,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the files; default: the run or study folder, or for several the current one.",
+            show_default=False,
+        ),
+    ] = None,
+    against: Against = None,
+) -> None:
+    """Compare runs on one page: report.html, and the same as Markdown and CSV.
+
+    The page shows results with intervals over seeds, learning curves, videos in step, and every run. It needs no
+    network.
+    """
+    from nil_core.report import write_report
+
+    written = write_report(folders, out, against)
+    say(f"report: {written.page} ({written.markdown.name} and {written.csv.name} beside it)")
+
+
+def write_after_study(folder: Path) -> None:
+    """Write the report of a study that has ended. A failure is one line: the study is not lost."""
+    from nil_core.report import write_report
+
+    try:
+        say(f"report: {write_report([folder]).page}")
+    except NilError as error:
+        typer.echo(f"warning: no report was written: {error.message}", err=True)
+    except Exception as error:  # a bug in a table is no reason to lose the exit code of a study
+        if os.environ.get("NIL_DEBUG"):
+            raise
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        typer.echo(f"warning: no report was written: {reason}; try: nil report {shlex.quote(str(folder))}", err=True)
+
+
+def show(comparison: Comparison) -> None:
+    """Print the tables of a comparison."""
+    from nil_core.cli import tables
+    from nil_core.report import facts, text
+
+    console = tables.new_console()
+    tables.show(console, f"{comparison.title}: {facts.summary(comparison)}", "bold")
+    differing = text.differences(comparison)
+    if len(comparison.differences) > MOST_COLUMNS:
+        (first, *keys), rows = differing
+        differing = (
+            [first, *(row[0] for row in rows)],
+            [list(line) for line in zip(keys, *(r[1:] for r in rows), strict=True)],
+        )
+    against = f"\nProbability of improvement over {comparison.against}"
+    for title, (columns, cells), prose in (
+        ("", text.results(comparison), False),
+        (against, text.improvements(comparison), False),
+        ("\nWhat differs", differing, False),
+        ("\nNot compared", text.left_out(comparison), True),
+    ):
+        if cells:
+            tables.show_table(console, columns, cells, title, prose=prose)
+    tables.show(console, "")
+    for note in comparison.notes:
+        tables.show(console, note)
