@@ -95,6 +95,7 @@ def _run(
     embedder = build_embedder(choice) if needs_encoder else None
     prepared = prepare(generated, config, choice["encoder"], embedder, standing_mask, reporter.progress, scene)
     experiment = Experiment(config, choice, scene, prepared, embedder)
+    _ = experiment.motion  # refuses demonstrations that are too short, before there is a folder
     if prepared.motion is not None:
         describe_motion(prepared.motion, reporter)
     made = generated.provenance if reference else None

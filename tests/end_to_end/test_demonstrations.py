@@ -161,3 +161,20 @@ def test_settings_follow_from_the_reward_unless_they_are_set(nil: Callable[..., 
     own = {"name": "amp", "demonstrations": "walk.npz"}
     assert follow_components(RunConfig(reward=own))[0].motion.source == "none"
     assert follow_components(RunConfig(reward=own, motion={"source": "generator"}))[0].motion.source == "generator"
+
+
+def test_episodes_may_start_in_the_demonstrations(recorded: Path, tmp_path: Path) -> None:
+    settings = config(*learning(recorded), "motion.source=demonstrations", "motion.start_share=1", steps=20)
+    ear = Silent()
+    said: list[str] = []
+    ear.say = said.append  # type: ignore[method-assign]
+    result = run(settings, tmp_path / "run", reporter=ear, hooks=Hooks())
+    assert result.summary["motion"]["source"] == "demonstrations" and not result.summary["motion"]["base"]
+    assert any("from the demonstrations; actions are relative to the standing pose" in line for line in said)
+    longer = settings.model_copy(update={"video": settings.video.model_copy(update={"seconds": 0.8})})
+    with pytest.raises(DataError, match=r"lasts 0.4 s, and an episode 0.8 s"):
+        run(longer, tmp_path / "longer", reporter=Silent(), hooks=Hooks())
+    assert not (tmp_path / "longer").exists()
+    other = config("motion.source=demonstrations", steps=20)
+    with pytest.raises(ConfigError, match="needs a reward or an agent that learns from demonstrations"):
+        run(other, tmp_path / "other", reporter=Silent(), hooks=Hooks())
