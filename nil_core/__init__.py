@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nil_core.config import RunConfig
+    from nil_core.experiment.demonstrate import make_demonstrations, record, show_demonstrations
     from nil_core.experiment.evaluate import evaluate
     from nil_core.experiment.generate import Several, generate, generate_several
     from nil_core.experiment.learn import Result
@@ -29,6 +30,9 @@ _HOMES = {
     "Several": "nil_core.experiment.generate",
     "compare": "nil_core.report.write",
     "evaluate": "nil_core.experiment.evaluate",
+    "make_demonstrations": "nil_core.experiment.demonstrate",
+    "record": "nil_core.experiment.demonstrate",
+    "show_demonstrations": "nil_core.experiment.demonstrate",
     "generate": "nil_core.experiment.generate",
     "generate_several": "nil_core.experiment.generate",
     "TaskSettings": "nil_core.experiment.task",
@@ -56,8 +60,11 @@ __all__ = [
     "evaluate",
     "generate",
     "generate_several",
+    "make_demonstrations",
+    "record",
     "resume",
     "run",
+    "show_demonstrations",
     "train_on_task",
     "write_report",
 ]

@@ -310,13 +310,14 @@ class Motion:
 
     Attributes:
         qpos: float64 (T, nq), root first; x = y = 0 in row 0.
-        source: ``video`` if it was recovered from frames and masks, ``generator`` if the generator drew it.
+        source: ``video`` if it was recovered from frames and masks, ``generator`` if the generator drew it,
+            ``demonstrations`` if it was demonstrated.
         trusted: whether it may be built upon; the report says why not.
         report: JSON values: how well it explains the video, see docs/motion.md.
     """
 
     qpos: Doubles
-    source: Literal["video", "generator"]
+    source: Literal["video", "generator", "demonstrations"]
     trusted: bool = True
     report: Mapping[str, Any] = field(default_factory=dict)
 
@@ -369,6 +370,8 @@ class RewardSpec:
             needs no embeddings.
         seed: for rewards that learn.
         device: where torch works, for rewards that learn.
+        scene: the robot's, for rewards that look at its states; None where no robot is simulated.
+        steps_per_tick: control steps of a whole tick; only that of a fall may have fewer.
     """
 
     reference: Reference
@@ -377,3 +380,5 @@ class RewardSpec:
     embedder: Callable[[], Any]
     seed: int = 0
     device: str = "cpu"
+    scene: Scene | None = None
+    steps_per_tick: int = 1

@@ -44,7 +44,7 @@ def evaluate(
     scoring = full_scoring(run.experiment)
     evaluator = Evaluator(run.experiment, episodes or config.evaluation.episodes, seed)
     try:
-        agent = run.policy(evaluator.env, which)
+        agent = run.policy(evaluator.env, which, evaluator.reward)
         rows = evaluate_beside_baselines(run.experiment, evaluator, agent, scoring, reporter)[0]
     finally:
         evaluator.close()

@@ -12,10 +12,12 @@ from nil_core.card import Capability
 from nil_core.components import Choice, Chosen
 from nil_core.config import RunConfig
 from nil_core.devices import find_device
+from nil_core.experiment.kept_demonstrations import demonstrated_motion
 from nil_core.interfaces import Agent, Reward, VideoEncoder
 from nil_core.measurements import StateTerm
 from nil_core.reference.preview import preview
 from nil_core.reference.speed import mean_speed
+from nil_core.registry import card
 from nil_core.reward.cards import ImitationOptions
 from nil_core.reward.imitation import active_terms
 from nil_core.reward.pictures import PictureTerms
@@ -58,7 +60,7 @@ def encoder_needed(config: RunConfig) -> bool:
     if config.reward.name == "imitation":
         reward_needs = any(term.needs == "embeddings" for term in _imitation_terms(config))
     else:
-        reward_needs = config.reward.name != "environment"
+        reward_needs = not card("reward", config.reward.name).can(Capability.STATES_ONLY)
     return config.evaluation.video_metrics or config.environment.observation.preview > 0 or reward_needs
 
 
@@ -89,11 +91,16 @@ class Experiment:
 
     @property
     def motion(self) -> Motion | None:
-        """The motion of the reference, None if it is not used (off, missing or untrusted)."""
-        settings, motion = self.config.motion, self.reference.motion
+        """The motion of the reference, or a demonstrated one; None if it is not used (off, missing or untrusted)."""
+        settings = self.config.motion
+        motion = self._demonstrated if settings.source == "demonstrations" else self.reference.motion
         if motion is None or settings.source == "none":
             return None
         return motion if motion.trusted or settings.untrusted == "use" else None
+
+    @cached_property
+    def _demonstrated(self) -> Motion:
+        return demonstrated_motion(self.choice, self.scene, self.reference.ticks, self.reference.tick_hz)
 
     @property
     def has_base(self) -> bool:
@@ -163,6 +170,8 @@ class Experiment:
             embedder=lambda: self.embedder,
             seed=self.config.seed,
             device=resolve_device(self.config.device, chosen),
+            scene=self.scene,
+            steps_per_tick=self.config.environment.control_steps_per_tick,
         )
         built: Reward = chosen.build(spec)
         return built

@@ -13,8 +13,9 @@ from functools import partial
 from pathlib import Path
 
 import nil_core.sim  # noqa: F401  chooses the OpenGL backend before anything imports mujoco
-from nil_core.components import choose
+from nil_core.components import choose, follow_components
 from nil_core.config import RunConfig
+from nil_core.experiment import kept_demonstrations
 from nil_core.experiment.experiment import Experiment, build_embedder, build_scene, encoder_needed
 from nil_core.experiment.learn import Result, learn
 from nil_core.experiment.manifest import manifest
@@ -60,7 +61,7 @@ def run(
     Raises:
         NilError: any error that a user can fix.
     """
-    config = config or RunConfig()
+    config, _ = follow_components(config or RunConfig())
     check_main_guard(config.simulation.workers)
     with cache_in_use(use_cache):
         return _run(config, out, reference, reporter or Lines(), hooks or Hooks.load(), consent)
@@ -79,6 +80,7 @@ def _run(
         choice["encoder"].identity()  # fails on missing weights before a video is made and paid for
     scene = build_scene(config, choice)
     check_recording(config, scene)
+    kept_demonstrations.check_named(choice, scene, config.environment.tick_hz)
     config = config.model_copy(update={"steps": config.steps or scene.spec.learning_steps})
     detailed = partial(build_scene, config, choice, detailed=True)
     generated = (
@@ -95,6 +97,7 @@ def _run(
     embedder = build_embedder(choice) if needs_encoder else None
     prepared = prepare(generated, config, choice["encoder"], embedder, standing_mask, reporter.progress, scene)
     experiment = Experiment(config, choice, scene, prepared, embedder)
+    _ = experiment.motion  # refuses demonstrations that are too short, before there is a folder
     if prepared.motion is not None:
         describe_motion(prepared.motion, reporter)
     made = generated.provenance if reference else None
@@ -102,6 +105,7 @@ def _run(
         created = run_folder.create(filling, config, manifest(config, choice, made))
         save_generated(created.reference, generated)
         save_reference(created.reference, prepared)
+        kept_demonstrations.keep(created, choice)
         if prepared.motion is not None and prepared.box_lags is None:
             write_motion_video(created.reference, scene, prepared.frames, prepared.motion, prepared.tick_hz)
     folder = RunFolder(path)

@@ -1,13 +1,25 @@
-"""Parts of torch agents: replay buffer, policies, ensembles, losses, exact saving. Needs ``nil-core[learning]``."""
+"""Parts of torch agents and of rewards that learn: replay, policies, ensembles, losses, exact saving.
+
+Needs ``nil-core[learning]``.
+"""
 
 # torch imports its compiler lazily, for example with the first optimizer of torch.optim. Imported after an OpenGL
 # context of Mesa's llvmpipe exists, it crashes the process (two copies of LLVM), so it is imported here.
 import torch._dynamo  # noqa: F401
 
+from nil_core.learning.discriminator import (
+    Discriminator,
+    gradient_penalty,
+    least_squares_loss,
+    logistic_loss,
+    squared_weights,
+)
 from nil_core.learning.ensemble import EnsembleLayerNorm, EnsembleLinear
+from nil_core.learning.feature_replay import FeatureReplay
 from nil_core.learning.flat_adam import FlatAdam, flatten
 from nil_core.learning.frozen import frozen
 from nil_core.learning.gaussian import DeterministicActor, SquashedGaussian, bounded_log_std, inverse_log_std
+from nil_core.learning.normalizer import RunningNormalizer
 from nil_core.learning.off_policy import OffPolicyAgent, OffPolicyOptions
 from nil_core.learning.quantiles import quantile_huber
 from nil_core.learning.replay import Batch, ReplayBuffer
@@ -17,20 +29,27 @@ from nil_core.learning.threads import cpu_threads
 __all__ = [
     "Batch",
     "DeterministicActor",
+    "Discriminator",
     "EnsembleLayerNorm",
     "EnsembleLinear",
+    "FeatureReplay",
     "FlatAdam",
     "OffPolicyAgent",
     "OffPolicyOptions",
     "Part",
     "ReplayBuffer",
+    "RunningNormalizer",
     "SquashedGaussian",
     "bounded_log_std",
     "cpu_threads",
     "flatten",
     "frozen",
+    "gradient_penalty",
     "inverse_log_std",
+    "least_squares_loss",
     "load_state",
+    "logistic_loss",
     "quantile_huber",
     "save_state",
+    "squared_weights",
 ]

@@ -12,7 +12,7 @@ from dm_control import suite
 from pydantic import ValidationError
 
 from nil_core import registry
-from nil_core.api import AgentSpec, Capability, ComponentCard, Robot, write_video
+from nil_core.api import AgentSpec, Capability, ComponentCard, Robot, write_demonstrations, write_video
 from nil_core.registry import Finding
 from nil_core.testing import (
     ToyQuadruped,
@@ -26,6 +26,7 @@ from nil_core.testing import (
     check_robot,
     check_segmenter,
     moving_blob,
+    toy_demonstrations,
     toy_request,
     toy_scene,
 )
@@ -51,6 +52,17 @@ def a_recording(folder: Path) -> str:
     return str(path)
 
 
+def some_demonstrations(folder: Path) -> str:
+    path = folder / "trot.npz"
+    write_demonstrations(path, toy_demonstrations(toy_scene(size=16)))
+    return str(path)
+
+
+def few_steps(folder: Path) -> dict[str, Any]:
+    """Options of a reward that learns from demonstrations."""
+    return {"demonstrations": some_demonstrations(folder), "hidden": [8], "batch_size": 8, "update_every": 4}
+
+
 def a_model() -> str:
     return str(Path(suite.__file__).parent / "quadruped.xml")
 
@@ -69,6 +81,9 @@ SAMPLES: dict[tuple[str, str], Callable[[Path], dict[str, Any]]] = {
     },
     ("agent", "bro_fast"): lambda folder: {"learning_starts": 16, "batch_size": 8, "critic_width": 8, "actor_width": 8},
     ("agent", "sac"): lambda folder: {"learning_starts": 16, "batch_size": 8, "hidden": [8]},
+    ("reward", "amp"): few_steps,
+    ("reward", "drail"): few_steps,
+    ("reward", "gaifo"): few_steps,
 }
 """Options for those that do nothing with their defaults, or need one; others are tested as they come."""
 
