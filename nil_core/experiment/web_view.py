@@ -93,8 +93,9 @@ class WebView:
         restart = gui.add_button("Restart")
         self._speed = gui.add_slider("Speed", min=0.1, max=2.0, step=0.1, initial_value=1.0)
         self._seed = gui.add_number("Seed", initial_value=seed, min=0, step=1)
-        self._follow = gui.add_checkbox("Follow the robot", initial_value=True)
-        self._show_ghost = gui.add_checkbox("Reference motion", initial_value=False, disabled=self.ghost is None)
+        self._follow = gui.add_checkbox("Follow", True, hint="The camera moves with the robot.")
+        hint = "The motion of the reference, as recovered from its video or known from its generator."
+        self._show_ghost = gui.add_checkbox("Ghost", False, disabled=self.ghost is None, hint=hint)
         self._pause.on_click(lambda _: self._toggle_pause())
         restart.on_click(lambda _: self._want(self._episodes.seed))
         self._seed.on_update(lambda event: None if event.client is None else self._want(int(self._seed.value)))
