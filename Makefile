@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 RUN_PLUGINS := agents/sac encoders/hog generators/gait robots/a1 segmenters/sim_mask
 PLUGIN_PROJECTS := $(wildcard plugins/*/*/pyproject.toml)
 PROJECTS := pyproject.toml $(PLUGIN_PROJECTS)
-EXTRAS := dev,diffusion,export,hosted,learning,vision,weights
+EXTRAS := dev,diffusion,export,hosted,learning,vision,web,weights
 
 .PHONY: run test install
 

@@ -1,4 +1,4 @@
-"""nil: a sentence becomes a motor skill.
+"""nil: train a robot skill from a text prompt.
 
 ::
 

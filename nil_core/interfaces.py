@@ -1,10 +1,10 @@
-"""The six things a plugin can be. Implement one, write a card, name it in an entry point: that is a plugin.
+"""The six plugin interfaces. A plugin implements one of them, has a card, and names the card in an entry point.
 
-Nothing need be inherited: these are protocols. Arrays that cross an interface are numpy, whatever lives inside.
-Raise :class:`nil_core.errors.NilError` (or a child) with a hint for anything a person can mend. What is logged at INFO
-below the logger ``nil.plugins`` is shown to the person at the terminal; warnings are, whoever logs them.
+The interfaces are protocols: no base class is needed. Arrays that cross an interface are numpy arrays, whatever the
+implementation uses. Raise :class:`nil_core.errors.NilError` (or a subclass) with a hint for every error that the user
+can fix. Messages of level INFO below the logger ``nil.plugins`` are shown in the terminal; warnings of all loggers are.
 
-A whole plugin, in two files and one table of ``pyproject.toml``::
+A complete plugin, in two files and one table of ``pyproject.toml``::
 
     # src/my_plugin/__init__.py
     from nil_core.api import Capability, ComponentCard, Options
@@ -59,7 +59,7 @@ from nil_core.types import (
 
 @runtime_checkable
 class VideoGenerator(Protocol):
-    """Turns a first frame and a sentence into a video (generator D of the paper, section 3.1).
+    """Turns a first frame and a prompt into a video (generator D of the paper, section 3.1).
 
     Built as ``target(options)``.
     """
@@ -77,7 +77,7 @@ class VideoGenerator(Protocol):
             should show the robot as ``request.first_frame`` does.
 
         Raises:
-            ConfigError: the skill or an option is not one it knows; name those it knows.
+            ConfigError: the skill or an option is unknown; the message names the known ones.
             DataError: the source cannot be read.
         """
         ...
@@ -85,21 +85,21 @@ class VideoGenerator(Protocol):
 
 @runtime_checkable
 class PaidGenerator(VideoGenerator, Protocol):
-    """A generator with the capability ``paid``: the core asks what a video costs, and a person agrees, before
-    ``generate`` is called. The machinery of ``nil_core.hosted`` offers both."""
+    """A generator with the capability ``paid``: before ``generate`` is called, the core asks for the price and then the
+    user for consent. ``nil_core.hosted`` implements both methods."""
 
     def estimate(self, request: GenerationRequest) -> Estimate:
-        """What ``generate`` would spend on this request now: 0 where it is paid already. Spends nothing itself.
+        """What ``generate`` would spend on this request now: 0 if it is already paid. Spends nothing itself.
 
         Raises:
-            ConfigError: no key, or a request that the service cannot take: before anybody is asked for money.
+            ConfigError: no key, or a request that the service cannot take; raised before consent is asked for.
         """
         ...
 
 
 @runtime_checkable
 class Segmenter(Protocol):
-    """Where the robot is in each frame of the reference (SAM 2 in the paper). Built as ``target(options)``."""
+    """Finds the robot in each frame of the reference (SAM 2 in the paper). Built as ``target(options)``."""
 
     def segment(self, video: Video, first_mask: Masks, progress: Progress = no_progress) -> Masks:
         """Masks of a whole video.
@@ -124,7 +124,7 @@ class VideoEncoder(Protocol):
 
     Attributes:
         clip_length: L, frames in a clip; the paper's is 8.
-        frame_size: S, side of the square frames it wants; the core renders and resizes to it.
+        frame_size: S, side of its square input frames; the core renders and resizes to it.
     """
 
     clip_length: int
@@ -155,7 +155,7 @@ class FrameWiseEncoder(VideoEncoder, Protocol):
 
 @runtime_checkable
 class Robot(Protocol):
-    """A body: data that names things, and the model that has them. Built as ``target(options)``.
+    """A robot: its data, and the model that the data refers to. Built as ``target(options)``.
 
     Attributes:
         spec: the embodiment as data.
@@ -178,12 +178,13 @@ class Robot(Protocol):
 
 @runtime_checkable
 class Agent(Protocol):
-    """A learner: any off-policy algorithm, in any framework. Built as ``target(options, setting)``.
+    """A learning algorithm: off-policy, in any framework. Built as ``target(options, setting)``.
 
     The loop calls, for every control step of N environments: ``act``, then ``observe`` with the transitions whose
-    reward became known, then ``update``. Everything random must come from ``setting.seed`` and be part of ``save``:
-    a resumed run repeats the unbroken one to the byte. One that cannot (it wraps a library that keeps its random state
-    to itself) says so by the capability ``inexact_resume``: it then saves its policy, and goes on as it can.
+    reward became known, then ``update``. All random numbers must derive from ``setting.seed``, and their state must
+    be part of ``save``: a resumed run equals an uninterrupted one to the byte. An agent that cannot do this, because
+    it wraps a library that does not expose its random state, has the capability ``inexact_resume``: it saves its
+    policy, and training continues without that guarantee.
     """
 
     def act(self, observations: Floats, explore: bool) -> Floats:
@@ -199,7 +200,7 @@ class Agent(Protocol):
         ...
 
     def observe(self, transitions: Transitions) -> None:
-        """Remember transitions (the replay buffer is the agent's)."""
+        """Store transitions; the agent keeps its own replay buffer."""
         ...
 
     def update(self, steps: int) -> Mapping[str, float]:
@@ -207,7 +208,7 @@ class Agent(Protocol):
 
         Args:
             steps: environment steps since the last call; the agent's replay ratio says how many gradient steps
-                that buys. Does nothing while too little is remembered.
+                that means. Does nothing while too few transitions are stored.
 
         Returns:
             scalars to log (losses, temperature ...), averaged over the gradient steps; empty if none was made.
@@ -215,16 +216,16 @@ class Agent(Protocol):
         ...
 
     def save(self, folder: Path) -> None:
-        """Write everything needed to go on exactly into an empty folder: networks, targets, optimizers, replay
+        """Write everything needed to resume exactly into an empty folder: networks, targets, optimizers, replay
         buffer, random state. No pickle: safetensors, npz, JSON.
 
-        What only learning needs, and may be large, goes into files named ``replay*``: the best policy is kept, and
-        loaded, without them.
+        Large data that only learning needs goes into files named ``replay*``: the best policy is stored and loaded
+        without them.
         """
         ...
 
     def load(self, folder: Path) -> None:
-        """Restore what ``save`` wrote; without its files ``replay*`` an agent that acts as the saved one.
+        """Restore what ``save`` wrote; without the files ``replay*`` it must still act like the saved one.
 
         Raises:
             RunError: the folder holds something else, or sizes differ.
@@ -241,14 +242,14 @@ class ExportingAgent(Agent, Protocol):
 
         Returns:
             float32 (B, obs), as the environment gives it, to float32 (B, act) in [-1, 1]: all scaling inside. It must
-            be one that torch can trace: tensors in and out, no branch that depends on their values.
+            be traceable by torch: tensors in and out, no branch that depends on their values.
         """
         ...
 
 
 @dataclass(frozen=True)
 class TermRow:
-    """A line of the table that shows what a reward is made of.
+    """A row of the table that shows the terms of a reward.
 
     Attributes:
         symbol, name: of the term.
@@ -264,10 +265,10 @@ class TermRow:
 
 @runtime_checkable
 class Reward(Protocol):
-    """What is learned from, one value per tick. Built as ``target(options, spec)``, a ``RewardSpec``.
+    """The reward, one value per tick. Built as ``target(options, spec)``, a ``RewardSpec``.
 
     Attributes:
-        needs: of ``frames``, ``masks``, ``embeddings``: frames and masks are drawn only where one is needed.
+        needs: of ``frames``, ``masks``, ``embeddings``: frames and masks are rendered only if one is needed.
         state_terms: :class:`nil_core.reward.terms.RewardTerm` of needs ``state``: the simulation computes them after
             every control step, and ticks carry their values.
     """
@@ -279,26 +280,26 @@ class Reward(Protocol):
     def state_terms(self) -> tuple[Any, ...]: ...
 
     def rows(self) -> Sequence[TermRow]:
-        """What it is made of, for the table shown before learning."""
+        """Its terms, for the table shown before training."""
         ...
 
     def score(self, ticks: Sequence[Tick]) -> None:
-        """Write ``reward``, and if it likes ``terms`` and ``terminal_value``, onto ticks.
+        """Set ``reward``, and optionally ``terms`` and ``terminal_value``, of ticks.
 
         Args:
             ticks: finished ticks and beginnings of episodes (``tick.begins``, which get no reward), in the order they
-                happened in each environment. Ticks come in batches of any size; the split must change nothing.
+                happened in each environment. Ticks come in batches of any size; the values must not depend on it.
 
         A reward that is not finite ends the run; the state before this call is saved for inspection.
         """
         ...
 
     def state(self) -> Arrays:
-        """Everything that must survive a checkpoint, as arrays: a resumed run repeats the unbroken one to the bit."""
+        """Its state for checkpoints, as arrays: resumed runs repeat uninterrupted ones exactly."""
         ...
 
     def restore(self, state: Arrays) -> None:
-        """Back to a saved :meth:`state`."""
+        """Restore a saved :meth:`state`."""
         ...
 
 
@@ -344,4 +345,4 @@ PROTOCOLS: Mapping[str, type] = {
     "agent": Agent,
     "reward": Reward,
 }
-"""What the implementation of a plugin of each kind must have."""
+"""The protocol of each kind of plugin."""

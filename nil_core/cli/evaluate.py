@@ -10,6 +10,7 @@ import typer
 
 from nil_core.cli.display import reporter
 from nil_core.cli.options import evaluation_changes
+from nil_core.errors import ConfigError
 from nil_core.readable import say
 
 
@@ -90,9 +91,32 @@ def play(
     size: Annotated[int, typer.Option(min=64, max=2048, help="Side of the video in pixels.")] = 480,
     which: Checkpoint = Which.newest,
     viewer: Annotated[bool, typer.Option(help="Open MuJoCo's viewer if there is a display.")] = True,
+    web: Annotated[bool, typer.Option("--web", help="Show it in a browser in 3D instead; writes no video.")] = False,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port of --web; default: 8080.", show_default=False)
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of --web; default: 127.0.0.1, this machine only. 0.0.0.0: every network.", show_default=False
+        ),
+    ] = None,
 ) -> None:
-    """Play a run's policy: write an mp4 with floor and shadows, and open a viewer if there is a display."""
-    from nil_core.experiment.play import play as play_policy
+    """Play a run's policy: write an mp4 with floor and shadows, and open a viewer if there is a display.
 
+    With --web, a page shows the policy in 3D, episode after episode, beside its reference, until Ctrl-C. It needs no
+    display on this machine: another machine reaches it through ssh -L.
+    """
+    if not web and (port, host) != (None, None):
+        raise ConfigError("--port and --host belong to --web", "add --web, or leave them out")
+    if web and out is not None:
+        raise ConfigError("--web writes no video", "leave out --out, or --web")
     with reporter() as show:
-        play_policy(folder, out, seed, size, which, viewer, show)
+        if web:
+            from nil_core.experiment.play_in_browser import LOOPBACK, PORT, play_in_browser
+
+            play_in_browser(folder, host or LOOPBACK, port or PORT, seed, which, show)
+        else:
+            from nil_core.experiment.play import play as play_policy
+
+            play_policy(folder, out, seed, size, which, viewer, show)

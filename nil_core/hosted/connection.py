@@ -20,7 +20,7 @@ from nil_core.hosted.errors import (
     ServiceError,
 )
 from nil_core.hosted.redirects import Redirects, is_redirect, is_same_service
-from nil_core.hosted.responses import Response, date, read, retry_after
+from nil_core.hosted.responses import Response, date, read, retry_after, web_page
 from nil_core.hosted.words import brief, plain
 
 MAX_TRIES = 6
@@ -35,6 +35,7 @@ HINTS = {
     ErrorKind.NOT_FOUND: "check the model and the address; `nil plugins show {name}` lists the options",
     ErrorKind.REDIRECTED: "check generator.base_url, the proxy and the network",
     ErrorKind.PROXY: "check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY; NO_PROXY=HOST reaches a host without a proxy",
+    ErrorKind.OTHER_SERVER: "log in to the network with a browser, or check HTTPS_PROXY and generator.base_url",
     ErrorKind.CERTIFICATE: "if a company or a proxy signs it: export SSL_CERT_FILE=FILE with their certificates",
 }
 
@@ -166,7 +167,7 @@ class Connection:
             if error is not None or not is_redirect(response.status):
                 break
             target = redirects.follow(target, response.status, response.headers.get("location", ""))
-        error = error or self._classify_error(response)
+        error = error or _other_server(response, is_order=method != "GET") or self._classify_error(response)
         if error is not None:
             error = ErrorResponse(error.kind, self._clean(error.message) or f"HTTP {response.status}")
         return response, error
@@ -202,7 +203,7 @@ class Connection:
                 f"{self._name} fails: {error.message}", "nothing was ordered, nothing was paid; try again later"
             )
         hint = HINTS[error.kind].format(page=self._page, name=self._name)
-        if error.kind in (ErrorKind.PROXY, ErrorKind.CERTIFICATE):
+        if error.kind in (ErrorKind.PROXY, ErrorKind.OTHER_SERVER, ErrorKind.CERTIFICATE):
             message = f"{self._name} cannot be reached ({error.kind}): {error.message}"
             raise RejectedError(message, hint, error.kind, error.message)
         raise RejectedError(f"{self._name} refuses ({error.kind}): {error.message}", hint, error.kind, error.message)
@@ -220,6 +221,15 @@ class Connection:
     def _clean(self, text: str) -> str:
         """What may be shown of a text; keys go before it is cut, so that no piece of one is left."""
         return brief(self._redact(plain(text)))
+
+
+def _other_server(response: Response, is_order: bool) -> ErrorResponse | None:
+    """The error of a web page that came in place of the service's response."""
+    page = web_page(response)
+    if page is None:
+        return None
+    taken = "the order was not taken, and nothing is paid; " if is_order else ""
+    return ErrorResponse(ErrorKind.OTHER_SERVER, f"{taken}a web page came instead of JSON: {page}")
 
 
 def _url(text: str) -> httpx2.URL:

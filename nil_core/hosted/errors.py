@@ -21,6 +21,7 @@ class ErrorKind(StrEnum):
     NOT_FOUND = "not found"  # it does not exist, or no longer
     REDIRECTED = "redirected"  # sent on to an address that is not followed
     PROXY = "proxy"  # refused on the way: the proxy wants a user and password, or does not reach the service
+    OTHER_SERVER = "another server answers"  # a proxy, or the login page of a network
     CERTIFICATE = "certificate"  # the host cannot prove that it is the service
 
 

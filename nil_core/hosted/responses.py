@@ -15,6 +15,9 @@ from nil_core.hosted.errors import ErrorKind, ErrorResponse, NoResponseError
 from nil_core.hosted.words import brief, readable
 
 _CREDIT_WORDS = re.compile(r"credit|balance|insufficient|quota|arrears|billing|top up", re.IGNORECASE)
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_HTML_START = ("<!doctype html", "<html")
+_HTML_TYPES = ("text/html", "application/xhtml+xml")
 _MODERATION_WORDS = re.compile(r"moderat|polic(y|ies)|safety|sensitive|prohibited|risk control", re.IGNORECASE)
 
 
@@ -92,6 +95,19 @@ def classify_http_error(response: Response, message: str) -> ErrorResponse | Non
 def mentions_moderation(message: str) -> bool:
     """Whether a service's message mentions moderation; some services give no other sign of it."""
     return bool(_MODERATION_WORDS.search(message))
+
+
+def web_page(response: Response) -> str | None:
+    """The title, or else the text, of a web page with the status of a success; None for every other response.
+
+    Services answer in JSON: such a page is of a proxy, or the login page of a network.
+    """
+    text = response.text.strip("\ufeff \t\r\n")
+    is_html = response.headers.get("content-type", "").startswith(_HTML_TYPES) or text.lower().startswith(_HTML_START)
+    if response.status >= 400 or response.body or not text or not is_html:
+        return None
+    title = _TITLE.search(text)
+    return title[1] if title else text
 
 
 def read(response: httpx2.Response, redact: Callable[[str], str]) -> Response:

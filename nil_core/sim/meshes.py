@@ -167,7 +167,7 @@ def _geometry(model: mujoco.MjModel, name: str) -> tuple[Floats, Triangles]:
     mesh = model.mesh(name).id
     first, count = model.mesh_vertadr[mesh], model.mesh_vertnum[mesh]
     centered = model.mesh_vert[first : first + count].astype(np.float64)
-    vertices = (centered @ _matrix(model.mesh_quat[mesh]).T + model.mesh_pos[mesh]).astype(np.float32)
+    vertices = (centered @ rotation_matrix(model.mesh_quat[mesh]).T + model.mesh_pos[mesh]).astype(np.float32)
     first, count = model.mesh_faceadr[mesh], model.mesh_facenum[mesh]
     return vertices, model.mesh_face[first : first + count].copy()
 
@@ -191,11 +191,12 @@ def _file_in_body(model: mujoco.MjModel, geom: Any) -> tuple[Doubles, Doubles]:
     MuJoCo moves a mesh to its center and main axes and the geom with it.
     """
     mesh = model.mesh(geom.meshname).id
-    rotation = _matrix(model.geom_quat[geom.id]) @ _matrix(model.mesh_quat[mesh]).T
+    rotation = rotation_matrix(model.geom_quat[geom.id]) @ rotation_matrix(model.mesh_quat[mesh]).T
     return rotation, model.geom_pos[geom.id] - rotation @ model.mesh_pos[mesh]
 
 
-def _matrix(quaternion: Doubles) -> Doubles:
+def rotation_matrix(quaternion: Doubles) -> Doubles:
+    """(3, 3), of a unit quaternion, w first."""
     matrix = np.empty(9)
     mujoco.mju_quat2Mat(matrix, quaternion)
     return matrix.reshape(3, 3)

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Atomic writes: a file or folder is complete or absent."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from nil_core.storage.os_errors import exists, explain_os_errors
 
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
-    """A temporary file or folder name beside ``path``, renamed to it when the block ends well, else removed.
+    """A temporary file or folder name beside ``path``, renamed to it when the block succeeds, else removed.
 
     Raises:
         MachineError: the disk is full, or the folder cannot be written or reached.
     """
-    # The stem is cut so that what is no longer than a name may be stays so.
+    # The stem is cut: the temporary name must not exceed the length limit of names if ``path`` does not.
     temporary = path.with_name(f".{path.stem[:40]}.{os.getpid()}.tmp{path.suffix[:40]}")
     with explain_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -40,33 +40,33 @@ def writing(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """A text file, whole or not at all."""
+    """Write a text file atomically."""
     with writing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """JSON, indented, whole or not at all."""
+    """Write indented JSON atomically."""
     write_text(path, json.dumps(value, indent=2, default=str) + "\n")
 
 
 def write_arrays(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
-    """A compressed npz, whole or not at all; never pickles."""
+    """Write a compressed npz atomically; never pickles."""
     with writing(path) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 def read_arrays(path: Path, names: Collection[str] | None = None) -> dict[str, npt.NDArray[Any]]:
-    """What :func:`write_arrays` wrote; never unpickles.
+    """Read the arrays that :func:`write_arrays` wrote; never unpickles.
 
-    A bad byte in the directory of a zip file can hide arrays without a word, so say which there must be.
+    A bad byte in the directory of a zip file can hide arrays without an error, so pass the names that must exist.
 
     Args:
         path: of the npz.
-        names: the arrays that it holds; None: whatever is there.
+        names: the arrays that it must hold; None: no check.
 
     Raises:
-        ValueError: an array is missing, or there is one that does not belong there; names file and array.
+        ValueError: an array is missing or unexpected; names file and array.
         Exception: of many types, if the file is damaged.
     """
     with np.load(path, allow_pickle=False) as file:
@@ -75,13 +75,13 @@ def read_arrays(path: Path, names: Collection[str] | None = None) -> dict[str, n
             check_names(path, found, names)
         arrays = {name: file[name] for name in file.files}
     for name, array in arrays.items():
-        if not isinstance(array, np.ndarray):  # numpy gives the bytes of whatever does not begin as an array does
+        if not isinstance(array, np.ndarray):  # numpy returns the bytes of entries that do not begin as an array
             raise ValueError(f"{path.name}: {name} is no array")
     return arrays
 
 
 def check_names(path: Path, found: Collection[str], required: Collection[str], optional: Collection[str] = ()) -> None:
-    """Refuse an npz that lacks an array, or holds one of an unknown name.
+    """Check that an npz holds all required arrays and no unknown one.
 
     Raises:
         ValueError: naming file and array.

@@ -1,4 +1,4 @@
-"""Checkpoints: folders that are whole or not there, and hold everything a run needs to go on exactly."""
+"""Checkpoints: folders, complete or absent, with everything that a run needs to continue exactly."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from nil_core.storage.os_errors import entries, exists, explain_os_errors
 FORMAT = 5
 BEST = "best"
 FAILED = "failed"
-"""Where a run ends that met a NaN: to be looked at, never gone on from."""
+"""The state that led to a NaN, for inspection; never resumed."""
 
 LEARNED = "reward.npz"
 """What a reward learned; missing where it does not learn."""
 
 FOR_LEARNING = "replay*"
-"""An agent's files that acting does without (see :meth:`nil_core.interfaces.Agent.save`); ``best`` has none of them."""
+"""Files that an agent does not need to act (see :meth:`nil_core.interfaces.Agent.save`); ``best`` has none of them."""
 
 _LEFTOVER = ".tmp"  # ends the hidden names of folders that are being written or removed
 
 
 @dataclass(frozen=True)
 class LoopState:
-    """Where a training loop stands, the agent aside.
+    """State of a training loop without its agent.
 
     Attributes:
         step: environment steps done.
@@ -85,12 +85,12 @@ def write(path: Path, agent: Agent, state: LoopState) -> None:
 
 
 def save_policy(root: Path, agent: Agent, learned: Mapping[str, npt.NDArray[Any]] | None = None) -> Path:
-    """Write the agent alone as ``best``, fit to act: learning goes on from none but a whole checkpoint.
+    """Write the agent alone as ``best``: enough to act, not to resume training.
 
     Args:
-        root: where checkpoints lie.
+        root: folder of the checkpoints.
         agent: to save.
-        learned: what the reward learned, None of one that does not learn.
+        learned: what the reward learned; None for a reward that does not learn.
     """
     path = root / BEST
     with writing(path) as temporary:
@@ -109,16 +109,16 @@ def _write_learned(folder: Path, learned: Mapping[str, npt.NDArray[Any]] | None)
 
 
 def steps(root: Path) -> list[Path]:
-    """Every whole checkpoint, oldest first.
+    """All complete checkpoints, oldest first.
 
     Raises:
-        MachineError: the folder cannot be read: what is there stays unknown.
+        MachineError: the folder cannot be read.
     """
     return [path for path in entries(root) if path.name.startswith("step-") and path.is_dir()]
 
 
 def newest(root: Path) -> Path:
-    """The one to go on from.
+    """The checkpoint to resume from.
 
     Raises:
         RunError: there is none.
@@ -142,7 +142,7 @@ def load(path: Path, agent: Agent) -> LoopState:
         if header["format"] != FORMAT:
             raise RunError(
                 f"{path} has format {header['format']}, this nil reads {FORMAT}",
-                "go on with the nil-core that wrote it (manifest.json names it), or start the run anew",
+                "continue with the nil-core that wrote it (manifest.json names it), or start a new run",
             )
         if not sealed:
             raise ValueError(f"{digests.NAME} is missing")
@@ -188,24 +188,24 @@ def _damage_named(path: Path) -> Iterator[None]:
 
 
 def _way_back(path: Path) -> str:
-    """What mends a damaged checkpoint."""
+    """How to fix a damaged checkpoint."""
     remove = f"rm -r {shlex.quote(str(path))}"
     if path.name == BEST:
         return "--checkpoint newest takes the newest instead"
     if len(steps(path.parent)) > 1:
-        return f"remove it to go on from the one before: {remove}"
+        return f"remove it to continue from the one before: {remove}"
     return f"it is the only one; remove it, and `nil run --resume` begins the run anew: {remove}"
 
 
 def tidy(root: Path) -> None:
-    """Remove what a process left that was killed while it wrote, or removed, a checkpoint."""
+    """Remove leftovers of a process that was killed while it wrote or removed a checkpoint."""
     for path in entries(root):
         if path.name.startswith(".") and path.name.endswith(_LEFTOVER):
             shutil.rmtree(path, ignore_errors=True)
 
 
 def _complete(path: Path, temporary: Path) -> None:
-    """Before a temporary folder gets its name: digests, all of it on the disk itself, nothing else under that name."""
+    """Prepare a temporary folder for its final name: record digests, flush to disk, remove what has that name."""
     digests.record(temporary, [f.relative_to(temporary).as_posix() for f in temporary.rglob("*") if f.is_file()])
     for file in temporary.rglob("*"):
         _flush(file)
@@ -214,14 +214,14 @@ def _complete(path: Path, temporary: Path) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Never seen half-removed, whenever the process is killed."""
+    """Remove a folder atomically: it is renamed first."""
     aside = folder.with_name(f".{folder.name}{_LEFTOVER}")
     folder.rename(aside)
     shutil.rmtree(aside, ignore_errors=True)
 
 
 def _flush(path: Path) -> None:
-    """A file, or the names in a folder, to the disk itself: a machine without power keeps them."""
+    """Flush a file, or the names in a folder, to the disk, so that they survive a power failure."""
     if os.name == "posix":  # elsewhere folders cannot be opened
         descriptor = os.open(path, os.O_RDONLY)
         try:

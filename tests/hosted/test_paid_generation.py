@@ -97,6 +97,24 @@ def test_a_setting_that_is_not_part_of_the_order_costs_nothing(service: FakeServ
     assert len(service.tasks) == 1 and [each.amount for each in estimates] == [0.2]
 
 
+LOGIN = "<title>Sign in to HotelNet</title>"
+
+
+@pytest.mark.parametrize(
+    ("page", "kind"),
+    [(f"<!DOCTYPE html><html><head>{LOGIN}", "text/html; charset=utf-8"), (f"\n<HTML>{LOGIN}", "text/plain")],
+)
+def test_a_web_page_in_answer_to_an_order_is_not_of_the_service(
+    nil: Nil, service: FakeService, capsys: pytest.CaptureFixture[str], page: str, kind: str
+) -> None:
+    service.order_faults.append(lambda: FakeResponse(page.encode(), headers={"Content-Type": kind}))
+    assert nil("generate", "--out", "walk", "--yes") == 2
+    message, hint = capsys.readouterr().err.splitlines()
+    assert "another server answers" in message and "nothing is paid" in message and "HotelNet" in message
+    assert "may have been" not in message and "log in to the network" in hint
+    assert nil("generate", "--out", "walk", "--yes") == 0 and len(service.tasks) == 1
+
+
 def test_consent_is_asked_at_a_terminal(nil: Nil, service: FakeService, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter([False, True])
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)

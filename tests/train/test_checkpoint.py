@@ -239,7 +239,7 @@ def test_the_way_back_names_what_is_left(tmp_path: Path) -> None:
             checkpoint.load_policy(path, agent())
         hints[path.name] = caught.value.hint
     assert hints == {
-        "step-000000010": f"remove it to go on from the one before: rm -r '{paths[1]}'",
+        "step-000000010": f"remove it to continue from the one before: rm -r '{paths[1]}'",
         "best": "--checkpoint newest takes the newest instead",
     }
     checkpoint._remove(paths[0])

@@ -75,7 +75,8 @@ class VideoFiles:
         self.bytes_sent += len(chunk)
         if fault == "reset":
             handler.wfile.flush()
-            time.sleep(0.05)  # let it arrive: a reset drops what is in transit
+            # A reset drops what is in transit, and a sender cannot wait until it has arrived: no portable call tells.
+            time.sleep(0.05)
             raise ConnectionDroppedError
         handler.close_connection = fault == "cut"
 

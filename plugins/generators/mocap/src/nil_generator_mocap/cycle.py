@@ -1,4 +1,4 @@
-"""A gait cycle found in a recording: Fourier series by least squares, which goes on for ever."""
+"""A gait cycle found in a recording: a Fourier series by least squares, which repeats without end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What speaks against the feet that were found: a robot may rest on less than it walks on, or lie."""
+"""Reasons to doubt the feet that were found: a robot may rest on fewer feet than it walks on, or lie."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Limb:
 def find_doubts(
     model: mujoco.MjModel, data: mujoco.MjData, root: str, feet: Collection[str], driven: Collection[str]
 ) -> tuple[str, ...]:
-    """What speaks against the feet found, in words.
+    """Reasons to doubt the feet that were found, in words.
 
     Args:
         model: the robot on a plane.
@@ -110,7 +110,7 @@ def _limb(model: mujoco.MjModel, data: mujoco.MjData, links: list[int], geom: in
 
 
 def _reach_beyond(model: mujoco.MjModel, data: mujoco.MjData, foot: int) -> float:
-    """How far (m) the limb goes on beyond a foot: to the origin of the farthest body below it, or 0."""
+    """How far (m) the limb extends beyond a foot: to the origin of the farthest body below it, or 0."""
     body = int(model.geom_bodyid[foot])
     below = [other for other in range(1, model.nbody) if other != body and body in bodies_to(model, other, "world")]
     return max((float(np.linalg.norm(data.xpos[other] - data.geom_xpos[foot])) for other in below), default=0.0)

@@ -1,4 +1,4 @@
-"""What is seen goes to group 2, what touches to group 3; a geom that does both is doubled."""
+"""Visual geoms go to group 2, colliders to group 3; a geom that is both is duplicated."""
 
 from __future__ import annotations
 

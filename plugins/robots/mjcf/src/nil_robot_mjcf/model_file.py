@@ -64,7 +64,7 @@ def is_urdf(path: Path | None) -> bool:
 
 
 def links_without_inertia(spec: mujoco.MjSpec) -> list[str]:
-    """Names of a URDF's links that move, and have the inertia of their geoms for want of one in the file."""
+    """Names of a URDF's links that move, and have the inertia of their geoms because the file has none."""
     return [
         body.name for body in spec.bodies[1:] if not body.explicitinertial and any(geom.density for geom in body.geoms)
     ]

@@ -1,4 +1,4 @@
-"""What a person must know of a robot that was derived: what its file does not say and was made up."""
+"""Remarks for the user on a derived robot: what its file does not specify and was assumed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def made_up(
     armatures: Mapping[str, float],
     options: MjcfOptions,
 ) -> list[str]:
-    """What was made up for want of it in the file, in words."""
+    """What was assumed because the file does not specify it, in words."""
     remarks = []
     if links := links_without_inertia(file) if is_urdf(options.path) else []:
         remarks.append(f"the file gives no inertia of {', '.join(links)}: it is that of the shapes, as dense as water")
