@@ -20,6 +20,7 @@ Frames = npt.NDArray[np.uint8]
 Masks = npt.NDArray[np.bool_]
 Flags = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.int16]
+Indices = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 
@@ -291,6 +292,8 @@ class Transitions:
         next_observations: float32 (B, obs); at an episode's end the observation before the reset.
         terminations: bool (B,): the robot fell; the value beyond is 0.
         truncations: bool (B,): the time limit was reached; the value beyond is bootstrapped.
+        envs: int32 (B,), the environment of each; those of one environment are in the order in which they happened.
+            None where nobody said: tasks of others need not.
     """
 
     observations: Floats
@@ -299,6 +302,7 @@ class Transitions:
     next_observations: Floats
     terminations: Flags
     truncations: Flags
+    envs: Indices | None = None
 
     def __len__(self) -> int:
         return len(self.rewards)
