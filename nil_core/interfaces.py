@@ -182,9 +182,11 @@ class Agent(Protocol):
 
     The loop calls, for every control step of N environments: ``act``, then ``observe`` with the transitions whose
     reward became known, then ``update``. Rewards become known one or more actions later: what an on-policy algorithm
-    needs of the policy that acted it keeps from ``act``, and finds again by ``Transitions.envs``. Everything random must come from ``setting.seed`` and be part of ``save``:
-    a resumed run repeats the unbroken one to the byte. One that cannot (it wraps a library that keeps its random state
-    to itself) says so by the capability ``inexact_resume``: it then saves its policy, and goes on as it can.
+    needs of the policy that acted it keeps from ``act``, and joins to the transition by ``Transitions.envs``.
+
+    Everything random must come from ``setting.seed`` and be part of ``save``: a resumed run repeats the unbroken one to
+    the byte. One that cannot (it wraps a library that keeps its random state to itself) says so by the capability
+    ``inexact_resume``: it then saves its policy, and goes on as it can.
     """
 
     def act(self, observations: Floats, explore: bool) -> Floats:

@@ -4,6 +4,7 @@
 # context of Mesa's llvmpipe exists, it crashes the process (two copies of LLVM), so it is imported here.
 import torch._dynamo  # noqa: F401
 
+from nil_core.learning.action_model import ActionModel, RegressionLoss
 from nil_core.learning.divergence import checked_metrics
 from nil_core.learning.ensemble import EnsembleLayerNorm, EnsembleLinear
 from nil_core.learning.flat_adam import FlatAdam, flatten
@@ -14,10 +15,11 @@ from nil_core.learning.normalizer import RunningNormalizer
 from nil_core.learning.off_policy import OffPolicyAgent, OffPolicyOptions
 from nil_core.learning.quantiles import quantile_huber
 from nil_core.learning.replay import Batch, ReplayBuffer
-from nil_core.learning.state import Part, load_state, read_tensors, save_state
+from nil_core.learning.state import Part, integers, load_state, read_tensors, save_state
 from nil_core.learning.threads import cpu_threads
 
 __all__ = [
+    "ActionModel",
     "Batch",
     "DeterministicActor",
     "EnsembleLayerNorm",
@@ -26,6 +28,7 @@ __all__ = [
     "OffPolicyAgent",
     "OffPolicyOptions",
     "Part",
+    "RegressionLoss",
     "ReplayBuffer",
     "RunningNormalizer",
     "SquashedGaussian",
@@ -34,6 +37,7 @@ __all__ = [
     "cpu_threads",
     "flatten",
     "frozen",
+    "integers",
     "inverse_log_std",
     "load_state",
     "orthogonal_mlp",

@@ -12,7 +12,7 @@ import torch
 
 from nil_agent_ppo import CARD, PpoOptions
 from nil_agent_ppo.proximal_policy_optimization import (
-    METRICS,
+    POLICY_METRICS,
     ProximalPolicyOptimization,
     clipped_loss,
     default_rollout_steps,
@@ -58,7 +58,7 @@ def step(learner: ProximalPolicyOptimization, seed: int, **changes: Any) -> dict
     [
         {},
         {"normalize_observations": False, "normalize_rewards": False, "learn_std": False, "entropy_weight": 0.01},
-        {"target_kl": 1e-4, "rollout_steps": 1},
+        {"target_kl": 0, "rollout_steps": 1},
     ],
 )
 def test_contract(options: dict[str, Any]) -> None:
@@ -124,7 +124,7 @@ def test_log_probabilities_entropy_and_metrics_of_a_gradient_step() -> None:
     np.testing.assert_allclose(samples.log_probs, log_density(0.3), rtol=1e-4)
     ratios = np.exp(log_density(wide) - log_density(0.3))
     gains = samples.advantages.double().numpy()
-    found = dict(zip(METRICS, learner.gradient_step(samples).tolist(), strict=True))
+    found = dict(zip(POLICY_METRICS, learner._step_policy(samples)[0].tolist(), strict=True))
     bounded = np.clip(ratios, 0.9, 1.1)
     assert found["policy_loss"] == pytest.approx(-np.minimum(ratios * gains, bounded * gains).mean(), rel=1e-3)
     assert found["entropy"] == pytest.approx(ACTION * (np.log(2 * np.pi * np.e) / 2 + np.log(wide)), rel=1e-5)
@@ -236,6 +236,7 @@ def test_resumes_bit_for_bit_in_the_middle_of_a_rollout(tmp_path: Path) -> None:
     for i in range(7, 16):
         assert step(unbroken, i) == step(resumed, i)
     assert all(map(torch.equal, weights(unbroken), weights(resumed)))
+    assert unbroken.policy_optimizer.learning_rate == resumed.policy_optimizer.learning_rate != 3e-4
 
 
 def test_acts_with_another_number_of_environments_as_an_evaluation_does(tmp_path: Path) -> None:
@@ -279,6 +280,16 @@ def test_learns_a_one_step_task(normalized: bool) -> None:
         learner.observe(Transitions(zeros, actions, rewards, zeros, ends, ~ends, envs))
         learner.update(10)
     assert error() < 0.1
+
+
+def test_the_policy_stops_at_the_target_divergence_and_its_learning_rate_follows() -> None:
+    near, far = agent(target_kl=1e3, epochs=5), agent(target_kl=1e-9, epochs=5)
+    for learner, rate in ((near, 3e-4 * 1.5), (far, 3e-4 / 1.5)):
+        for i in range(3):
+            metrics = step(learner, i)
+        assert metrics["learning_rate"] == pytest.approx(rate)
+    steps = [int(optimizer.steps) for optimizer in (near.policy_optimizer, far.policy_optimizer, far.critic_optimizer)]
+    assert steps[0] == steps[2] == 10 and 1 <= steps[1] < 10
 
 
 def test_the_standard_deviation_is_learned_only_if_wanted() -> None:

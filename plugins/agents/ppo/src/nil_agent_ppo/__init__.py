@@ -26,11 +26,16 @@ class PpoOptions(Options):
     gamma: float = Field(0.95, ge=0, lt=1, description="Discount factor per control step.")
     gae_lambda: float = Field(0.95, ge=0, le=1, description="Lambda of generalized advantage estimation.")
     clip: float = Field(0.2, gt=0, description="Largest change of the probability ratio that is rewarded.")
-    target_kl: float | None = Field(
-        None, gt=0, description="An update stops where the policy's KL divergence exceeds this; unset: never."
+    target_kl: float = Field(
+        0.02,
+        ge=0,
+        description="KL divergence from the policy that acted at which the policy's update stops; the learning rate is "
+        "then lowered, and raised after an update that stays below half of it. 0: neither.",
     )
     entropy_weight: float = Field(0.0, ge=0, description="Weight of the entropy bonus in the policy's loss.")
-    learning_rate: float = Field(3e-4, gt=0, description="Of Adam, for the policy.")
+    learning_rate: float = Field(
+        3e-4, gt=0, description="Of Adam, for the policy; with target_kl the first one, which is adapted."
+    )
     critic_learning_rate: float = Field(3e-4, gt=0, description="Of Adam, for the critic.")
     max_grad_norm: float = Field(0.5, gt=0, description="Gradients of policy and critic are scaled down to this norm.")
     initial_std: float = Field(

@@ -14,7 +14,7 @@ from nil_agent_ppo import TRANSITIONS, PpoOptions
 from nil_agent_ppo.networks import ExportedPolicy, Policy
 from nil_agent_ppo.reward_scale import RewardScale
 from nil_agent_ppo.rollouts import Rollout, Rollouts, advantages
-from nil_core.api import AgentSpec, Floats, Transitions
+from nil_core.api import AgentSpec, Floats, RunError, Transitions
 from nil_core.learning import (
     FlatAdam,
     Part,
@@ -27,7 +27,10 @@ from nil_core.learning import (
 )
 
 ROLLOUTS = "replay.safetensors"
-METRICS = ("policy_loss", "critic_loss", "entropy", "kl", "clipped")
+POLICY_METRICS = ("policy_loss", "entropy", "kl", "clipped")
+
+RATE_FACTOR = 1.5  # of the learning rate's adaptation, and its bounds; those of rsl-rl, but per update, not per step
+RATE_BOUNDS = (1e-6, 1e-2)
 
 
 @dataclass(frozen=True)
@@ -105,26 +108,45 @@ class ProximalPolicyOptimization:
         Raises:
             NumericalError: one of them is not finite.
         """
-        values: list[Tensor] = []
+        learned: list[Mapping[str, float]] = []
         with cpu_threads(self.options.threads):
             while self.rollouts.ready(self.rollout_steps):
-                values += self._learn(self.rollouts.take(self.rollout_steps, self.device))
-        if not values:
+                learned.append(self._learn(self.rollouts.take(self.rollout_steps, self.device)))
+        if not learned:
             return {}
-        means = torch.stack(values).mean(0).tolist()
-        std = float(self.policy.log_std.exp().mean())
-        return checked_metrics("ppo", dict(zip(METRICS, means, strict=True)) | {"std": std})
+        return {name: sum(each[name] for each in learned) / len(learned) for name in learned[0]}
 
-    def _learn(self, rollout: Rollout) -> Iterator[Tensor]:
-        """Pass over a rollout several times, then add its observations to the normalization; yields metrics."""
+    def _learn(self, rollout: Rollout) -> Mapping[str, float]:
+        """Pass over a rollout several times, then add its observations to the normalization."""
         samples = self._samples(rollout)
+        policy_values, critic_losses = [], []
+        is_near = True  # the policy to the one that acted
         for rows in self._minibatches(len(samples.returns)):
-            metrics = self.gradient_step(samples[rows])
-            if metrics is None:
-                break
-            yield metrics
+            batch = samples[rows]
+            critic_losses.append(self._step_critic(batch))
+            if is_near:
+                values, is_near = self._step_policy(batch)
+                policy_values.append(values)
+        self._adapt_learning_rate(is_near, float(policy_values[-1][POLICY_METRICS.index("kl")]))
         if self.options.normalize_observations:
             self.normalizer.update(rollout.observations.flatten(0, 1))
+        means = torch.stack(policy_values).mean(0).tolist()
+        metrics = dict(zip(POLICY_METRICS, means, strict=True))
+        metrics |= {
+            "critic_loss": float(torch.stack(critic_losses).mean()),
+            "std": float(self.policy.log_std.detach().exp().mean()),
+            "learning_rate": self.policy_optimizer.learning_rate,
+        }
+        return checked_metrics("ppo", metrics)
+
+    def _adapt_learning_rate(self, is_near: bool, kl: float) -> None:
+        """Lower the policy's learning rate after an update that ``target_kl`` stopped, raise it after a small one."""
+        target = self.options.target_kl
+        if not target or (is_near and kl > target / 2):
+            return
+        factor = RATE_FACTOR if is_near else 1 / RATE_FACTOR
+        low, high = RATE_BOUNDS
+        self.policy_optimizer.learning_rate = min(max(self.policy_optimizer.learning_rate * factor, low), high)
 
     def _minibatches(self, count: int) -> Iterator[Tensor]:
         """Row numbers of each gradient step: in every epoch all rows once, in random order."""
@@ -150,30 +172,34 @@ class ProximalPolicyOptimization:
             returns=(estimates + values).flatten(),
         )
 
-    def gradient_step(self, samples: Samples) -> Tensor | None:
-        """Update policy and critic.
+    def _step_policy(self, samples: Samples) -> tuple[Tensor, bool]:
+        """Update the policy, unless its KL divergence from the one that acted exceeds ``target_kl``.
 
         Returns:
-            (5,), a value for each of ``METRICS``; None where nothing was updated, as ``target_kl`` is exceeded.
+            (4,), a value for each of ``POLICY_METRICS``; and whether it was updated.
         """
         options = self.options
         policy = self.policy(samples.observations)
         log_ratios = policy.log_prob(samples.actions) - samples.log_probs
         ratios = log_ratios.exp()
         kl = (ratios - 1 - log_ratios).detach().mean()  # never negative (Schulman 2020, "Approximating KL divergence")
-        if options.target_kl is not None and kl > options.target_kl:
-            return None
-        policy_loss = clipped_loss(ratios, samples.advantages, options.clip)
+        loss = clipped_loss(ratios, samples.advantages, options.clip)
         entropy = policy.entropy().mean()
-        critic_loss = mse_loss(self.critic(samples.observations).squeeze(-1), samples.returns) / 2
-        self.policy_optimizer.minimize(policy_loss - options.entropy_weight * entropy, options.max_grad_norm)
-        self.critic_optimizer.minimize(critic_loss, options.max_grad_norm)
+        is_near = not options.target_kl or float(kl) <= options.target_kl
+        if is_near:
+            self.policy_optimizer.minimize(loss - options.entropy_weight * entropy, options.max_grad_norm)
         clipped = ((ratios - 1).abs() > options.clip).float().mean()
-        return torch.stack([policy_loss.detach(), critic_loss.detach(), entropy.detach(), kl, clipped])
+        return torch.stack([loss, entropy, kl, clipped]).detach(), is_near
+
+    def _step_critic(self, samples: Samples) -> Tensor:
+        """Update the critic by half its squared error, which is returned."""
+        loss = mse_loss(self.critic(samples.observations).squeeze(-1), samples.returns) / 2
+        self.critic_optimizer.minimize(loss, self.options.max_grad_norm)
+        return loss.detach()
 
     def save(self, folder: Path) -> None:
         """Write networks, optimizers, normalization and random state, and what is known of the running rollout."""
-        save_state(folder, self._parts(), {})
+        save_state(folder, self._parts(), {"learning_rate": self.policy_optimizer.learning_rate})
         self.rollouts.save(folder / ROLLOUTS, returns=self.reward_scale.returns)
 
     def load(self, folder: Path) -> None:
@@ -184,7 +210,12 @@ class ProximalPolicyOptimization:
         Raises:
             RunError: the folder holds something else, or sizes differ.
         """
-        load_state(folder, self._parts())
+        counters = load_state(folder, self._parts())
+        try:
+            self.policy_optimizer.learning_rate = float(counters["learning_rate"])
+        except (KeyError, TypeError, ValueError) as error:
+            hint = "Resume from another checkpoint."
+            raise RunError(f"the learning rate in {folder} is damaged: {error}", hint) from None
         if (folder / ROLLOUTS).exists():
             restored = self.rollouts.load(folder / ROLLOUTS, "returns")
             if restored is not None:
