@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nil_core.config import RunConfig
+    from nil_core.experiment.demonstrate import make_demonstrations, record, show_demonstrations
     from nil_core.experiment.evaluate import evaluate
     from nil_core.experiment.generate import Several, generate, generate_several
     from nil_core.experiment.learn import Result
@@ -27,6 +28,9 @@ _HOMES = {
     "Result": "nil_core.experiment.learn",
     "Several": "nil_core.experiment.generate",
     "evaluate": "nil_core.experiment.evaluate",
+    "make_demonstrations": "nil_core.experiment.demonstrate",
+    "record": "nil_core.experiment.demonstrate",
+    "show_demonstrations": "nil_core.experiment.demonstrate",
     "generate": "nil_core.experiment.generate",
     "generate_several": "nil_core.experiment.generate",
     "TaskSettings": "nil_core.experiment.task",
@@ -52,7 +56,10 @@ __all__ = [
     "evaluate",
     "generate",
     "generate_several",
+    "make_demonstrations",
+    "record",
     "resume",
     "run",
+    "show_demonstrations",
     "train_on_task",
 ]

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from nil_core.card import (
     API_VERSION,
+    FROM_DEMONSTRATIONS,
+    AdversarialOptions,
     Capability,
     ComponentCard,
     Kind,
@@ -34,6 +36,7 @@ from nil_core.interfaces import (
     Agent,
     ExportingAgent,
     FrameWiseEncoder,
+    LearnedReward,
     PaidGenerator,
     Reward,
     Robot,
@@ -70,6 +73,10 @@ from nil_core.types import (
 if TYPE_CHECKING:
     from nil_core.components import build
     from nil_core.config import RunConfig, load_preset, preset_names
+    from nil_core.demonstrations.features import StateFeatures
+    from nil_core.demonstrations.files import check_demonstrations, read_demonstrations, write_demonstrations
+    from nil_core.demonstrations.recordings import read_any
+    from nil_core.demonstrations.trajectories import Demonstrations
     from nil_core.devices import find_device
     from nil_core.measurements import Measurements
     from nil_core.registry import card
@@ -91,6 +98,12 @@ if TYPE_CHECKING:
     from nil_core.video.files import read_video, write_video
 
 _LAZY = {
+    "Demonstrations": "nil_core.demonstrations.trajectories",
+    "StateFeatures": "nil_core.demonstrations.features",
+    "check_demonstrations": "nil_core.demonstrations.files",
+    "read_any": "nil_core.demonstrations.recordings",
+    "read_demonstrations": "nil_core.demonstrations.files",
+    "write_demonstrations": "nil_core.demonstrations.files",
     "JointDynamics": "nil_core.sim.packaged_robot",
     "ModelFile": "nil_core.sim.packaged_robot",
     "PackagedRobot": "nil_core.sim.packaged_robot",
@@ -130,7 +143,9 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "API_VERSION",
+    "FROM_DEMONSTRATIONS",
     "Actuator",
+    "AdversarialOptions",
     "Agent",
     "AgentSpec",
     "Camera",
@@ -141,6 +156,7 @@ __all__ = [
     "ControlMode",
     "CropBox",
     "DataError",
+    "Demonstrations",
     "Doubles",
     "Estimate",
     "ExportingAgent",
@@ -151,6 +167,7 @@ __all__ = [
     "GenerationRequest",
     "JointDynamics",
     "Kind",
+    "LearnedReward",
     "MachineError",
     "Masks",
     "Measurements",
@@ -178,6 +195,7 @@ __all__ = [
     "RunError",
     "Scene",
     "Segmenter",
+    "StateFeatures",
     "TermRow",
     "Tick",
     "Transitions",
@@ -189,6 +207,7 @@ __all__ = [
     "build",
     "card",
     "central_square",
+    "check_demonstrations",
     "choose_camera",
     "find_device",
     "letterbox",
@@ -198,10 +217,13 @@ __all__ = [
     "parse_xml",
     "plain_default",
     "preset_names",
+    "read_any",
+    "read_demonstrations",
     "read_mjcf",
     "read_urdf",
     "read_video",
     "touch_floor_only",
     "usable_range",
+    "write_demonstrations",
     "write_video",
 ]

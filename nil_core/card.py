@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import ClassVar, Literal
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 API_VERSION = 1
 """Rises only when a plugin written for the former number would break."""
@@ -25,8 +26,9 @@ class Capability(StrEnum):
     NEEDS_SCENE = "needs_scene"  # a generator that draws the simulator's scene itself
     PLAIN_BACKGROUND = "plain_background"  # a segmenter for robots before a plain background
     NEEDS_DRAWN_MASKS = "needs_drawn_masks"  # a segmenter that hands on the masks a needs_scene generator drew
+    STATES_ONLY = "states_only"  # a reward of states alone: it needs no frames, masks or embeddings, and so no encoder
     FRAME_WISE = "frame_wise"  # an encoder whose clip embedding is its frames' features, concatenated
-    LEARNS = "learns"  # an agent whose update() changes it
+    LEARNS = "learns"  # an agent whose update() changes it; a reward that learns while the agent does
     EXPORTS = "exports"  # an agent whose network() is its policy as a torch module
     INEXACT_RESUME = "inexact_resume"  # an agent that saves its policy, but not all that it goes on learning from
 
@@ -62,6 +64,37 @@ class MenagerieOptions(RobotOptions):
         default=False,
         description="Use the model that the package mujoco-menagerie has downloaded, not the one installed with nil.",
     )
+
+
+FROM_DEMONSTRATIONS: Mapping[str, Any] = {
+    "motion.source": "none",
+    "environment.observation.preview": 0,
+    "environment.observation.phase": False,
+}
+"""``config_defaults`` of what learns from demonstrations: it uses nothing of the reference."""
+
+
+class AdversarialOptions(Options):
+    """Options of a reward that learns to tell the agent's transitions from demonstrated ones; a reward may add some."""
+
+    demonstrations: Path = Field(description="Demonstrations (nil demos make, nil record) or a recording of the robot.")
+    task_share: float = Field(
+        0.0, ge=0, le=1, description="Share of the task reward exp(-(v - target_speed)^2) of the forward speed v."
+    )
+    target_speed: float = Field(1.0, description="Forward speed of the task reward, m/s.")
+    style_scale: float = Field(1.0, gt=0, description="Factor of the learned part of the reward.")
+    terminal_value: float = Field(0.0, description="Added to the reward of the transition that falls.")
+    hidden: tuple[PositiveInt, ...] = Field((256, 256), min_length=1, description="Widths of the hidden layers.")
+    learning_rate: float = Field(1e-4, gt=0, description="Of Adam, for the discriminator.")
+    weight_decay: float = Field(0.0, ge=0, description="Half of it times the squared weights is added to the loss.")
+    gradient_penalty: float = Field(
+        0.0, ge=0, description="Half of it times the squared gradient at demonstrated transitions is added to the loss."
+    )
+    batch_size: PositiveInt = Field(256, description="Transitions of each side in a gradient step.")
+    update_every: PositiveInt = Field(64, description="Ticks of all environments between updates.")
+    gradient_steps: PositiveInt = Field(2, description="Gradient steps of an update.")
+    replay_size: PositiveInt = Field(100_000, description="Newest transitions of the agent that are sampled.")
+    threads: PositiveInt = Field(1, description="CPU threads.")
 
 
 @dataclass(frozen=True)
@@ -114,6 +147,8 @@ class ComponentCard:
             ``{prompt}`` (equation 1 of the paper). Empty: equation 1 as it is. A user's sentence is never wrapped.
         wraps: pairs of an option and a kind: the option names another component, which this one builds with
             :func:`nil_core.api.build`. That is then looked for before a run, and its version and source count.
+        config_defaults: dotted config key to value, for settings that follow from choosing the component: they take
+            the place of the defaults and of a preset's, and are shown as such; whoever sets a key decides.
         api: the ``API_VERSION`` it was written for.
     """
 
@@ -129,6 +164,7 @@ class ComponentCard:
     weights: tuple[Weights, ...] = ()
     prompt_template: str = ""
     wraps: tuple[tuple[str, Kind], ...] = ()
+    config_defaults: Mapping[str, Any] = field(default_factory=dict)
     api: int = API_VERSION
 
     def can(self, capability: Capability) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from nil_core import registry, weights
 from nil_core.card import KINDS, Capability, ComponentCard, Kind, Options
-from nil_core.config import Component, RunConfig
+from nil_core.config import Component, RunConfig, with_changes
 from nil_core.entry_points import Entry, canonical, find_observation_term, find_reward_term
 from nil_core.errors import ConfigError, PluginError
 from nil_core.plugin_source import source_hash
@@ -161,6 +162,37 @@ def choose(config: RunConfig) -> Choice:
     for chosen in choice.values():
         chosen.wrapped()  # raises where it is not installed
     return choice
+
+
+def config_defaults(config: RunConfig) -> dict[str, tuple[Any, str]]:
+    """Settings that follow from the choice of components, see :attr:`nil_core.card.ComponentCard.config_defaults`.
+
+    Components that are missing or broken are passed over: whoever builds them says so.
+
+    Returns:
+        dotted config key to value and who says so: ``reward amp``.
+    """
+    found: dict[str, tuple[Any, str]] = {}
+    for kind in KINDS:
+        name = getattr(config, kind).name
+        with suppress(PluginError):
+            defaults = registry.card(kind, name).config_defaults
+            found |= {key: (value, f"{kind} {name}") for key, value in defaults.items()}
+    return found
+
+
+def follow_components(config: RunConfig, explicit: Collection[str]) -> tuple[RunConfig, dict[str, str]]:
+    """A config with the settings that follow from its components, and the origin of each of them by dotted key.
+
+    Args:
+        config: of a run.
+        explicit: dotted keys that somebody has set; these stay.
+    """
+    following = {key: value for key, value in config_defaults(config).items() if key not in explicit}
+    if not following:
+        return config, {}
+    changed = with_changes(config, {key: value for key, (value, _) in following.items()})
+    return changed, {key: origin for key, (_, origin) in following.items()}
 
 
 def build(kind: Kind, name: str, options: Mapping[str, Any] | None = None, *args: Any) -> Any:

@@ -305,6 +305,40 @@ class Reward(Protocol):
         ...
 
 
+@runtime_checkable
+class LearnedReward(Reward, Protocol):
+    """A reward with the capability ``learns``: it changes while the agent learns, as a discriminator does.
+
+    In training, every ``score`` is followed by ``learn`` with the same ticks, after the agent learned from them. In
+    evaluation the reward adopts what was learned, and only scores. Its ``state`` holds everything: what was learned,
+    the optimizer, what it remembers of ticks, its random state.
+    """
+
+    def learn(self, ticks: Sequence[Tick]) -> Mapping[str, float]:
+        """Learn from ticks.
+
+        Args:
+            ticks: those of the newest call of ``score``, scored.
+
+        Returns:
+            scalars to log, averaged over the gradient steps; empty if none was made. Those whose name ends with
+            ``loss`` or ``score`` are shown while a run learns.
+        """
+        ...
+
+    def learned(self) -> Arrays:
+        """What ``score`` depends on beside the running episodes: parameters and statistics, as copies."""
+        ...
+
+    def adopt(self, learned: Arrays) -> None:
+        """Score as the reward does that gave :meth:`learned`; running episodes are not touched.
+
+        Raises:
+            RunError: it is of a reward with other options, or of another robot.
+        """
+        ...
+
+
 PROTOCOLS: Mapping[str, type] = {
     "generator": VideoGenerator,
     "encoder": VideoEncoder,

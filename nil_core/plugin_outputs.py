@@ -16,7 +16,7 @@ import numpy.typing as npt
 from nil_core.card import Kind
 from nil_core.entry_points import Entry, one_line, plugin_errors
 from nil_core.errors import NumericalError, PluginError
-from nil_core.interfaces import TermRow
+from nil_core.interfaces import LearnedReward, TermRow
 from nil_core.measurements import Measurements
 from nil_core.payment import Estimate
 from nil_core.tick import Arrays, Tick
@@ -223,14 +223,35 @@ class CheckedReward(CheckedComponent):
 
     def state(self) -> Arrays:
         """See :class:`nil_core.interfaces.Reward`."""
-        state = self._call("state")
-        right = isinstance(state, Mapping) and all(isinstance(value, np.ndarray) for value in state.values())
-        self._require(right, "state()", state, "a mapping of names to arrays")
-        return state  # type: ignore[no-any-return]
+        return self._arrays("state")
+
+    def _arrays(self, method: str) -> Arrays:
+        arrays = self._call(method)
+        right = isinstance(arrays, Mapping) and all(isinstance(value, np.ndarray) for value in arrays.values())
+        self._require(right, f"{method}()", arrays, "a mapping of names to arrays")
+        return arrays  # type: ignore[no-any-return]
 
     def restore(self, state: Arrays) -> None:
         """See :class:`nil_core.interfaces.Reward`."""
         self._call("restore", state)
+
+
+class CheckedLearnedReward(CheckedReward):
+    """A reward that learns."""
+
+    def learn(self, ticks: Sequence[Tick]) -> Mapping[str, float]:
+        """See :class:`nil_core.interfaces.LearnedReward`."""
+        metrics = self._call("learn", ticks)
+        self._require(isinstance(metrics, Mapping), "learn()", metrics, "a mapping of names to numbers")
+        return metrics  # type: ignore[no-any-return]
+
+    def learned(self) -> Arrays:
+        """See :class:`nil_core.interfaces.LearnedReward`."""
+        return self._arrays("learned")
+
+    def adopt(self, learned: Arrays) -> None:
+        """See :class:`nil_core.interfaces.LearnedReward`."""
+        self._call("adopt", learned)
 
 
 CLASSES: Mapping[Kind, type[CheckedComponent]] = {
@@ -255,7 +276,11 @@ def checked(kind: Kind, component: Any, entry: Entry, *args: Any) -> Any:
     Raises:
         PluginError: an attribute of its interface is not what it should be.
     """
-    return CheckedAgent(component, entry, *args) if kind == "agent" else CLASSES[kind](component, entry)
+    if kind == "agent":
+        return CheckedAgent(component, entry, *args)
+    if isinstance(component, LearnedReward):
+        return CheckedLearnedReward(component, entry)
+    return CLASSES[kind](component, entry)
 
 
 class CheckedTerm:

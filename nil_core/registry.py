@@ -223,10 +223,17 @@ def _importable(module: str) -> bool:
 
 
 def _protocol(found: ComponentCard) -> type:
-    from nil_core.interfaces import PROTOCOLS, FrameWiseEncoder, PaidGenerator  # imports numpy: not for nil --help
+    from nil_core.interfaces import (  # imports numpy: not for nil --help
+        PROTOCOLS,
+        FrameWiseEncoder,
+        LearnedReward,
+        PaidGenerator,
+    )
 
     if found.can(Capability.FRAME_WISE):
         return FrameWiseEncoder
+    if found.kind == "reward" and found.can(Capability.LEARNS):
+        return LearnedReward
     return PaidGenerator if found.can(Capability.PAID) else PROTOCOLS[found.kind]
 
 

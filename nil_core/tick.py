@@ -31,7 +31,9 @@ class Tick:
         state_terms: float32 (k, terms), the reward's state terms after each control step, in the reward's order.
         speed: float32 (k,), forward speed of the root in m/s.
         environment_reward: float32 (k,), the task's own reward.
-        qpos: float64 (nq,), positions at the end.
+        qpos: float64 (nq,), positions at the end; empty for a task that is no robot.
+        qvel: float64 (nv,), velocities at the end, of the root linear in the world's frame and angular in its own;
+            likewise.
         frame: uint8 (S, S, 3), robot on black; None where nothing is drawn.
         mask: bool (S, S); None where nothing is drawn.
         reward: the reward of each of its transitions, once scored.
@@ -50,6 +52,7 @@ class Tick:
     speed: Floats
     environment_reward: Floats
     qpos: Doubles
+    qvel: Doubles = field(default_factory=lambda: np.empty(0))
     frame: Frames | None = None
     mask: Masks | None = None
     reward: float = float("nan")
@@ -89,6 +92,9 @@ STEP_FIELDS = (
 )
 """Fields with a row for each control step."""
 
+STATE_FIELDS = ("qpos", "qvel")
+"""Fields of the state at the end."""
+
 
 def transitions(ticks: Sequence[Tick]) -> Transitions:
     """The transitions of scored ticks, in order; the reward of a tick goes to each of its transitions."""
@@ -113,7 +119,7 @@ def pack(ticks: Sequence[Tick]) -> Arrays:
         return {}
     arrays: Arrays = {name: np.array([getattr(tick, name) for tick in ticks]) for name in ("env", "index", "steps")}
     arrays |= {name: np.concatenate([getattr(tick, name) for tick in ticks]) for name in STEP_FIELDS}
-    arrays["qpos"] = np.stack([tick.qpos for tick in ticks])
+    arrays |= {name: np.stack([getattr(tick, name) for tick in ticks]) for name in STATE_FIELDS}
     for name in ("frame", "mask"):
         pictures = [getattr(tick, name) for tick in ticks]
         arrays[f"has_{name}"] = np.array([picture is not None for picture in pictures])
@@ -134,5 +140,6 @@ def unpack(arrays: Arrays) -> list[Tick]:
     for i in range(len(arrays["env"])):
         drawn: dict[str, Any] = {name: next(pictures[name]) if arrays[f"has_{name}"][i] else None for name in pictures}
         steps: dict[str, Any] = {name: rows[name][i] for name in STEP_FIELDS}
-        ticks.append(Tick(int(arrays["env"][i]), int(arrays["index"][i]), qpos=arrays["qpos"][i], **steps, **drawn))
+        state: dict[str, Any] = {name: arrays[name][i] for name in STATE_FIELDS}
+        ticks.append(Tick(int(arrays["env"][i]), int(arrays["index"][i]), **steps, **state, **drawn))
     return ticks

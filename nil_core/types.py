@@ -404,6 +404,8 @@ class RewardSpec:
             needs no embeddings.
         seed: for rewards that learn.
         device: where torch works, for rewards that learn.
+        scene: the robot's, for rewards that look at its states; None where no robot is simulated.
+        steps_per_tick: control steps of a whole tick; only that of a fall may have fewer.
     """
 
     reference: Reference
@@ -412,3 +414,5 @@ class RewardSpec:
     embedder: Callable[[], Any]
     seed: int = 0
     device: str = "cpu"
+    scene: Scene | None = None
+    steps_per_tick: int = 1

@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn, TextIO
 
 import typer
 
-from nil_core.cli import config, doctor, encoders, evaluate, export, models, plugins, run, runs, study
+from nil_core.cli import config, demos, doctor, encoders, evaluate, export, models, plugins, run, runs, study
 from nil_core.cli.extra_commands import CommandGroup
 from nil_core.errors import NilError
 from nil_core.readable import show_every_character
@@ -30,8 +30,10 @@ app.command()(study.study)
 app.command("eval")(evaluate.evaluate)
 app.command()(evaluate.play)
 app.command()(export.export)
+app.command()(demos.record)
 app.command()(doctor.doctor)
 app.add_typer(plugins.app, name="plugins")
+app.add_typer(demos.app, name="demos")
 app.add_typer(encoders.app, name="encoders")
 app.add_typer(models.app, name="models")
 app.add_typer(config.app, name="config")

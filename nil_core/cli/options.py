@@ -11,6 +11,7 @@ import typer
 
 from nil_core import registry
 from nil_core.card import Kind
+from nil_core.components import follow_components
 from nil_core.config import Resolved, parse_set, resolve
 from nil_core.errors import ConfigError
 from nil_core.payment import Consent, asking, refuse
@@ -88,7 +89,10 @@ def consent(yes: bool, say: Callable[[str], None]) -> Consent:
 
 def resolved(preset: str | None, file: Path | None, sets: list[str] | None, **options: Any) -> Resolved:
     """The config made from a command's options; options that are not set are None."""
-    return resolve(preset or next(iter(PRESETS)), file, options, sets or ())
+    found = resolve(preset or next(iter(PRESETS)), file, options, sets or ())
+    explicit = {key for key, origin in found.origins.items() if not origin.startswith("preset ")}
+    config, following = follow_components(found.config, explicit)
+    return Resolved(config, {**found.origins, **following})
 
 
 def reward_changes(sets: list[str]) -> dict[str, Any]:

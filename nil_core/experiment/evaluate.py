@@ -42,7 +42,7 @@ def evaluate(
     check_main_guard(config.simulation.workers)
     evaluator = Evaluator(run.experiment, episodes or config.evaluation.episodes, seed)
     try:
-        agent = run.policy(evaluator.env, which)
+        agent = run.policy(evaluator.env, which, evaluator.reward)
         rows = evaluate_beside_baselines(run.experiment, evaluator, agent, reporter)[0]
     finally:
         evaluator.close()

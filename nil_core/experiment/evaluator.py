@@ -10,7 +10,7 @@ from nil_core.components import choose
 from nil_core.evaluation.metrics import spread, summarize
 from nil_core.evaluation.rollout import Episode, rollout
 from nil_core.experiment.experiment import Experiment
-from nil_core.interfaces import Agent
+from nil_core.interfaces import Agent, LearnedReward, Reward
 from nil_core.reporting import Reporter
 from nil_core.sim.environment import State
 from nil_core.sim.vector_env import VectorEnv
@@ -32,19 +32,27 @@ class Evaluator:
         experiment: defines environments and reward.
         episodes: number of environments; each runs one episode.
         seed: of the start states.
+
+    Attributes:
+        reward: scores the episodes, and learns from none.
     """
 
     def __init__(self, experiment: Experiment, episodes: int, seed: int) -> None:
         self._experiment = experiment
         self.seed = seed
-        self._reward, self._metrics = experiment.reward(episodes), experiment.metrics(episodes)
-        self.env = experiment.evaluation_env(self._reward, episodes, EVALUATION_SEED + seed)
+        self.reward, self._metrics = experiment.reward(episodes), experiment.metrics(episodes)
+        self.env = experiment.evaluation_env(self.reward, episodes, EVALUATION_SEED + seed)
         self._start: State = self.env.state()
+
+    def adopt(self, reward: Reward) -> None:
+        """Score as another reward does now, if it is one that learns."""
+        if isinstance(self.reward, LearnedReward) and isinstance(reward, LearnedReward):
+            self.reward.adopt(reward.learned())
 
     def episodes(self, policy: Policy, record: bool = False) -> list[Episode]:
         """Run one episode per environment."""
         horizon, recorded = self._experiment.env_spec.control_steps, record and self.env.buffers.drawn
-        return rollout(self.env, self._start, self._reward, policy, horizon, recorded, self._metrics)
+        return rollout(self.env, self._start, self.reward, policy, horizon, recorded, self._metrics)
 
     def score(self, episodes: list[Episode]) -> Mapping[str, float]:
         """Metrics of the episodes, see :data:`nil_core.evaluation.metrics.COLUMNS`."""
@@ -96,6 +104,7 @@ def _evaluator_for(name: str, experiment: Experiment, evaluator: Evaluator) -> I
         yield evaluator
         return
     standing = Evaluator(experiment.without_base, evaluator.env.num_envs, evaluator.seed)
+    standing.adopt(evaluator.reward)
     try:
         yield standing
     finally:

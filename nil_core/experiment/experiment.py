@@ -15,6 +15,7 @@ from nil_core.devices import find_device
 from nil_core.interfaces import Agent, Reward, VideoEncoder
 from nil_core.reference.preview import preview
 from nil_core.reference.speed import mean_speed
+from nil_core.registry import card
 from nil_core.reward.cards import ImitationOptions
 from nil_core.reward.imitation import active_terms
 from nil_core.reward.pictures import PictureTerms
@@ -58,7 +59,7 @@ def encoder_needed(config: RunConfig) -> bool:
     if config.reward.name == "imitation":
         reward_needs = any(term.needs == "embeddings" for term in _imitation_terms(config))
     else:
-        reward_needs = config.reward.name != "environment"
+        reward_needs = not card("reward", config.reward.name).can(Capability.STATES_ONLY)
     return config.evaluation.video_metrics or config.environment.observation.preview > 0 or reward_needs
 
 
@@ -163,6 +164,8 @@ class Experiment:
             embedder=lambda: self.embedder,
             seed=self.config.seed,
             device=resolve_device(self.config.device, chosen),
+            scene=self.scene,
+            steps_per_tick=self.config.environment.control_steps_per_tick,
         )
         built: Reward = chosen.build(spec)
         return built

@@ -24,7 +24,7 @@ from nil_core.experiment.messages import (
     warn_of_blind_encoder,
 )
 from nil_core.hooks import Hooks
-from nil_core.interfaces import Agent
+from nil_core.interfaces import Agent, Reward
 from nil_core.reporting import Reporter
 from nil_core.storage import log
 from nil_core.storage.atomic import write_json
@@ -64,6 +64,7 @@ def learn(folder: RunFolder, experiment: Experiment, reporter: Reporter, hooks: 
             def evaluate() -> Mapping[str, float]:
                 if not evaluators:
                     evaluators.append(Evaluator(experiment, config.training.eval_episodes, config.seed))
+                evaluators[0].adopt(reward)
                 return evaluators[0].score(evaluators[0].episodes(deterministic_policy(agent)))
 
             loop = TrainingLoop(folder, config, LoopComponents(agent, env, reward, evaluate, hooks, reporter))
@@ -83,7 +84,7 @@ def learn(folder: RunFolder, experiment: Experiment, reporter: Reporter, hooks: 
             env.close()
             for evaluator in evaluators:
                 evaluator.close()
-        summary = _conclude(folder, experiment, agent, reporter, hooks) if finished else {}
+        summary = _conclude(folder, experiment, agent, reward, reporter, hooks) if finished else {}
         ending.update(summary or {"finished": False, "state": "interrupted"})
     if not finished:
         reporter.say(f"saved at step {loop.step}; resume with: nil run --resume {shlex.quote(str(folder.path))}")
@@ -104,11 +105,12 @@ def _run_finished_hook(folder: RunFolder, hooks: Hooks) -> Iterator[dict[str, An
 
 
 def _conclude(
-    folder: RunFolder, experiment: Experiment, agent: Agent, reporter: Reporter, hooks: Hooks
+    folder: RunFolder, experiment: Experiment, agent: Agent, reward: Reward, reporter: Reporter, hooks: Hooks
 ) -> dict[str, Any]:
     """Evaluate, and write the comparison video, the curve and ``summary.json``."""
     began = time.perf_counter()
     evaluator = Evaluator(experiment, experiment.config.evaluation.episodes, experiment.config.seed)
+    evaluator.adopt(reward)
     try:
         rows, recorded = evaluate_beside_baselines(experiment, evaluator, agent, reporter)
     finally:

@@ -13,8 +13,9 @@ from nil_core.config import RunConfig, with_changes
 from nil_core.devices import available_device
 from nil_core.errors import PluginError, RunError
 from nil_core.experiment.experiment import Experiment, build_embedder, build_scene, encoder_needed
+from nil_core.experiment.kept_demonstrations import with_kept
 from nil_core.experiment.manifest import check_versions
-from nil_core.interfaces import Agent
+from nil_core.interfaces import Agent, Reward
 from nil_core.reference.folder import load_reference
 from nil_core.sim.vector_env import VectorEnv
 from nil_core.storage import run_folder
@@ -49,20 +50,25 @@ class OpenRun:
             ConfigError: a key or value that does not fit.
         """
         folder, config = run_folder.open_run(path)
-        return cls(folder, open_experiment(folder, with_changes(config, sets) if sets else config, encoder))
+        changed = with_changes(config, sets) if sets else config
+        return cls(folder, open_experiment(folder, changed, encoder, config))
 
-    def policy(self, env: VectorEnv, which: str) -> Agent:
-        """Its agent as it was at its ``newest`` or ``best`` checkpoint. Raises as :func:`load_policy`."""
-        return load_policy(self.folder, self.experiment, env, which)
+    def policy(self, env: VectorEnv, which: str, reward: Reward | None = None) -> Agent:
+        """Its agent as it was at its ``newest`` or ``best`` checkpoint. See :func:`load_policy`."""
+        return load_policy(self.folder, self.experiment, env, which, reward)
 
 
-def open_experiment(folder: RunFolder, config: RunConfig, encoder: bool = True) -> Experiment:
+def open_experiment(
+    folder: RunFolder, config: RunConfig, encoder: bool = True, original: RunConfig | None = None
+) -> Experiment:
     """The experiment of an existing run, from its folder alone; on the CPU where a GPU that it names is not here.
 
     Args:
         folder: of the run.
         config: of the run.
         encoder: with the encoder, which only the reward asks for.
+        original: the run's own config, where the other differs: demonstrations that only the other names are read from
+            where it says, all others from the copies in the folder.
 
     Raises:
         RunError: made by other plugin versions, or damaged.
@@ -70,6 +76,7 @@ def open_experiment(folder: RunFolder, config: RunConfig, encoder: bool = True) 
     config = _on_available_devices(config)
     choice = choose(config)
     check_versions(folder.read(folder.manifest), choice, config)
+    choice = with_kept(folder, choice, config, original or config)
     reference = load_reference(folder.reference)
     embedder = build_embedder(choice) if encoder and encoder_needed(config) else None
     return Experiment(config, choice, build_scene(config, choice), reference, embedder)
@@ -83,11 +90,20 @@ def _on_available_devices(config: RunConfig) -> RunConfig:
     return config.model_copy(update={"device": available_device(config.device), "encoder": encoder})
 
 
-def load_policy(folder: RunFolder, experiment: Experiment, env: VectorEnv, which: str) -> Agent:
+def load_policy(
+    folder: RunFolder, experiment: Experiment, env: VectorEnv, which: str, reward: Reward | None = None
+) -> Agent:
     """A run's agent as it was at its ``newest`` or ``best`` checkpoint.
 
+    Args:
+        folder: of the run.
+        experiment: of the run.
+        env: what the agent will act in.
+        which: ``newest`` or ``best``.
+        reward: one that learns adopts what it had learned at that checkpoint.
+
     Raises:
-        RunError: there is none, or it is damaged.
+        RunError: there is none, it is damaged, or the run learned from another reward.
     """
     while True:
         path = folder.checkpoints / checkpoint.BEST if which == "best" else checkpoint.newest(folder.checkpoints)
@@ -101,7 +117,7 @@ def load_policy(folder: RunFolder, experiment: Experiment, env: VectorEnv, which
             )
         agent = experiment.agent(experiment.choice["agent"], env)
         try:
-            checkpoint.load_policy(path, agent)
+            checkpoint.load_policy(path, agent, reward)
         except (RunError, PluginError):
             if _identity(path) == before:
                 raise

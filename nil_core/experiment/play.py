@@ -18,6 +18,7 @@ from nil_core.experiment.experiment import Experiment, build_scene
 from nil_core.experiment.open_run import OpenRun
 from nil_core.reporting import Reporter
 from nil_core.sim.renderer import Renderer
+from nil_core.sim.scene import RobotScene
 from nil_core.types import Doubles, Frames, Progress
 from nil_core.video.files import write_video
 
@@ -41,21 +42,21 @@ def play(folder: Path, out: Path | None, seed: int, size: int, which: str, viewe
     experiment = run.experiment
     evaluator = Evaluator(experiment, 1, seed)
     try:
-        agent = run.policy(evaluator.env, which)
+        agent = run.policy(evaluator.env, which, evaluator.reward)
         episode = evaluator.episodes(deterministic_policy(agent))[0]
     finally:
         evaluator.close()
     path = out or run.folder.videos / "play.mp4"
-    write_video(path, draw(experiment, episode.qpos, size, reporter.progress), experiment.reference.tick_hz)
+    detailed = build_scene(experiment.config, experiment.choice, detailed=True)
+    write_video(path, draw(detailed, episode.qpos, size, reporter.progress), experiment.reference.tick_hz)
     reporter.say(f"video: {path}")
     if viewer and has_display():
         show(experiment, episode.qpos)
     return path
 
 
-def draw(experiment: Experiment, qpos: Doubles, size: int, progress: Progress) -> Frames:
-    """Render poses (T, nq) with full meshes, floor and shadows: uint8 (T, size, size, 3)."""
-    scene = build_scene(experiment.config, experiment.choice, detailed=True)
+def draw(scene: RobotScene, qpos: Doubles, size: int, progress: Progress) -> Frames:
+    """Render poses (T, nq) of a scene with floor and shadows: uint8 (T, size, size, 3)."""
     data = mujoco.MjData(scene.model)
     frames = np.empty((len(qpos), size, size, 3), np.uint8)
     renderer = Renderer(scene.model, size, scene.spec.camera, scene.spec.root, pretty=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 import nil_core.sim  # noqa: F401  chooses the OpenGL backend before anything imports mujoco
 from nil_core.components import choose
 from nil_core.config import RunConfig
+from nil_core.experiment import kept_demonstrations
 from nil_core.experiment.experiment import Experiment, build_embedder, build_scene, encoder_needed
 from nil_core.experiment.learn import Result, learn
 from nil_core.experiment.manifest import manifest
@@ -77,6 +78,7 @@ def _run(
     if needs_encoder:
         choice["encoder"].identity()  # fails on missing weights before a video is made and paid for
     scene = build_scene(config, choice)
+    kept_demonstrations.check_named(choice, scene, config.environment.tick_hz)
     config = config.model_copy(update={"steps": config.steps or scene.spec.learning_steps})
     detailed = partial(build_scene, config, choice, detailed=True)
     generated = (
@@ -100,6 +102,7 @@ def _run(
         created = run_folder.create(filling, config, manifest(config, choice, made))
         save_generated(created.reference, generated)
         save_reference(created.reference, prepared)
+        kept_demonstrations.keep(created, choice)
         if prepared.motion is not None and prepared.box_lags is None:
             write_motion_video(created.reference, scene, prepared.frames, prepared.motion, prepared.tick_hz)
     folder = RunFolder(path)

@@ -10,6 +10,7 @@ from gymnasium.spaces import Box
 
 from nil_core.errors import ConfigError
 from nil_core.experiment.experiment import Experiment
+from nil_core.interfaces import LearnedReward, Reward
 from nil_core.sim.buffers import StepBuffers
 from nil_core.tick import Tick
 from nil_core.train.collect import Collector
@@ -23,8 +24,12 @@ class ScoredEnvs:
         experiment: robot, reference and reward.
         num_envs: N.
         workers: processes that simulate and render; 0: in this process.
-        evaluation: episodes start at rest and end with the reference or a fall; otherwise as in training.
+        evaluation: episodes start at rest and end with the reference or a fall; otherwise as in training, where a
+            reward that learns does so after every step.
         render: render frames even if the reward does not need them.
+
+    Raises:
+        ConfigError: an evaluation with a reward that learns.
 
     Attributes:
         observation_space, action_space: of one environment.
@@ -34,6 +39,7 @@ class ScoredEnvs:
 
     def __init__(self, experiment: Experiment, num_envs: int, workers: int, evaluation: bool, render: bool) -> None:
         reward = experiment.reward(num_envs)
+        self._learned_reward = _learned_reward(reward, evaluation)
         spec = experiment.env_spec if evaluation else experiment.training_env_spec
         drawn = render or bool(reward.needs)
         self._env = experiment.env(spec, num_envs, experiment.config.seed, reward, drawn, workers)
@@ -86,11 +92,24 @@ class ScoredEnvs:
         self._collector.score(self._keep)
 
     def _keep(self, ticks: Sequence[Tick]) -> None:
+        if self._learned_reward is not None:
+            self._learned_reward.learn(ticks)
         for tick in ticks:
             if not tick.begins:
                 self.ticks[tick.env] = tick
             if tick.frame is not None:
                 self.frames[tick.env] = tick.frame
+
+
+def _learned_reward(reward: Reward, evaluation: bool) -> LearnedReward | None:
+    if not isinstance(reward, LearnedReward):
+        return None
+    if evaluation:
+        raise ConfigError(
+            "a reward that learns has learned nothing in an environment for evaluations",
+            "sets={'reward': 'environment'} gives the reward of the forward speed; nil eval evaluates a run of nil's",
+        )
+    return reward
 
 
 def refuse_options(options: Mapping[str, Any] | None) -> None:

@@ -1,12 +1,23 @@
-"""Parts of torch agents: replay buffer, policies, ensembles, losses, exact saving. Needs ``nil-core[learning]``."""
+"""Parts of torch agents and of rewards that learn: replay, policies, ensembles, losses, exact saving.
+
+Needs ``nil-core[learning]``.
+"""
 
 # torch imports its compiler lazily, for example with the first optimizer of torch.optim. Imported after an OpenGL
 # context of Mesa's llvmpipe exists, it crashes the process (two copies of LLVM), so it is imported here.
 import torch._dynamo  # noqa: F401
 
 from nil_core.learning.action_model import ActionModel, RegressionLoss
+from nil_core.learning.discriminator import (
+    Discriminator,
+    gradient_penalty,
+    least_squares_loss,
+    logistic_loss,
+    squared_weights,
+)
 from nil_core.learning.divergence import checked_metrics
 from nil_core.learning.ensemble import EnsembleLayerNorm, EnsembleLinear
+from nil_core.learning.feature_replay import FeatureReplay
 from nil_core.learning.flat_adam import FlatAdam, flatten
 from nil_core.learning.frozen import frozen
 from nil_core.learning.gaussian import DeterministicActor, SquashedGaussian, bounded_log_std, inverse_log_std
@@ -22,8 +33,10 @@ __all__ = [
     "ActionModel",
     "Batch",
     "DeterministicActor",
+    "Discriminator",
     "EnsembleLayerNorm",
     "EnsembleLinear",
+    "FeatureReplay",
     "FlatAdam",
     "OffPolicyAgent",
     "OffPolicyOptions",
@@ -37,11 +50,15 @@ __all__ = [
     "cpu_threads",
     "flatten",
     "frozen",
+    "gradient_penalty",
     "integers",
     "inverse_log_std",
+    "least_squares_loss",
     "load_state",
+    "logistic_loss",
     "orthogonal_mlp",
     "quantile_huber",
     "read_tensors",
     "save_state",
+    "squared_weights",
 ]

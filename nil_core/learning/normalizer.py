@@ -1,55 +1,58 @@
-"""Normalization by the running mean and variance of what came by."""
+"""Normalization by running statistics."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
+MIN_STD = 0.01
+"""Least standard deviation: what hardly changes in the data must not decide everything where it does."""
+
+CLIP = 5.0
+"""Standard deviations beyond which normalized values are cut."""
+
 
 class RunningNormalizer(nn.Module):
-    """Rows minus their mean, over their standard deviation, both of all rows that :meth:`update` was given.
-
-    Batches are merged exactly (Chan et al. 1983), in float64, so that the order and size of batches hardly matter.
-    Before the first update rows pass unchanged.
+    """Subtracts the mean and divides by the standard deviation of all rows seen so far (Chan et al. 1983).
 
     Args:
-        size: entries of a row.
-        limit: normalized entries are clipped to ±limit.
+        size: of a row.
 
     Attributes:
-        count: float64 scalar, rows so far.
-        mean, variance: float64 (size,), of the rows so far; the variance is that of the population.
+        count: float64 scalar, rows seen.
+        mean: float64 (size,).
+        squares: float64 (size,), sum of squared differences from the mean.
     """
 
     count: Tensor
     mean: Tensor
-    variance: Tensor
-    eps = 1e-8  # added to the variance: entries that never change become 0
+    squares: Tensor
 
-    def __init__(self, size: int, limit: float = 10.0) -> None:
+    def __init__(self, size: int) -> None:
         super().__init__()
-        self.limit = limit
         self.register_buffer("count", torch.zeros((), dtype=torch.float64))
         self.register_buffer("mean", torch.zeros(size, dtype=torch.float64))
-        self.register_buffer("variance", torch.ones(size, dtype=torch.float64))
+        self.register_buffer("squares", torch.zeros(size, dtype=torch.float64))
 
-    @torch.no_grad()
     def update(self, rows: Tensor) -> None:
-        """Add rows (B, size), B >= 1."""
-        rows = rows.to(torch.float64)
-        total = self.count + len(rows)
-        share = len(rows) / total
-        difference = rows.mean(0) - self.mean
-        variance = self.variance * (1 - share) + rows.var(0, correction=0) * share
-        self.variance.copy_(variance + difference.square() * share * (1 - share))
-        self.mean.add_(difference * share)
+        """Add rows (B, size) to the statistics; none changes nothing."""
+        if not len(rows):
+            return
+        rows = rows.to(self.mean.dtype)
+        mean, count = rows.mean(0), len(rows)
+        total = self.count + count
+        change = mean - self.mean
+        self.squares += (rows - mean).square().sum(0) + change.square() * self.count * count / total
+        self.mean += change * count / total
         self.count.copy_(total)
 
     @property
     def std(self) -> Tensor:
-        """float32 (size,), what rows are divided by."""
-        return (self.variance + self.eps).sqrt().to(torch.float32)
+        """float64 (size,), at least :data:`MIN_STD`; ones before any row."""
+        if not self.count:
+            return torch.ones_like(self.mean)
+        return (self.squares / self.count).sqrt().clamp_min(MIN_STD)
 
     def forward(self, rows: Tensor) -> Tensor:
-        """(..., size) to the same."""
-        return ((rows - self.mean.to(torch.float32)) / self.std).clamp(-self.limit, self.limit)
+        """Rows (..., size) normalized, cut to ±:data:`CLIP`, float32."""
+        return ((rows - self.mean) / self.std).clamp(-CLIP, CLIP).float()

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -31,8 +33,7 @@ def save_state(folder: Path, parts: Mapping[str, Part], counters: Mapping[str, A
         parts: by any name; :func:`load_state` needs the same names.
         counters: JSON values.
     """
-    tensors = {f"{name}/{key}": value for name, part in parts.items() for key, value in _tensors(part).items()}
-    save_file(tensors, folder / _TENSORS)
+    save_file(_joined(parts), folder / _TENSORS)
     (folder / _COUNTERS).write_text(json.dumps(dict(counters), indent=2) + "\n")
 
 
@@ -55,24 +56,51 @@ def load_state(folder: Path, parts: Mapping[str, Part]) -> dict[str, Any]:
             raise ValueError("it holds no table")
     except (OSError, ValueError) as error:
         raise RunError(f"{folder / _COUNTERS} cannot be read: {error}", _HINT) from error
+    _restore(parts, tensors, str(folder))
+    return counters
+
+
+def part_arrays(parts: Mapping[str, Part]) -> dict[str, npt.NDArray[Any]]:
+    """Copies of the tensors of parts as arrays, for state that numpy stores; names as in :func:`save_state`."""
+    return {name: value.detach().cpu().numpy().copy() for name, value in _joined(parts).items()}
+
+
+def restore_arrays(parts: Mapping[str, Part], arrays: Mapping[str, npt.NDArray[Any]], where: str) -> None:
+    """Restore, in place and bit for bit, what :func:`part_arrays` gave; checked as by :func:`load_state`.
+
+    Args:
+        parts: by the same names.
+        arrays: of those parts and no others.
+        where: what holds them, for the message.
+
+    Raises:
+        RunError: parts missing, or arrays of other names or shapes.
+    """
+    _restore(parts, {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}, where)
+
+
+def _joined(parts: Mapping[str, Part]) -> dict[str, Tensor]:
+    return {f"{name}/{key}": value for name, part in parts.items() for key, value in _tensors(part).items()}
+
+
+def _restore(parts: Mapping[str, Part], tensors: Mapping[str, Tensor], where: str) -> None:
     saved: dict[str, dict[str, Tensor]] = {name: {} for name in parts}
     for key, value in tensors.items():
         name, _, rest = key.partition("/")
         if name not in saved:
-            raise RunError(f"{folder} holds a part {name!r} that this agent does not have", _HINT)
+            raise RunError(f"{where} holds a part {name!r} that this run does not have", _HINT)
         saved[name][rest] = value
     for name, part in parts.items():
         expected, found = _shapes(_tensors(part)), _shapes(saved[name])
         if found != expected and (isinstance(part, nn.Module) or found.keys() != expected.keys()):
-            raise RunError(f"{folder}: {name} has other sizes than this run's", _HINT)
+            raise RunError(f"{where}: {name} has other sizes than this run's", _HINT)
     for name, part in parts.items():
         if isinstance(part, nn.Module):
             part.load_state_dict(saved[name])
         elif _shapes(saved[name]) == _shapes(_tensors(part)):
             part.set_state(saved[name]["state"])
         else:
-            _log.info("the agent was saved on another kind of device: it continues with other random numbers")
-    return counters
+            _log.info("the random state was saved on another kind of device: the run continues with other numbers")
 
 
 def integers(folder: Path, counters: Mapping[str, Any], *names: str) -> tuple[int, ...]:

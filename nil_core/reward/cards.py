@@ -48,5 +48,5 @@ ENVIRONMENT = ComponentCard(
     summary="The task's own reward; of a robot exp(-(v - v_ref)^2) of its forward speed.",
     target="nil_core.reward.environment:EnvironmentReward",
     config=EnvironmentOptions,
-    capabilities=frozenset({Capability.OFFLINE}),
+    capabilities=frozenset({Capability.OFFLINE, Capability.STATES_ONLY}),
 )

@@ -32,8 +32,8 @@ class StepBuffers:
         state_terms: float32 (N, terms), of the reward, in the reward's order.
         speed: float32 (N,), forward speed of the root in m/s.
         environment_reward: float32 (N,).
-        qpos: float64 (N, nq), after the step, before any reset.
-        start_qpos: float64 (N, nq), at the start of the running episode.
+        qpos, qvel: float64 (N, nq) and (N, nv), after the step, before any reset.
+        start_qpos, start_qvel: the same, at the start of the running episode.
         busy: float64 (N, 2), seconds spent in physics and in rendering.
     """
 
@@ -53,7 +53,9 @@ class StepBuffers:
     speed: Floats
     environment_reward: Floats
     qpos: Doubles
+    qvel: Doubles
     start_qpos: Doubles
+    start_qvel: Doubles
     busy: Doubles
 
     @property
@@ -134,7 +136,9 @@ def _layout(
         "speed": ((), np.float32),
         "environment_reward": ((), np.float32),
         "qpos": ((model.nq,), np.float64),
+        "qvel": ((model.nv,), np.float64),
         "start_qpos": ((model.nq,), np.float64),
+        "start_qvel": ((model.nv,), np.float64),
         "busy": ((2,), np.float64),
     }
     layout = {name: ((num_envs, *shape), dtype) for name, (shape, dtype) in each.items()}

@@ -39,6 +39,7 @@ class LocalEnvs:
         for i in range(len(self.envs)):
             self._start(i)
             self._buffers.qpos[i] = self._buffers.start_qpos[i]
+            self._buffers.qvel[i] = self._buffers.start_qvel[i]
         self._buffers.final_observations[:] = self._buffers.observations
 
     def step(self) -> None:
@@ -54,7 +55,7 @@ class LocalEnvs:
             buffers.truncated[i] = result.last() and result.discount != 0.0
             buffers.speed[i] = data.qvel[0]
             buffers.environment_reward[i] = result.reward
-            buffers.qpos[i] = data.qpos
+            buffers.qpos[i], buffers.qvel[i] = data.qpos, data.qvel
             buffers.ticked[i] = ticked = result.last() or task.step_count % self._per_tick == 0
             buffers.tick[i] = -(-task.step_count // self._per_tick)
             if self._state_terms:
@@ -109,6 +110,6 @@ class LocalEnvs:
         environment = self.envs[i]
         self._buffers.observations[i] = environment.observe(environment.reset())
         self._buffers.start_tick[i] = environment.task_.start_tick
-        self._buffers.start_qpos[i] = environment.data.qpos
+        self._buffers.start_qpos[i], self._buffers.start_qvel[i] = environment.data.qpos, environment.data.qvel
         if self._renderer is not None:
             self._renderer.draw(environment.data, self._buffers.start_frames[i], self._buffers.start_masks[i])

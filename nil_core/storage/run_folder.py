@@ -26,7 +26,8 @@ class RunFolder:
     """Names of everything in a run's folder.
 
     ``config.toml`` the resolved config; ``manifest.json`` versions, seeds, hardware; ``status.json`` how far it is;
-    ``reference/`` frame, prompt, video, masks, embeddings, provenance; ``metrics.jsonl`` what was learned, by step (no
+    ``reference/`` frame, prompt, video, masks, embeddings, provenance; ``demonstrations/`` copies of what it learns
+    from; ``metrics.jsonl`` what was learned, by step (no
     clock in it: equal runs write equal bytes); ``timing.jsonl`` how fast; ``checkpoints/``; ``videos/``; ``curve.png``;
     ``summary.json`` the table at the end; ``lock`` see :func:`nil_core.storage.lock.run_lock`.
     """
@@ -48,6 +49,10 @@ class RunFolder:
     @property
     def reference(self) -> Path:
         return self.path / "reference"
+
+    @property
+    def demonstrations(self) -> Path:
+        return self.path / "demonstrations"
 
     @property
     def metrics(self) -> Path:

@@ -29,7 +29,7 @@ from typing import Any
 
 import tomli_w
 
-from nil_core.components import choose
+from nil_core.components import choose, follow_components
 from nil_core.config import RunConfig, flatten, load_preset, preset_names, with_changes
 from nil_core.config.tree import read_toml, unflatten
 from nil_core.errors import ConfigError, NilError
@@ -142,7 +142,7 @@ class StudySpec:
         """
         _check_names(self)
         common = load_preset(self.preset, self.base)
-        configs = {row.name: _row_config(common, row) for row in self.rows}
+        configs = {row.name: _row_config(common, row, self.base) for row in self.rows}
         _refuse_equal(configs)
         return tuple(
             Entry(name, config.model_copy(update={"seed": seed}))
@@ -247,13 +247,13 @@ def _check_names(spec: StudySpec) -> None:
         raise ConfigError(f"two rows are called {twice}", "give each row its own name")
 
 
-def _row_config(common: RunConfig, row: Row) -> RunConfig:
+def _row_config(common: RunConfig, row: Row, base: Mapping[str, Any]) -> RunConfig:
     for key in row.overrides:
         if key.partition(".")[0] in OF_BASE:
             hint = "list seeds in seeds" if key == "seed" else f"set base.{key}: all rows are measured in the same way"
             raise ConfigError(f"row {row.name}: {key} cannot differ between rows", hint)
     try:
-        config = with_changes(common, row.overrides)
+        config, _ = follow_components(with_changes(common, row.overrides), {*base, *row.overrides})
         choose(config)
     except NilError as error:
         raise type(error)(f"row {row.name}: {error.message}", error.hint) from None

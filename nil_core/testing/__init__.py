@@ -19,6 +19,13 @@ from nil_core.testing.bodies import check_falls, check_mirrored, check_seen, che
 from nil_core.testing.cards import HEAVY, check_card, check_light
 from nil_core.testing.clips import moving_blob
 from nil_core.testing.contract import check_contract, check_options
+from nil_core.testing.demonstrations import (
+    check_tells_apart,
+    ticks_of,
+    toy_demonstrations,
+    toy_reward_spec,
+    trot,
+)
 from nil_core.testing.expression import Demand, check_can_express, motion_demand
 from nil_core.testing.observations import check_observation_term
 from nil_core.testing.physics import mirror_actions, mirror_poses, robot_scene, roll_out, root_upright
@@ -63,6 +70,7 @@ __all__ = [
     "check_segmenter",
     "check_source",
     "check_stands",
+    "check_tells_apart",
     "interact",
     "mirror_actions",
     "mirror_poses",
@@ -73,7 +81,11 @@ __all__ = [
     "robot_scene",
     "roll_out",
     "root_upright",
+    "ticks_of",
+    "toy_demonstrations",
     "toy_request",
+    "toy_reward_spec",
     "toy_scene",
+    "trot",
     "urdf_source",
 ]

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from nil_core.interfaces import Reward, TermRow
+from nil_core.interfaces import LearnedReward, Reward, TermRow
 from nil_core.measurements import Measurements
 from nil_core.reward.terms import Need, RewardTerm
 from nil_core.testing.clips import moving_blob
+from nil_core.testing.quadruped import toy_scene
 from nil_core.tick import Tick
-from nil_core.types import Floats, Frames, Reference, RewardSpec
+from nil_core.types import Floats, Frames, Reference, RewardSpec, Scene
 from nil_core.video.clips import ClipEmbedder
 
 ENVIRONMENTS, SIZE, TICKS = 2, 16, 9
+LEARNING_EPISODES = 3
 
 
 def check_reward(make: Callable[[RewardSpec], Reward]) -> None:
     """Whether a reward scores every finished tick, however ticks are batched, and goes on exactly where it was saved.
+
+    One that learns must do so exactly, too. Its options should let it learn every few ticks, in small batches. The
+    robot of the ticks is a :class:`~nil_core.testing.ToyQuadruped`.
 
     Args:
         make: constructs the reward.
@@ -29,7 +34,9 @@ def check_reward(make: Callable[[RewardSpec], Reward]) -> None:
     Raises:
         AssertionError: says what is broken.
     """
-    spec = RewardSpec(_reference(), ENVIRONMENTS, "whole", lambda: ClipEmbedder(_Pixels(), True, "pixels"))
+    scene = toy_scene(size=SIZE)
+    embedder = ClipEmbedder(_Pixels(), True, "pixels")
+    spec = RewardSpec(_reference(), ENVIRONMENTS, "whole", lambda: embedder, scene=scene)
     reward = make(spec)
     assert isinstance(reward, Reward), "a reward has needs, state_terms, rows, score, state and restore"
     assert set(reward.needs) <= {"frames", "masks", "embeddings"}, f"needs names no such thing: {set(reward.needs)}"
@@ -37,7 +44,7 @@ def check_reward(make: Callable[[RewardSpec], Reward]) -> None:
     rows = reward.rows()
     assert rows and all(isinstance(row, TermRow) for row in rows), "rows() gives TermRow objects, one at least"
     terms = len(reward.state_terms)
-    together, one_by_one = _ticks(terms), _ticks(terms)
+    together, one_by_one = _ticks(scene, terms), _ticks(scene, terms)
     reward.score([])
     reward.score(together)
     assert all(np.isnan(tick.reward) for tick in together if tick.begins), "the beginning of an episode has no reward"
@@ -57,6 +64,51 @@ def check_reward(make: Callable[[RewardSpec], Reward]) -> None:
     assert close, (
         f"ticks scored one by one, saved and restored between, have the rewards of one batch: {again}, {scored}"
     )
+    if isinstance(reward, LearnedReward):
+        _check_learning(lambda: make(spec), scene, terms)
+
+
+def _check_learning(make: Callable[[], Any], scene: Scene, terms: int) -> None:
+    """Whether a reward that learns changes, goes on exactly where it was saved, and lends what it learned."""
+    unbroken, fresh = make(), make()
+    logged: dict[str, float] = {}
+    for episode in range(LEARNING_EPISODES):
+        logged |= _learned_from(unbroken, _ticks(scene, terms, episode))[1]
+    assert logged, f"it learns within {LEARNING_EPISODES * ENVIRONMENTS * TICKS} ticks, and logs something"
+    assert all(np.isfinite(value) for value in logged.values()), f"what it logs is finite: {logged}"
+    resumed, same, borrowed = make(), make(), make()
+    state, learned = unbroken.state(), unbroken.learned()
+    for restored in (resumed, same):
+        restored.restore({name: value.copy() for name, value in state.items()})
+    borrowed.adopt({name: value.copy() for name, value in learned.items()})
+    rewards = []
+    for reward in (same, borrowed, fresh):
+        batch = _ticks(scene, terms, LEARNING_EPISODES)
+        reward.score(batch)
+        rewards.append(_rewards(batch))
+    assert np.array_equal(rewards[0], rewards[1]), "adopt() lends everything that score() depends on"
+    assert not np.array_equal(rewards[0], rewards[2]), "what it learned changes its rewards"
+    for episode in range(LEARNING_EPISODES):
+        one = _learned_from(unbroken, _ticks(scene, terms, episode))
+        other = _learned_from(resumed, _ticks(scene, terms, episode))
+        assert np.array_equal(one[0], other[0]) and one[1] == other[1], "a restored reward goes on to the bit"
+    before, after = unbroken.state(), resumed.state()
+    different = [name for name in before if not np.array_equal(before[name], after[name])]
+    assert not different, f"a restored reward learns the same: {different} differ"
+
+
+def _learned_from(reward: Any, ticks: list[Tick]) -> tuple[Floats, dict[str, float]]:
+    """Rewards of ticks, tick by tick of all environments, and what learning from them logged."""
+    logged: dict[str, float] = {}
+    for first in range(0, len(ticks), ENVIRONMENTS):
+        batch = ticks[first : first + ENVIRONMENTS]
+        reward.score(batch)
+        logged |= reward.learn(batch)
+    return _rewards(ticks), logged
+
+
+def _rewards(ticks: list[Tick]) -> Floats:
+    return np.array([tick.reward for tick in ticks if not tick.begins], np.float32)
 
 
 def check_reward_term(term: RewardTerm) -> None:
@@ -99,9 +151,10 @@ def _reference() -> Reference:
     return Reference(video.frames, video.masks, embeddings, features, tick_hz=25.0)
 
 
-def _ticks(terms: int) -> list[Tick]:
+def _ticks(scene: Scene, terms: int, episode: int = 0) -> list[Tick]:
     """Episodes of two environments that show the reference the wrong way round, tick by tick."""
-    reference, rng = _reference(), np.random.default_rng(0)
+    reference, rng = _reference(), np.random.default_rng(episode)
+    model = scene.model
     ticks = []
     for index in range(TICKS + 1):
         steps = min(index, 1)
@@ -122,7 +175,8 @@ def _ticks(terms: int) -> list[Tick]:
                     state_terms=row(terms),
                     speed=row(1)[:, 0],
                     environment_reward=row(1)[:, 0],
-                    qpos=np.zeros(7),
+                    qpos=scene.standing_qpos + np.append(np.zeros(7), rng.uniform(-0.3, 0.3, model.nq - 7)),
+                    qvel=rng.uniform(-1, 1, model.nv),
                     frame=reference.frames[TICKS - index],
                     mask=reference.masks[TICKS - index],
                 )

@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +15,18 @@ from typing import Any
 import numpy.typing as npt
 
 from nil_core.errors import MachineError, RunError
-from nil_core.interfaces import Agent
+from nil_core.interfaces import Agent, LearnedReward, Reward
 from nil_core.storage import digests
 from nil_core.storage.atomic import read_arrays, write_arrays, write_json, writing
 from nil_core.storage.os_errors import entries, exists, explain_os_errors
 
-FORMAT = 4
+FORMAT = 5
 BEST = "best"
 FAILED = "failed"
 """Where a run ends that met a NaN: to be looked at, never gone on from."""
+
+LEARNED = "reward.npz"
+"""What a reward learned; missing where it does not learn."""
 
 FOR_LEARNING = "replay*"
 """An agent's files that acting does without (see :meth:`nil_core.interfaces.Agent.save`); ``best`` has none of them."""
@@ -39,11 +42,14 @@ class LoopState:
         step: environment steps done.
         values: JSON values.
         arrays: dotted names to arrays.
+        learned: what the reward learned, None of one that does not learn; part of ``arrays`` too, and kept apart for
+            evaluations.
     """
 
     step: int
     values: dict[str, Any]
     arrays: dict[str, npt.NDArray[Any]]
+    learned: Mapping[str, npt.NDArray[Any]] | None = None
 
 
 def save(root: Path, agent: Agent, state: LoopState, keep: int) -> Path:
@@ -66,22 +72,35 @@ def write(path: Path, agent: Agent, state: LoopState) -> None:
     with writing(path) as temporary:
         (temporary / "agent").mkdir(parents=True)
         agent.save(temporary / "agent")
+        _write_learned(temporary, state.learned)
         write_arrays(temporary / "loop.npz", state.arrays)
         header = {"format": FORMAT, "step": state.step, "arrays": sorted(state.arrays), "values": state.values}
         write_json(temporary / "loop.json", header)
         _complete(path, temporary)
 
 
-def save_policy(root: Path, agent: Agent) -> Path:
-    """Write the agent alone as ``best``, fit to act: learning goes on from none but a whole checkpoint."""
+def save_policy(root: Path, agent: Agent, learned: Mapping[str, npt.NDArray[Any]] | None = None) -> Path:
+    """Write the agent alone as ``best``, fit to act: learning goes on from none but a whole checkpoint.
+
+    Args:
+        root: where checkpoints lie.
+        agent: to save.
+        learned: what the reward learned, None of one that does not learn.
+    """
     path = root / BEST
     with writing(path) as temporary:
         (temporary / "agent").mkdir(parents=True)
         agent.save(temporary / "agent")
         for file in (temporary / "agent").glob(FOR_LEARNING):
             file.unlink()
+        _write_learned(temporary, learned)
         _complete(path, temporary)
     return path
+
+
+def _write_learned(folder: Path, learned: Mapping[str, npt.NDArray[Any]] | None) -> None:
+    if learned is not None:
+        write_arrays(folder / LEARNED, dict(learned))
 
 
 def steps(root: Path) -> list[Path]:
@@ -127,16 +146,29 @@ def load(path: Path, agent: Agent) -> LoopState:
     return state
 
 
-def load_policy(path: Path, agent: Agent) -> None:
+def load_policy(path: Path, agent: Agent, reward: Reward | None = None) -> None:
     """Restore the agent of a checkpoint, or of ``best``, to act.
 
+    Args:
+        path: of the checkpoint.
+        agent: becomes the saved one.
+        reward: one that learns adopts what it had learned.
+
     Raises:
-        RunError: damaged, or of another format.
+        RunError: damaged, of another format, or without what the reward learned.
     """
     with _damage_named(path):
         if not digests.verify(path):
             raise ValueError(f"{digests.NAME} is missing, as in those that nil 0.2 wrote")
+        learned = read_arrays(path / LEARNED) if exists(path / LEARNED) else None
     agent.load(path / "agent")
+    if isinstance(reward, LearnedReward):
+        if learned is None:
+            raise RunError(
+                f"{path} holds nothing that a reward learned: its run learned from another one",
+                "evaluate it with the reward of its own config",
+            )
+        reward.adopt(learned)
 
 
 @contextmanager

@@ -146,6 +146,7 @@ def _beginning(i: int, buffers: StepBuffers) -> Tick:
         env=i,
         index=int(buffers.start_tick[i]),
         qpos=buffers.start_qpos[i].copy(),
+        qvel=buffers.start_qvel[i].copy(),
         **_steps(none, buffers.observations[none], buffers.actions[none], buffers),
     )
     if buffers.drawn:
@@ -157,7 +158,7 @@ def _extended(tick: Tick | None, i: int, observation: Floats, action: Floats, bu
     """A running tick with one more control step, or a new one."""
     rows = _steps(slice(i, i + 1), observation[None], action[None], buffers)
     if tick is None:
-        return Tick(env=i, index=0, qpos=buffers.qpos[i], **rows)
+        return Tick(env=i, index=0, qpos=buffers.qpos[i], qvel=buffers.qvel[i], **rows)
     for name, row in rows.items():
         setattr(tick, name, np.concatenate([getattr(tick, name), row]))
     return tick
@@ -179,9 +180,9 @@ def _steps(at: slice, observations: Floats, actions: Floats, buffers: StepBuffer
 
 
 def _finish(tick: Tick, buffers: StepBuffers) -> None:
-    """Complete a tick with its index, qpos, frame and mask."""
+    """Complete a tick with its index, state, frame and mask."""
     i = tick.env
     tick.index = int(buffers.tick[i])
-    tick.qpos = buffers.qpos[i].copy()
+    tick.qpos, tick.qvel = buffers.qpos[i].copy(), buffers.qvel[i].copy()
     if buffers.drawn:
         tick.frame, tick.mask = buffers.frames[i].copy(), buffers.masks[i].copy()

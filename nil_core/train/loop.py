@@ -12,11 +12,11 @@ from nil_core import time_shares
 from nil_core.config import RunConfig
 from nil_core.errors import NumericalError, RunError
 from nil_core.hooks import Hooks
-from nil_core.interfaces import Agent, Reward
+from nil_core.interfaces import Agent, LearnedReward, Reward
 from nil_core.reporting import Reporter
 from nil_core.storage import log
 from nil_core.storage.run_folder import RunFolder
-from nil_core.tick import Tick, transitions
+from nil_core.tick import Arrays, Tick, transitions
 from nil_core.train import checkpoint
 from nil_core.train.checkpoint import LoopState, prefixed, under
 from nil_core.train.collect import Collector, VectorEnvLike
@@ -58,6 +58,7 @@ class TrainingLoop:
         self.config = config
         self.step = 0
         self._components = components
+        self._learned_reward = components.reward if isinstance(components.reward, LearnedReward) else None
         self._metrics = MetricAccumulator(components.env.num_envs)
         self._best = -np.inf
         self._watch = Stopwatch()
@@ -146,8 +147,10 @@ class TrainingLoop:
         with self._watch.timing("update"):
             agent.observe(batch)
             losses = agent.update(len(batch))
+            learned = {} if self._learned_reward is None else self._learned_reward.learn(ticks)
         self._metrics.add_ticks(ended)
         self._metrics.add_losses(losses)
+        self._metrics.add_losses(learned)
 
     def _run_periodic_tasks(self) -> None:
         training = self.config.training
@@ -191,7 +194,7 @@ class TrainingLoop:
         self._components.hooks.fire("metrics", step=self.step, values={f"eval.{k}": v for k, v in values.items()})
         if values["return"] > self._best:
             self._best = values["return"]
-            checkpoint.save_policy(self.folder.checkpoints, self._components.agent)
+            checkpoint.save_policy(self.folder.checkpoints, self._components.agent, self._learned())
         self._watch.add("evaluate", time.perf_counter() - began)
 
     def _save(self, state: str) -> None:
@@ -208,7 +211,11 @@ class TrainingLoop:
     def _state(self) -> LoopState:
         values = {"best": self._best, "metrics": self._metrics.state()}
         arrays = prefixed("reward", self._components.reward.state()) | prefixed("collector", self._collector.state())
-        return LoopState(self.step, values, arrays | {"environments": self._components.env.state()})
+        arrays |= {"environments": self._components.env.state()}
+        return LoopState(self.step, values, arrays, self._learned())
+
+    def _learned(self) -> Arrays | None:
+        return None if self._learned_reward is None else self._learned_reward.learned()
 
     def _report(self) -> None:
         (then, before), now = self._last_report, time.perf_counter()

@@ -196,10 +196,9 @@ def _buffers(observation_size: int, action_size: int) -> StepBuffers:
         "start_frames": ((0, 0, 3), np.uint8),
         "start_masks": ((0, 0), np.bool_),
         "state_terms": ((0,), np.float32),
-        "qpos": ((0,), np.float64),
-        "start_qpos": ((0,), np.float64),
         "busy": ((2,), np.float64),
     }
+    shapes |= dict.fromkeys(("qpos", "qvel", "start_qpos", "start_qvel"), ((0,), np.float64))
     flags = ("terminated", "truncated", "ticked")
     numbers = {"tick": np.int64, "start_tick": np.int64, "speed": np.float32, "environment_reward": np.float32}
     shapes |= {name: ((), np.bool_) for name in flags} | {name: ((), kind) for name, kind in numbers.items()}

@@ -28,7 +28,7 @@ class Script:
     """Environments with scripted episodes; they fill the same arrays at every step.
 
     Episode e after n control steps in environment i is observed as 1000 e + 10 n + i, drawn in the color n + 1, and
-    weighs 0.5 n in the pose.
+    weighs 0.5 n in the pose and -0.5 n in the velocity.
     """
 
     observation_size = action_size = 1
@@ -39,13 +39,13 @@ class Script:
         self.actions: list[np.ndarray] = []
         self._states = np.zeros(self.num_envs, STATE)
         shapes = {"actions": (1,), "observations": (1,), "final_observations": (1,), "state_terms": (2,), "busy": (2,)}
-        shapes |= {"qpos": (1,), "start_qpos": (1,)}
+        shapes |= dict.fromkeys(("qpos", "qvel", "start_qpos", "start_qvel"), (1,))
         side = 2 if drawn else 0
         shapes |= {"frames": (side, side, 3), "start_frames": (side, side, 3)}
         shapes |= {"masks": (side, side), "start_masks": (side, side)}
         kinds = dict.fromkeys(("terminated", "truncated", "ticked", "masks", "start_masks"), np.bool_)
         kinds |= dict.fromkeys(("frames", "start_frames"), np.uint8) | dict.fromkeys(("tick", "start_tick"), np.int64)
-        kinds |= dict.fromkeys(("qpos", "start_qpos", "busy"), np.float64)
+        kinds |= dict.fromkeys(("qpos", "qvel", "start_qpos", "start_qvel", "busy"), np.float64)
         self.buffers = StepBuffers(
             **{
                 field.name: np.zeros((self.num_envs, *shapes.get(field.name, ())), kinds.get(field.name, np.float32))
@@ -60,6 +60,7 @@ class Script:
         buffers.start_tick[i] = first
         buffers.start_frames[i], buffers.start_masks[i] = self._states["count"][i] + 1, True
         buffers.start_qpos[i] = 0.5 * self._states["count"][i]
+        buffers.start_qvel[i] = -buffers.start_qpos[i]
         buffers.observations[i] = self._seen(i)
 
     def _seen(self, i: int) -> float:
@@ -87,7 +88,7 @@ class Script:
             buffers.ticked[i] = ended or count % self.per_tick == 0
             buffers.tick[i] = -(-count // self.per_tick)
             buffers.qpos[i], buffers.speed[i], buffers.environment_reward[i] = 0.5 * count, count / 10, count / 100
-            buffers.state_terms[i] = count, -i
+            buffers.qvel[i], buffers.state_terms[i] = -0.5 * count, (count, -i)
             if buffers.ticked[i]:
                 buffers.frames[i], buffers.masks[i] = count + 1, count % 3 == 0
             if ended:
@@ -171,14 +172,17 @@ LIVES: Plan = [[(0, 6, False)], [(0, 5, True), (1, 4, False)], [(0, 3, True)]]
 
 def test_a_tick_holds_its_control_steps_and_what_is_seen_at_its_end() -> None:
     first, tick, *_ = collected([[(0, 6, False)]], 2)
-    assert first.begins and first.index == 0 and first.qpos.tolist() == [0.0] and np.isnan(first.reward)
+    assert first.begins and first.index == 0 and np.isnan(first.reward)
+    assert first.qpos.tolist() == first.qvel.tolist() == [0.0]
     assert (first.frame == 1).all() and first.mask is not None and first.mask.all()
     assert (tick.env, tick.index, tick.steps, tick.ended) == (0, 1, 2, False)
     assert tick.observations[:, 0].tolist() == [0, 10] and tick.next_observations[:, 0].tolist() == [10, 20]
     assert np.allclose(tick.actions[:, 0], np.sin([0, 10]))
     assert tick.state_terms.tolist() == [[1, 0], [2, 0]]
     assert np.allclose(tick.speed, [0.1, 0.2]) and np.allclose(tick.environment_reward, [0.01, 0.02])
-    assert tick.qpos.tolist() == [1.0] and (tick.frame == 3).all() and not tick.mask.any()
+    assert (
+        tick.qpos.tolist() == [1.0] and tick.qvel.tolist() == [-1.0] and (tick.frame == 3).all() and not tick.mask.any()
+    )
     assert tick.actions.dtype == tick.observations.dtype == np.float32 and tick.qpos.dtype == np.float64
 
 
@@ -324,7 +328,9 @@ def goes_on(collector: Collector, reward: Counting) -> Callable[[], list[np.ndar
         if ended:
             batch = transitions(ended)
             got += [getattr(batch, field.name) for field in fields(batch)]
-        got += [np.stack([getattr(tick, name) for tick in ticks]) for name in ("qpos", "frame", "mask") if ticks]
+        got += [
+            np.stack([getattr(tick, name) for tick in ticks]) for name in ("qpos", "qvel", "frame", "mask") if ticks
+        ]
         return [*got, collector.observations]
 
     return step

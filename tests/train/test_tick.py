@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nil_core.storage.atomic import read_arrays, write_arrays
-from nil_core.tick import STEP_FIELDS, Tick, pack, transitions, unpack
+from nil_core.tick import STATE_FIELDS, STEP_FIELDS, Tick, pack, transitions, unpack
 
 
 def tick(env: int, first: int, steps: int, fell: bool = False, late: bool = False, **given: Any) -> Tick:
@@ -29,6 +29,7 @@ def tick(env: int, first: int, steps: int, fell: bool = False, late: bool = Fals
         speed=n[:, 0] / 3,
         environment_reward=n[:, 0] / 7,
         qpos=np.array([0.1, first, env]),
+        qvel=np.array([first, -env / 3]),
         **given,
     )
 
@@ -95,7 +96,7 @@ def test_ticks_come_back_from_a_file_exactly(tmp_path: Path, ticks: list[Tick]) 
     for before, after in zip(ticks, again, strict=True):
         assert (after.env, after.index, after.steps) == (before.env, before.index, before.steps)
         assert type(after.env) is type(after.index) is int
-        for name in (*STEP_FIELDS, "qpos", "frame", "mask"):
+        for name in (*STEP_FIELDS, *STATE_FIELDS, "frame", "mask"):
             one, other = getattr(before, name), getattr(after, name)
             assert (one is None) == (other is None), name
             if one is not None:
@@ -104,5 +105,5 @@ def test_ticks_come_back_from_a_file_exactly(tmp_path: Path, ticks: list[Tick]) 
 
 
 def test_every_field_is_saved_or_written_by_the_reward() -> None:
-    saved = {*STEP_FIELDS, "env", "index", "qpos", "frame", "mask"}
+    saved = {*STEP_FIELDS, *STATE_FIELDS, "env", "index", "frame", "mask"}
     assert {field.name for field in fields(Tick)} - saved == {"reward", "terminal_value", "terms"}

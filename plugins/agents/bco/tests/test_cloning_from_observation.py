@@ -144,7 +144,7 @@ def test_states_of_a_robot_are_observed_as_its_environments_do(tmp_path: Path) -
         agent(path, spec(**size))
     assert "motion.base=false" in refused.value.hint
     with pytest.raises(DataError, match="no multiple of 40"):
-        agent(path, spec(**{**size, "control_hz": 40.0}, observe_states=Observed())).update(4)
+        agent(path, spec(**{**size, "control_hz": 40.0}, observe_states=Observed())).act(observations, explore=True)
 
 
 def test_refuses_states_of_another_task_and_another_robot(tmp_path: Path) -> None:

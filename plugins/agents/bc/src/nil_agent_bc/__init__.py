@@ -13,7 +13,7 @@ from nil_core.api import Capability, ComponentCard, Options, Requirement
 class BcOptions(Options):
     """Options of ``bc``."""
 
-    demonstrations: Path = Field(description="File of demonstrations with actions and observations, see `nil record`.")
+    demonstrations: Path = Field(description="Demonstrations with actions and observations (nil record).")
     hidden: tuple[PositiveInt, ...] = Field(
         (256, 256), min_length=1, description="Widths of the hidden layers of the policy."
     )

@@ -49,7 +49,7 @@ class BehavioralCloning:
     @cached_property
     def demonstrations(self) -> tuple[Tensor, Tensor]:
         """Observations (B, obs) and actions (B, act); the first access sets the normalization of observations."""
-        found = demonstrated(self.options.demonstrations, self.spec)
+        found = demonstrated(self.options.demonstrations.expanduser(), self.spec)
         observations, actions = (torch.from_numpy(rows).to(self.device) for rows in found)
         if not self.model.normalizer.count:
             self.model.normalizer.update(observations)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nil_core.api import AgentSpec, DataError, Demonstrations, Floats, check_demonstrations, read_demonstrations
+from nil_core.api import AgentSpec, DataError, Demonstrations, Floats, read_any, read_demonstrations
 
 
 def demonstrated(path: Path, spec: AgentSpec) -> tuple[Floats, Floats]:
@@ -20,16 +20,17 @@ def demonstrated(path: Path, spec: AgentSpec) -> tuple[Floats, Floats]:
     Raises:
         DataError: it cannot be read, is of another robot, has no actions, or observations of another environment.
     """
-    found = read_demonstrations(path)
-    if spec.scene is not None:
-        check_demonstrations(found, spec.scene.spec, spec.scene.model, str(path))
+    if spec.scene is None or spec.control_hz is None:
+        found = read_demonstrations(path)
+    else:
+        found = read_any(path, spec.scene, spec.control_hz)
     if found.actions is None:
         raise DataError(
             f"{path} has no actions, which bc clones",
             f"bco infers them: --agent bco --set agent.demonstrations={shlex.quote(str(path))}",
         )
     if found.observations is None:
-        raise DataError(f"{path} has no observations", "record a run's policy: nil record RUN")
+        raise DataError(f"{path} has no observations", "record the policy of a run: nil record RUN --out FILE")
     _check_environment(path, found, spec)
     rows = found.pairs()  # the last action of a trajectory is none
     return found.observations[rows], found.actions[rows]
@@ -52,6 +53,13 @@ def _check_environment(path: Path, found: Demonstrations, spec: AgentSpec) -> No
         )
         raise DataError(
             f"{path} has other terms of the observation than this environment: {', '.join(changed)}", record
+        )
+    about = found.provenance.get("actions_about", "standing pose")
+    mine = "standing pose" if spec.scene is None or spec.observe_states is not None else "motion"
+    if about != mine:
+        raise DataError(
+            f"{path} has actions relative to the {about}, and here they are relative to the {mine}",
+            f"--set motion.base={'true' if about == 'motion' else 'false'}, with the reference of the recorded run",
         )
     if spec.control_hz is not None and not np.isclose(found.hz, spec.control_hz):
         raise DataError(

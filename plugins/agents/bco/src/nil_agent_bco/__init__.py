@@ -7,13 +7,13 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt
 
-from nil_core.api import Capability, ComponentCard, Options, Requirement
+from nil_core.api import FROM_DEMONSTRATIONS, Capability, ComponentCard, Options, Requirement
 
 
 class BcoOptions(Options):
     """Options of ``bco``."""
 
-    demonstrations: Path = Field(description="File of demonstrations, with or without actions, see `nil demos`.")
+    demonstrations: Path = Field(description="Demonstrations (nil demos make, nil record) or a recording of the robot.")
     exploration_steps: PositiveInt = Field(
         5000, description="Environment steps before the first round of learning, with random actions."
     )
@@ -56,4 +56,5 @@ CARD = ComponentCard(
         Requirement("safetensors", 'pip install "nil-core[learning]"'),
     ),
     capabilities=frozenset({Capability.EXPORTS, Capability.OFFLINE, Capability.LEARNS}),
+    config_defaults=FROM_DEMONSTRATIONS,
 )

@@ -79,7 +79,7 @@ class CloningFromObservation:
     @cached_property
     def demonstrations(self) -> tuple[Tensor, Tensor]:
         """Demonstrated states (B, s) and the next ones; the first access sets the normalization of states."""
-        found = demonstrated(self.options.demonstrations, self.spec)
+        found = demonstrated(self.options.demonstrations.expanduser(), self.spec)
         states, following = (torch.from_numpy(rows).to(self.device) for rows in found)
         if not self.policy.normalizer.count:
             self.policy.normalizer.update(states)

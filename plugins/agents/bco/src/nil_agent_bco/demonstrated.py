@@ -13,7 +13,7 @@ from nil_core.api import (
     DataError,
     Demonstrations,
     Floats,
-    check_demonstrations,
+    read_any,
     read_demonstrations,
 )
 
@@ -44,24 +44,25 @@ def demonstrated(path: Path, spec: AgentSpec) -> tuple[Floats, Floats]:
     """States and the states one control step later, float32 (B, s) each.
 
     Args:
-        path: of the file.
+        path: of the file, or of a recording of the robot.
         spec: of the environments that are acted in.
 
     Raises:
         DataError: it cannot be read, is of another robot, has a rate that does not fit, or no transition.
     """
-    found = read_demonstrations(path)
-    stride = 1 if spec.control_hz is None else found.stride(spec.control_hz)
+    if spec.scene is None or spec.control_hz is None or spec.observe_states is None:
+        found, stride = read_demonstrations(path), 1
+        states = _observations(path, found, spec)
+    else:
+        found = read_any(path, spec.scene, spec.control_hz)
+        stride = found.stride(spec.control_hz)
+        states = spec.observe_states(found.qpos, found.qvel)
     rows = found.pairs(stride)
-    states = _states(path, found, spec)
     return states[rows], states[rows + stride]
 
 
-def _states(path: Path, found: Demonstrations, spec: AgentSpec) -> Floats:
-    """float32 (rows, s)."""
-    if spec.scene is not None and spec.observe_states is not None:
-        check_demonstrations(found, spec.scene.spec, spec.scene.model, str(path))
-        return spec.observe_states(found.qpos, found.qvel)
+def _observations(path: Path, found: Demonstrations, spec: AgentSpec) -> Floats:
+    """The observations in a file, float32 (rows, obs)."""
     if found.observations is None or found.observations.shape[1] != spec.observation_size:
         size = "no" if found.observations is None else str(found.observations.shape[1])
         raise DataError(

@@ -61,4 +61,5 @@ CARD = ComponentCard(
         Requirement("safetensors", 'pip install "nil-core[learning]"'),
     ),
     capabilities=frozenset({Capability.EXPORTS, Capability.OFFLINE, Capability.LEARNS}),
+    config_defaults={"simulation.num_envs": 8},
 )

@@ -38,4 +38,4 @@ class RewardScale:
             returns[t] = self._gamma * self.returns + rewards[t]
             self.returns = returns[t] * (1 - ended[t])
         self.statistics.update(returns.reshape(-1, 1))
-        return rewards / self.statistics.std
+        return rewards / self.statistics.std.to(rewards.dtype)

@@ -1,0 +1,138 @@
+"""Demonstrations from recordings of a robot, read by the generator ``mocap``."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nil_core.components import build
+from nil_core.demonstrations import files
+from nil_core.demonstrations.trajectories import MAKE, Demonstrations, joined
+from nil_core.errors import DataError
+from nil_core.interfaces import VideoGenerator
+from nil_core.sim.motion import velocities
+from nil_core.types import Doubles, Frames, GenerationRequest, Masks, Progress, RobotSpec, Scene, no_progress
+
+READER = "mocap"
+"""The generator that reads recordings."""
+
+HZ = 100.0
+SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class _Undrawn:
+    """A scene whose pictures are black and one pixel large, for a generator whose motion alone is wanted."""
+
+    scene: Scene
+
+    @property
+    def spec(self) -> RobotSpec:
+        return self.scene.spec
+
+    @property
+    def model(self) -> Any:
+        return self.scene.model
+
+    @property
+    def standing_qpos(self) -> Doubles:
+        return self.scene.standing_qpos
+
+    def render(self, qpos: Doubles, progress: Progress = no_progress) -> tuple[Frames, Masks]:
+        return np.zeros((len(qpos), 1, 1, 3), np.uint8), np.zeros((len(qpos), 1, 1), np.bool_)
+
+
+def from_recordings(
+    paths: Sequence[Path],
+    scene: Scene,
+    options: Mapping[str, Any] | None = None,
+    seconds: float = SECONDS,
+    hz: float = HZ,
+) -> Demonstrations:
+    """One trajectory for each recording, without actions. Files of demonstrations are joined to them as they are.
+
+    A recording that is shorter than ``seconds`` is continued by the gait cycle that ``mocap`` fits to it. Velocities
+    are central differences (``mj_differentiatePos``) of positions smoothed over five rows (Savitzky-Golay, order 2).
+
+    Args:
+        paths: files of any layout that the generator ``mocap`` reads, or of demonstrations.
+        scene: of the robot; nothing is drawn.
+        options: of the generator ``mocap``; unless given, ``ramp`` is 0: the motion begins as it was recorded.
+        seconds: length of each trajectory.
+        hz: rows per second.
+
+    Raises:
+        DataError: a file that cannot be read, is of another robot, or is shorter and not periodic.
+        PluginError: ``mocap`` is not installed.
+    """
+    found = [_from_file(path, scene, options or {}, seconds, hz) for path in paths]
+    return found[0] if len(found) == 1 else joined(found)
+
+
+def _from_file(path: Path, scene: Scene, options: Mapping[str, Any], seconds: float, hz: float) -> Demonstrations:
+    if not path.is_file() or files.is_demonstrations(path):
+        existing = files.read_demonstrations(path)
+        files.check_demonstrations(existing, scene.spec, scene.model, str(path))
+        return existing
+    reader: VideoGenerator = build("generator", READER, {"ramp": 0.0, **options, "path": path})
+    picture = np.zeros((1, 1, 3), np.uint8)
+    request = GenerationRequest(
+        prompt="",
+        skill="",
+        first_frame=picture,
+        first_mask=np.zeros((1, 1), np.bool_),
+        fps=hz,
+        seconds=seconds,
+        seed=0,
+        scene=_Undrawn(scene),
+    )
+    video = reader.generate(request, no_progress)
+    assert video.trajectory is not None
+    qpos = np.asarray(video.trajectory, np.float64)
+    return Demonstrations(
+        robot=scene.spec.name,
+        joints=tuple(actuator.joint for actuator in scene.spec.actuators),
+        hz=hz,
+        lengths=np.array([len(qpos)], np.int64),
+        qpos=qpos,
+        qvel=velocities(scene.model, qpos, hz),
+        provenance={"kind": "recording", **video.facts},
+    )
+
+
+def read_any(path: Path, scene: Scene, hz: float) -> Demonstrations:
+    """A file of demonstrations, or a recording of the scene's robot, which becomes 10 s of them; checked either way.
+
+    Args:
+        path: of the file.
+        scene: of the robot that learns from them.
+        hz: of the transitions that are learned from; a recording gets four rows for each.
+
+    Raises:
+        DataError: neither, or of another robot, or of a rate that is no multiple of ``hz``; one line.
+    """
+    if not path.is_file() or files.is_demonstrations(path) or not _may_be_recording(path):
+        demonstrations = files.read_demonstrations(path)
+        files.check_demonstrations(demonstrations, scene.spec, scene.model, str(path))
+    else:
+        try:
+            demonstrations = from_recordings([path], scene, hz=4 * hz)
+        except DataError as error:
+            make = MAKE.replace("RECORDING", shlex.quote(str(path)))
+            hint = f"{make.format(robot=shlex.quote(scene.spec.name), out='walk.npz')} takes options to read it with"
+            raise DataError(f"{path}: {error.message}", hint) from None
+    demonstrations.stride(hz)
+    return demonstrations
+
+
+def _may_be_recording(path: Path) -> bool:
+    """Whether ``mocap`` is worth a try: not for files of demonstrations that are damaged."""
+    try:
+        return files.HEADER.encode() + b".npy" not in path.read_bytes()
+    except OSError:
+        return False

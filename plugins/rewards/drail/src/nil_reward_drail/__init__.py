@@ -1,0 +1,37 @@
+"""Diffusion-reward adversarial imitation learning (Lai et al. 2024)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, PositiveInt
+
+from nil_core.api import FROM_DEMONSTRATIONS, AdversarialOptions, Capability, ComponentCard, Requirement
+
+
+class DrailOptions(AdversarialOptions):
+    """Options of ``drail``."""
+
+    inputs: Literal["states", "actions"] = Field(
+        "states", description="states: (s, s'), as motion capture has no actions; actions: (s, a), as published."
+    )
+    hidden: tuple[PositiveInt, ...] = Field(
+        (128, 128, 128), min_length=1, description="Widths of the hidden layers of the noise predictor."
+    )
+    learning_rate: float = Field(1e-3, gt=0, description="Of Adam, for the noise predictor.")
+    draws: PositiveInt = Field(1, description="Draws of noise and time that the reward of a tick is averaged over.")
+    diffusion_steps: int = Field(1000, ge=2, description="Steps of the diffusion process.")
+
+
+CARD = ComponentCard(
+    kind="reward",
+    summary="DRAIL: reward of a diffusion model that tells expert from agent.",
+    target="nil_reward_drail.diffusion_classifier:DiffusionClassifier",
+    config=DrailOptions,
+    requires=(
+        Requirement("torch", 'pip install "nil-core[learning]"'),
+        Requirement("safetensors", 'pip install "nil-core[learning]"'),
+    ),
+    capabilities=frozenset({Capability.LEARNS, Capability.OFFLINE, Capability.STATES_ONLY}),
+    config_defaults=FROM_DEMONSTRATIONS,
+)
