@@ -68,6 +68,7 @@ class MenagerieOptions(RobotOptions):
 
 FROM_DEMONSTRATIONS: Mapping[str, Any] = {
     "motion.source": "none",
+    "motion.base": False,
     "environment.observation.preview": 0,
     "environment.observation.phase": False,
 }
@@ -87,9 +88,6 @@ class AdversarialOptions(Options):
     hidden: tuple[PositiveInt, ...] = Field((256, 256), min_length=1, description="Widths of the hidden layers.")
     learning_rate: float = Field(1e-4, gt=0, description="Of Adam, for the discriminator.")
     weight_decay: float = Field(0.0, ge=0, description="Half of it times the squared weights is added to the loss.")
-    gradient_penalty: float = Field(
-        0.0, ge=0, description="Half of it times the squared gradient at demonstrated transitions is added to the loss."
-    )
     batch_size: PositiveInt = Field(256, description="Transitions of each side in a gradient step.")
     update_every: PositiveInt = Field(64, description="Ticks of all environments between updates.")
     gradient_steps: PositiveInt = Field(2, description="Gradient steps of an update.")

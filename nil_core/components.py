@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import BaseModel
+
 from nil_core import registry, weights
 from nil_core.card import KINDS, Capability, ComponentCard, Kind, Options
 from nil_core.config import Component, RunConfig, with_changes
@@ -181,18 +183,28 @@ def config_defaults(config: RunConfig) -> dict[str, tuple[Any, str]]:
     return found
 
 
-def follow_components(config: RunConfig, explicit: Collection[str]) -> tuple[RunConfig, dict[str, str]]:
+def follow_components(config: RunConfig, explicit: Collection[str] | None = None) -> tuple[RunConfig, dict[str, str]]:
     """A config with the settings that follow from its components, and the origin of each of them by dotted key.
 
     Args:
         config: of a run.
-        explicit: dotted keys that somebody has set; these stay.
+        explicit: dotted keys that somebody has set, which stay; None: those that the config was made with.
     """
+    explicit = _keys_set(config) if explicit is None else explicit
     following = {key: value for key, value in config_defaults(config).items() if key not in explicit}
     if not following:
         return config, {}
     changed = with_changes(config, {key: value for key, (value, _) in following.items()})
     return changed, {key: origin for key, (_, origin) in following.items()}
+
+
+def _keys_set(section: BaseModel, prefix: str = "") -> set[str]:
+    """Dotted keys of all values that a config was made with; the others are defaults."""
+    keys = set()
+    for key in section.model_fields_set:
+        value = getattr(section, key)
+        keys |= _keys_set(value, f"{prefix}{key}.") if isinstance(value, BaseModel) else {prefix + key}
+    return keys
 
 
 def build(kind: Kind, name: str, options: Mapping[str, Any] | None = None, *args: Any) -> Any:

@@ -345,13 +345,14 @@ class Motion:
 
     Attributes:
         qpos: float64 (T, nq), root first; x = y = 0 in row 0.
-        source: ``video`` if it was recovered from frames and masks, ``generator`` if the generator drew it.
+        source: ``video`` if it was recovered from frames and masks, ``generator`` if the generator drew it,
+            ``demonstrations`` if it was demonstrated.
         trusted: whether it may be built upon; the report says why not.
         report: JSON values: how well it explains the video, see docs/motion.md.
     """
 
     qpos: Doubles
-    source: Literal["video", "generator"]
+    source: Literal["video", "generator", "demonstrations"]
     trusted: bool = True
     report: Mapping[str, Any] = field(default_factory=dict)
 

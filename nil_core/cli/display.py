@@ -18,6 +18,9 @@ from nil_core.reporting import Lines, Reporter
 from nil_core.time_shares import briefly
 
 SHOWN = ("reward", "similarity", "iou", "torque", "action", "velocity", "feet", "stability")
+LEARNED = ("loss", "score", "temperature")
+"""Ends of the names of what an agent, or a reward that learns, reports."""
+
 NARROW = 64
 """Columns of a terminal below which bars and the table of values take half the width."""
 
@@ -134,9 +137,7 @@ class Screen:
             cells["falls"] = f"{values['falls']:.0%}"
         if "speed" in values:
             cells["speed"] = f"{values['speed']:.2f} m/s"
-        cells |= {
-            name.replace("_", " "): f"{v:.3g}" for name, v in values.items() if name.endswith(("loss", "temperature"))
-        }
+        cells |= {name.replace("_", " "): f"{v:.3g}" for name, v in values.items() if name.endswith(LEARNED)}
         pairs = [(Text(name, "dim"), Text(value)) for name, value in cells.items()]
         rows = len(pairs) if self._is_narrow else -(-len(pairs) // 2)
         self._values = Table.grid(padding=(0, 2))

@@ -150,10 +150,11 @@ class EnvironmentSettings(Section):
 class MotionSettings(Section):
     """Joint-space motion recovered from the video, and its use. Not in the paper."""
 
-    source: Literal["video", "generator", "none"] = Field(
+    source: Literal["video", "generator", "demonstrations", "none"] = Field(
         "video",
         description="video: recovered from its frames and masks; generator: the trajectory of a generator that renders "
-        "the robot (an oracle, for comparisons); none: no motion, the settings below have no effect",
+        "the robot (an oracle, for comparisons); demonstrations: the first trajectory of those that the reward or the "
+        "agent learns from; none: no motion, the settings below have no effect",
     )
     untrusted: Literal["ignore", "use"] = Field(
         "ignore", description="whether to use a recovered motion whose report says that it is untrusted"

@@ -174,10 +174,10 @@ def show_demonstrations(
     """
     reporter = reporter or Lines()
     found = read_demonstrations(file)
-    reporter.table(str(file), ["", ""], [[name, value] for name, value in _facts(found).items()])
+    reporter.table(str(file), ["property", "value"], [[name, value] for name, value in _facts(found).items()])
     if video is not None:
         config = config or RunConfig.model_validate({"robot": found.robot})
-        scene = build_scene(config, choose(config), detailed=True)
+        scene = build_scene(config, choose(config), detailed=size > config.environment.render_size)
         check_demonstrations(found, scene.spec, scene.model, str(file))
         stride = max(1, round(found.hz / VIDEO_HZ))
         poses = np.concatenate([found.trajectory(number).qpos[::stride] for number in range(len(found))])

@@ -12,6 +12,7 @@ from nil_core.card import Capability
 from nil_core.components import Choice, Chosen
 from nil_core.config import RunConfig
 from nil_core.devices import find_device
+from nil_core.experiment.kept_demonstrations import demonstrated_motion
 from nil_core.interfaces import Agent, Reward, VideoEncoder
 from nil_core.reference.preview import preview
 from nil_core.reference.speed import mean_speed
@@ -90,11 +91,16 @@ class Experiment:
 
     @property
     def motion(self) -> Motion | None:
-        """The motion of the reference, None if it is not used (off, missing or untrusted)."""
-        settings, motion = self.config.motion, self.reference.motion
+        """The motion of the reference, or a demonstrated one; None if it is not used (off, missing or untrusted)."""
+        settings = self.config.motion
+        motion = self._demonstrated if settings.source == "demonstrations" else self.reference.motion
         if motion is None or settings.source == "none":
             return None
         return motion if motion.trusted or settings.untrusted == "use" else None
+
+    @cached_property
+    def _demonstrated(self) -> Motion:
+        return demonstrated_motion(self.choice, self.scene, self.reference.ticks, self.reference.tick_hz)
 
     @property
     def has_base(self) -> bool:

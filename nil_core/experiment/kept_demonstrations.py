@@ -11,9 +11,10 @@ from nil_core.card import Kind
 from nil_core.components import Choice
 from nil_core.config import RunConfig
 from nil_core.demonstrations.recordings import read_any
+from nil_core.errors import ConfigError, DataError
 from nil_core.storage.os_errors import entries, explain_os_errors
 from nil_core.storage.run_folder import RunFolder
-from nil_core.types import Scene
+from nil_core.types import Motion, Scene
 
 OPTION = "demonstrations"
 """The option, a path, by which a reward or an agent takes demonstrations."""
@@ -59,6 +60,36 @@ def with_kept(folder: RunFolder, choice: Choice, config: RunConfig, original: Ru
             options = choice[kind].options.model_copy(update={OPTION: kept[kind]})
             found[kind] = replace(choice[kind], options=options)
     return found
+
+
+def demonstrated_motion(choice: Choice, scene: Scene, ticks: int, tick_hz: float) -> Motion:
+    """The first trajectory of the first component that names demonstrations, for ``motion.source=demonstrations``.
+
+    Args:
+        choice: components.
+        scene: of the robot.
+        ticks: in an episode.
+        tick_hz: ticks per second.
+
+    Raises:
+        ConfigError: no component names demonstrations.
+        DataError: they cannot be read, are of another robot, or shorter than an episode.
+    """
+    path = next((path for _, path in _named(choice)), None)
+    if path is None:
+        raise ConfigError(
+            "motion.source=demonstrations needs a reward or an agent that learns from demonstrations",
+            "--reward amp --set reward.demonstrations=walk.npz, or --set motion.source=none",
+        )
+    first = read_any(path, scene, tick_hz).trajectory(0)
+    qpos = first.qpos[:: first.stride(tick_hz)][: ticks + 1].copy()
+    if len(qpos) <= ticks:
+        raise DataError(
+            f"the first trajectory of {path} lasts {first.seconds:.3g} s, and an episode {ticks / tick_hz:.3g} s",
+            f"--set video.seconds={(len(qpos) - 1) / tick_hz:.3g}, or --set motion.source=none",
+        )
+    qpos[:, :2] -= qpos[0, :2]
+    return Motion(qpos, "demonstrations")
 
 
 def _named(choice: Choice) -> Iterator[tuple[Kind, Path]]:

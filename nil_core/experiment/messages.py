@@ -25,6 +25,13 @@ BLIND = 1e-3
 pooled embeddings of video transformers, the narrowest of all, differ by a few per cent."""
 
 
+ORIGINS = {
+    "video": "recovered from the video",
+    "generator": "from the generator (oracle)",
+    "demonstrations": "from the demonstrations",
+}
+
+
 def describe_reference(report: ReferenceReport, config: RunConfig, reporter: Reporter) -> None:
     """Report what was generated, and the quality of its masks and its first frame."""
     reporter.say(str(report))
@@ -77,7 +84,7 @@ def describe_use_of_motion(experiment: Experiment, reporter: Reporter) -> None:
         if available is not None and settings.source != "none":
             reporter.warn("the untrusted motion is not used; --set motion.untrusted=use uses it anyway")
         return
-    origin = "recovered from the video" if used.source == "video" else "from the generator (oracle)"
+    origin = ORIGINS[used.source]
     base = "the motion" if experiment.has_base else "the standing pose"
     starts = f"{settings.start_share:.0%} of episodes start at a random time of it"
     text = f"motion: {origin}; actions are relative to {base}; {starts}"

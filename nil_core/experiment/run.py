@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import nil_core.sim  # noqa: F401  chooses the OpenGL backend before anything imports mujoco
-from nil_core.components import choose
+from nil_core.components import choose, follow_components
 from nil_core.config import RunConfig
 from nil_core.experiment import kept_demonstrations
 from nil_core.experiment.experiment import Experiment, build_embedder, build_scene, encoder_needed
@@ -60,7 +60,7 @@ def run(
     Raises:
         NilError: any error that a user can fix.
     """
-    config = config or RunConfig()
+    config, _ = follow_components(config or RunConfig())
     check_main_guard(config.simulation.workers)
     with cache_in_use(use_cache):
         return _run(config, out, reference, reporter or Lines(), hooks or Hooks.load(), consent)
@@ -95,6 +95,7 @@ def _run(
     embedder = build_embedder(choice) if needs_encoder else None
     prepared = prepare(generated, config, choice["encoder"], embedder, standing_mask, reporter.progress, scene)
     experiment = Experiment(config, choice, scene, prepared, embedder)
+    _ = experiment.motion  # refuses demonstrations that are too short, before there is a folder
     if prepared.motion is not None:
         describe_motion(prepared.motion, reporter)
     made = generated.provenance if reference else None

@@ -34,6 +34,7 @@ from nil_core.testing import (
     check_robot,
     check_segmenter,
     moving_blob,
+    toy_demonstrations,
     toy_request,
     toy_scene,
 )
@@ -59,13 +60,24 @@ def a_recording(folder: Path) -> str:
     return str(path)
 
 
-def demonstrations(folder: Path) -> str:
+def task_demonstrations(folder: Path) -> str:
     """Of what the contract of agents acts in: 7 observed numbers, 3 actions."""
     rng, path = np.random.default_rng(0), folder / "demonstrations.npz"
     rows = {"qpos": np.zeros((20, 1)), "qvel": np.zeros((20, 1))}
     rows |= {"actions": rng.uniform(-1, 1, (20, 3)).astype("f4"), "observations": rng.normal(size=(20, 7)).astype("f4")}
     write_demonstrations(path, Demonstrations("any", ("a", "b", "c"), 25.0, np.array([20]), **rows))
     return str(path)
+
+
+def some_demonstrations(folder: Path) -> str:
+    path = folder / "trot.npz"
+    write_demonstrations(path, toy_demonstrations(toy_scene(size=16)))
+    return str(path)
+
+
+def few_steps(folder: Path) -> dict[str, Any]:
+    """Options of a reward that learns from demonstrations."""
+    return {"demonstrations": some_demonstrations(folder), "hidden": [8], "batch_size": 8, "update_every": 4}
 
 
 def a_model() -> str:
@@ -76,9 +88,13 @@ SAMPLES: dict[tuple[str, str], Callable[[Path], dict[str, Any]]] = {
     ("generator", "file"): lambda folder: {"path": a_video(folder)},
     ("generator", "mocap"): lambda folder: {"path": a_recording(folder)},
     ("robot", "mjcf"): lambda folder: {"path": a_model()},
-    ("agent", "bc"): lambda folder: {"demonstrations": demonstrations(folder), "gradient_steps": 40, "hidden": [8]},
+    ("agent", "bc"): lambda folder: {
+        "demonstrations": task_demonstrations(folder),
+        "gradient_steps": 40,
+        "hidden": [8],
+    },
     ("agent", "bco"): lambda folder: {
-        "demonstrations": demonstrations(folder),
+        "demonstrations": task_demonstrations(folder),
         "exploration_steps": 16,
         "gradient_steps": 5,
         "hidden": [8],
@@ -94,6 +110,9 @@ SAMPLES: dict[tuple[str, str], Callable[[Path], dict[str, Any]]] = {
     ("agent", "bro_fast"): lambda folder: {"learning_starts": 16, "batch_size": 8, "critic_width": 8, "actor_width": 8},
     ("agent", "ppo"): lambda folder: {"rollout_steps": 3, "batch_size": 5, "hidden": [8]},
     ("agent", "sac"): lambda folder: {"learning_starts": 16, "batch_size": 8, "hidden": [8]},
+    ("reward", "amp"): few_steps,
+    ("reward", "drail"): few_steps,
+    ("reward", "gaifo"): few_steps,
 }
 """Options for those that do nothing with their defaults, or need one; others are tested as they come."""
 

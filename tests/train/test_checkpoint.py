@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,10 @@ import pytest
 
 from nil_core import registry
 from nil_core.errors import MachineError, RunError
-from nil_core.interfaces import Agent
+from nil_core.interfaces import Agent, TermRow
 from nil_core.storage import digests
 from nil_core.storage.atomic import write_arrays
+from nil_core.tick import Arrays, Tick
 from nil_core.train import checkpoint
 from nil_core.train.checkpoint import LoopState, prefixed, under
 from nil_core.types import AgentSpec
@@ -55,6 +56,52 @@ def test_the_newest_are_kept_and_so_is_the_best(tmp_path: Path) -> None:
     assert [path.name for path in checkpoint.steps(tmp_path)] == ["step-000000100", "step-000001000"]
     assert checkpoint.newest(tmp_path).name == "step-000001000"
     assert sorted(path.name for path in tmp_path.iterdir())[0] == checkpoint.BEST
+
+
+class Learner:
+    """A reward that learned one number."""
+
+    needs: frozenset[str] = frozenset()
+    state_terms = ()
+
+    def __init__(self) -> None:
+        self.number = np.zeros(1)
+
+    def rows(self) -> list[TermRow]:
+        return []
+
+    def score(self, ticks: Sequence[Tick]) -> None:
+        pass
+
+    def state(self) -> Arrays:
+        return self.learned()
+
+    def restore(self, state: Arrays) -> None:
+        self.adopt(state)
+
+    def learn(self, ticks: Sequence[Tick]) -> dict[str, float]:
+        return {}
+
+    def learned(self) -> Arrays:
+        return {"number": self.number.copy()}
+
+    def adopt(self, learned: Arrays) -> None:
+        self.number = learned["number"]
+
+
+def test_what_a_reward_learned_lies_in_every_checkpoint(tmp_path: Path) -> None:
+    newer = LoopState(**(vars(state(5)) | {"learned": {"number": np.array([7.0])}}))
+    path, best = checkpoint.save(tmp_path, agent(), newer, 1), checkpoint.save_policy(tmp_path, agent(), newer.learned)
+    for each in (path, best):
+        reward = Learner()
+        checkpoint.load_policy(each, agent(), reward)
+        assert reward.number.tolist() == [7.0]
+    without = checkpoint.save_policy(tmp_path, agent())
+    with pytest.raises(RunError, match="best holds nothing that a reward learned"):
+        checkpoint.load_policy(without, agent(), Learner())
+    (path / checkpoint.LEARNED).write_bytes(b"")
+    with pytest.raises(RunError, match="damaged"):
+        checkpoint.load_policy(path, agent(), Learner())
 
 
 class Rememberer:
