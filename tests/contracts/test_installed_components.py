@@ -60,7 +60,7 @@ def a_recording(folder: Path) -> str:
     return str(path)
 
 
-def task_demonstrations(folder: Path) -> str:
+def task_demos(folder: Path) -> str:
     """Of what the contract of agents acts in: 7 observed numbers, 3 actions."""
     rng, path = np.random.default_rng(0), folder / "demonstrations.npz"
     rows = {"qpos": np.zeros((20, 1)), "qvel": np.zeros((20, 1))}
@@ -89,12 +89,12 @@ SAMPLES: dict[tuple[str, str], Callable[[Path], dict[str, Any]]] = {
     ("generator", "mocap"): lambda folder: {"path": a_recording(folder)},
     ("robot", "mjcf"): lambda folder: {"path": a_model()},
     ("agent", "bc"): lambda folder: {
-        "demonstrations": task_demonstrations(folder),
+        "demonstrations": task_demos(folder),
         "gradient_steps": 40,
         "hidden": [8],
     },
     ("agent", "bco"): lambda folder: {
-        "demonstrations": task_demonstrations(folder),
+        "demonstrations": task_demos(folder),
         "exploration_steps": 16,
         "gradient_steps": 5,
         "hidden": [8],
