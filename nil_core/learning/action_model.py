@@ -56,7 +56,8 @@ class ActionModel(nn.Module):
         mean, std = self._mean_and_std(inputs)
         if self._loss == "mse":
             return mse_loss(mean, actions)
-        log_prob: Tensor = Normal(mean, std, validate_args=False).log_prob(actions)
+        normal = Normal(mean, std, validate_args=False)
+        log_prob: Tensor = normal.log_prob(actions)  # type: ignore[no-untyped-call]
         return -log_prob.mean()
 
     def _mean_and_std(self, inputs: Tensor) -> tuple[Tensor, Tensor]:

@@ -61,11 +61,11 @@ class BehavioralCloning:
             _ = self.demonstrations  # refused before the first step, if bad
         with torch.inference_mode(), cpu_threads(self.options.threads):
             rows = torch.from_numpy(observations).to(self.device)
-            if not explore:
-                return self.model(rows).numpy(force=True)
-            shape = len(rows), self.spec.action_size
-            noise = torch.randn(shape, generator=self.generator, device=self.device)
-            return self.model.sample(rows, noise).numpy(force=True)
+            actions: Tensor = self.model(rows)
+            if explore:
+                noise = torch.randn(actions.shape, generator=self.generator, device=self.device)
+                actions = self.model.sample(rows, noise)
+        return actions.numpy(force=True)
 
     def network(self) -> nn.Module:
         """Network from observations to the mean of the policy."""

@@ -94,15 +94,16 @@ class CloningFromObservation:
         """The mean of the policy; if exploring, its samples or, with probability ``random_share``, uniform actions."""
         if explore:
             _ = self.demonstrations  # refused before the first step, if bad
-        shape = len(observations), self.spec.action_size
         with torch.inference_mode(), cpu_threads(self.options.threads):
             states = torch.from_numpy(observations[:, self._columns]).to(self.device)
-            if not explore:
-                return self.policy(states).numpy(force=True)
-            uniform = torch.rand(shape, generator=self.generator, device=self.device) * 2 - 1
-            noise = torch.randn(shape, generator=self.generator, device=self.device)
-            is_random = torch.rand((shape[0], 1), generator=self.generator, device=self.device) < self.random_share
-            return torch.where(is_random, uniform, self.policy.sample(states, noise)).numpy(force=True)
+            actions: Tensor = self.policy(states)
+            if explore:
+                uniform = torch.rand(actions.shape, generator=self.generator, device=self.device) * 2 - 1
+                noise = torch.randn(actions.shape, generator=self.generator, device=self.device)
+                is_random = torch.rand((len(actions), 1), generator=self.generator, device=self.device)
+                actions = self.policy.sample(states, noise)
+                actions = torch.where(is_random < self.random_share, uniform, actions)
+        return actions.numpy(force=True)
 
     def network(self) -> nn.Module:
         """Network from observations to the mean of the policy."""

@@ -30,7 +30,7 @@ class Policy(nn.Module):
         self.mean = orthogonal_mlp(observation_size, hidden, action_size, head_gain=0.01)
         self.log_std = nn.Parameter(torch.full((action_size,), math.log(initial_std)), requires_grad=learn_std)
 
-    def forward(self, observations: Tensor) -> Independent:
+    def forward(self, observations: Tensor) -> Independent[Normal]:
         std = self.log_std.exp().expand(len(observations), -1)
         normal = Normal(self.mean(observations), std, validate_args=False)
         return Independent(normal, 1, validate_args=False)

@@ -89,7 +89,8 @@ class ProximalPolicyOptimization:
                 noise = torch.randn(actions.shape, generator=self.generator, device=self.device)
                 actions = actions + policy.stddev * noise
                 self.rollouts.act(actions.numpy(force=True), policy.log_prob(actions).numpy(force=True))
-        return actions.clamp(-1.0, 1.0).numpy(force=True)
+        clipped: Floats = actions.clamp(-1.0, 1.0).numpy(force=True)
+        return clipped
 
     def network(self) -> nn.Module:
         """Network from observations to the clipped mean of the policy."""
@@ -152,7 +153,7 @@ class ProximalPolicyOptimization:
         """Row numbers of each gradient step: in every epoch all rows once, in random order."""
         for _ in range(self.options.epochs):
             order = torch.randperm(count, generator=self.generator, device=self.device)
-            yield from order.split(self.options.batch_size)
+            yield from torch.split(order, self.options.batch_size)
 
     @torch.no_grad()
     def _samples(self, rollout: Rollout) -> Samples:

@@ -114,7 +114,8 @@ class Rollouts:
         rows = torch.from_numpy(np.stack([known[:steps] for known in self._known], axis=1)).to(device)
         for known in self._known:
             del known[:steps]
-        observations, actions, log_probs, rewards, next_observations, terminated, ended = rows.split(self._widths, -1)
+        parts = torch.split(rows, self._widths, -1)
+        observations, actions, log_probs, rewards, next_observations, terminated, ended = parts
         return Rollout(
             observations=observations,
             actions=actions,
@@ -165,7 +166,7 @@ class Rollouts:
         ):
             raise RunError(f"{path} has other sizes than this run's", "Resume with the robot of the saved run.")
         acted, known = (
-            [list(rows.numpy()) for rows in tensors[name].split(tensors[f"{name}_counts"].tolist())]
+            [list(rows.numpy()) for rows in torch.split(tensors[name], tensors[f"{name}_counts"].tolist())]
             for name in ("acted", "known")
         )
         self._acted, self._known = [deque(rows) for rows in acted], known
