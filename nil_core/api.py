@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from nil_core.config import RunConfig, load_preset, preset_names
     from nil_core.demonstrations.features import StateFeatures
     from nil_core.demonstrations.files import check_demonstrations, read_demonstrations, write_demonstrations
+    from nil_core.demonstrations.recordings import read_any
     from nil_core.demonstrations.trajectories import Demonstrations
     from nil_core.devices import find_device
     from nil_core.measurements import Measurements
@@ -100,6 +101,7 @@ _LAZY = {
     "Demonstrations": "nil_core.demonstrations.trajectories",
     "StateFeatures": "nil_core.demonstrations.features",
     "check_demonstrations": "nil_core.demonstrations.files",
+    "read_any": "nil_core.demonstrations.recordings",
     "read_demonstrations": "nil_core.demonstrations.files",
     "write_demonstrations": "nil_core.demonstrations.files",
     "JointDynamics": "nil_core.sim.packaged_robot",
@@ -215,6 +217,7 @@ __all__ = [
     "parse_xml",
     "plain_default",
     "preset_names",
+    "read_any",
     "read_demonstrations",
     "read_mjcf",
     "read_urdf",

@@ -178,13 +178,16 @@ class Robot(Protocol):
 
 @runtime_checkable
 class Agent(Protocol):
-    """A learning algorithm: off-policy, in any framework. Built as ``target(options, setting)``.
+    """A learning algorithm, in any framework. Built as ``target(options, setting)``.
 
     The loop calls, for every control step of N environments: ``act``, then ``observe`` with the transitions whose
-    reward became known, then ``update``. All random numbers must derive from ``setting.seed``, and their state must
-    be part of ``save``: a resumed run equals an uninterrupted one to the byte. An agent that cannot do this, because
-    it wraps a library that does not expose its random state, has the capability ``inexact_resume``: it saves its
-    policy, and training continues without that guarantee.
+    reward became known, then ``update``. Rewards become known one or more actions later: an on-policy algorithm stores
+    what it needs of the policy in ``act``, and joins it to the transition by ``Transitions.envs``.
+
+    All random numbers must derive from ``setting.seed``, and their state must be part of ``save``: a resumed run equals
+    an uninterrupted one to the byte. An agent that cannot do this, because it wraps a library that does not expose its
+    random state, has the capability ``inexact_resume``: it saves its policy, and training continues without that
+    guarantee.
     """
 
     def act(self, observations: Floats, explore: bool) -> Floats:

@@ -109,6 +109,7 @@ def transitions(ticks: Sequence[Tick]) -> Transitions:
         next_observations=np.concatenate([tick.next_observations for tick in ticks]),
         terminations=terminated,
         truncations=np.concatenate([tick.truncated for tick in ticks]),
+        envs=np.repeat(np.array([tick.env for tick in ticks], np.int32), steps),
     )
 
 

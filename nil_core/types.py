@@ -20,6 +20,7 @@ Frames = npt.NDArray[np.uint8]
 Masks = npt.NDArray[np.bool_]
 Flags = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.int16]
+Indices = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 
@@ -253,6 +254,29 @@ class GenerationRequest:
     background: Color = BLACK
 
 
+@runtime_checkable
+class StateObserver(Protocol):
+    """Those terms of an observation that depend on positions and velocities alone.
+
+    Attributes:
+        columns: int64 (s,), which entries of an observation they are.
+    """
+
+    @property
+    def columns(self) -> npt.NDArray[np.int64]: ...
+
+    def __call__(self, qpos: Doubles, qvel: Doubles) -> Floats:
+        """Those entries of the observation in B states.
+
+        Args:
+            qpos, qvel: float64 (B, nq) and (B, nv).
+
+        Returns:
+            float32 (B, s).
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class AgentSpec:
     """What an agent must know of the environments it will act in.
@@ -268,6 +292,11 @@ class AgentSpec:
         layout: where each term of the observation lies: ``layout["preview"]`` is a slice of a row. Terms are those of
             docs/observation.md that are switched on, and of a task the names it gives its observations; empty where
             nobody named them.
+        scene: the robot and its model; None for a task that is no robot.
+        control_hz: control steps per second; None for a task.
+        observe_states: observes states from elsewhere, such as recordings, as the environments do. None for a task, and
+            where actions are relative to the motion of the reference (``motion.base``), so that the same action in the
+            same state means something else at another time.
     """
 
     observation_size: int
@@ -278,6 +307,9 @@ class AgentSpec:
     seed: int
     device: str = "cpu"
     layout: Mapping[str, slice] = field(default_factory=dict)
+    scene: Scene | None = None
+    control_hz: float | None = None
+    observe_states: StateObserver | None = None
 
 
 @dataclass(frozen=True)
@@ -291,6 +323,8 @@ class Transitions:
         next_observations: float32 (B, obs); at an episode's end the observation before the reset.
         terminations: bool (B,): the robot fell; the value beyond is 0.
         truncations: bool (B,): the time limit was reached; the value beyond is bootstrapped.
+        envs: int32 (B,), the environment of each; those of one environment are in the order in which they happened.
+            None where nobody said: tasks of others need not.
     """
 
     observations: Floats
@@ -299,6 +333,7 @@ class Transitions:
     next_observations: Floats
     terminations: Flags
     truncations: Flags
+    envs: Indices | None = None
 
     def __len__(self) -> int:
         return len(self.rewards)

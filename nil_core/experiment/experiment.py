@@ -25,6 +25,7 @@ from nil_core.reward.terms import IOU, VIDEO, RewardTerm
 from nil_core.sim.base import action_base
 from nil_core.sim.deviation import Deviation
 from nil_core.sim.environment import EnvSpec, upright_poses
+from nil_core.sim.observation import ObservedStates
 from nil_core.sim.scene import RobotScene, compose
 from nil_core.sim.starts import Starts
 from nil_core.sim.vector_env import VectorEnv
@@ -222,6 +223,9 @@ class Experiment:
             seed=self.config.seed,
             device=resolve_device(self.config.device, chosen),
             layout=env.layout,
+            scene=self.scene,
+            control_hz=self.config.environment.control_hz,
+            observe_states=None if self.has_base else ObservedStates(self.scene, self.env_spec.observer()),
         )
         agent: Agent = chosen.build(spec)
         return agent

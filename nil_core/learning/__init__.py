@@ -7,6 +7,7 @@ Needs ``nil-core[learning]``.
 # context of Mesa's llvmpipe exists, it crashes the process (two copies of LLVM), so it is imported here.
 import torch._dynamo  # noqa: F401
 
+from nil_core.learning.action_model import ActionModel, RegressionLoss
 from nil_core.learning.discriminator import (
     Discriminator,
     gradient_penalty,
@@ -14,19 +15,22 @@ from nil_core.learning.discriminator import (
     logistic_loss,
     squared_weights,
 )
+from nil_core.learning.divergence import checked_metrics
 from nil_core.learning.ensemble import EnsembleLayerNorm, EnsembleLinear
 from nil_core.learning.feature_replay import FeatureReplay
 from nil_core.learning.flat_adam import FlatAdam, flatten
 from nil_core.learning.frozen import frozen
 from nil_core.learning.gaussian import DeterministicActor, SquashedGaussian, bounded_log_std, inverse_log_std
+from nil_core.learning.mlp import orthogonal_mlp
 from nil_core.learning.normalizer import RunningNormalizer
 from nil_core.learning.off_policy import OffPolicyAgent, OffPolicyOptions
 from nil_core.learning.quantiles import quantile_huber
 from nil_core.learning.replay import Batch, ReplayBuffer
-from nil_core.learning.state import Part, load_state, save_state
+from nil_core.learning.state import Part, integers, load_state, read_tensors, save_state
 from nil_core.learning.threads import cpu_threads
 
 __all__ = [
+    "ActionModel",
     "Batch",
     "DeterministicActor",
     "Discriminator",
@@ -37,19 +41,24 @@ __all__ = [
     "OffPolicyAgent",
     "OffPolicyOptions",
     "Part",
+    "RegressionLoss",
     "ReplayBuffer",
     "RunningNormalizer",
     "SquashedGaussian",
     "bounded_log_std",
+    "checked_metrics",
     "cpu_threads",
     "flatten",
     "frozen",
     "gradient_penalty",
+    "integers",
     "inverse_log_std",
     "least_squares_loss",
     "load_state",
     "logistic_loss",
+    "orthogonal_mlp",
     "quantile_huber",
+    "read_tensors",
     "save_state",
     "squared_weights",
 ]

@@ -73,9 +73,18 @@ class FlatAdam(nn.Module):
         flats = self.flat_parameters, self.exp_avg, self.exp_avg_sq
         self._kernel_arguments = [_views(flat, self.optimized) for flat in flats]
 
-    def minimize(self, loss: Tensor) -> None:
-        """One step along the gradient of a scalar loss. Other parameters in its graph get no gradient."""
+    def minimize(self, loss: Tensor, max_norm: float | None = None) -> None:
+        """One step along the gradient of a scalar loss. Other parameters in its graph get no gradient.
+
+        Args:
+            loss: scalar.
+            max_norm: a gradient of a larger Euclidean norm is scaled down to it.
+        """
         gradients = torch.autograd.grad(loss, self.optimized)
+        if max_norm is not None:
+            norm = torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients]).norm()
+            scale = (max_norm / (norm + 1e-6)).clamp(max=1.0)
+            gradients = tuple(gradient * scale for gradient in gradients)
         parameters, exp_avgs, exp_avg_sqs = self._kernel_arguments
         self.steps += 1
         torch._fused_adamw_(

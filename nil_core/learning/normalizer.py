@@ -49,9 +49,8 @@ class RunningNormalizer(nn.Module):
     @property
     def std(self) -> Tensor:
         """float64 (size,), at least :data:`MIN_STD`; ones before any row."""
-        if not self.count:
-            return torch.ones_like(self.mean)
-        return (self.squares / self.count).sqrt().clamp_min(MIN_STD)
+        deviations = (self.squares / self.count.clamp_min(1.0)).sqrt().clamp_min(MIN_STD)
+        return torch.where(self.count > 0, deviations, torch.ones_like(deviations))  # no branch: torch can export it
 
     def forward(self, rows: Tensor) -> Tensor:
         """Rows (..., size) normalized, cut to ±:data:`CLIP`, float32."""

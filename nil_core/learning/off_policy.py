@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
@@ -12,7 +11,8 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor
 
-from nil_core.errors import NumericalError, RunError
+from nil_core.errors import RunError
+from nil_core.learning.divergence import checked_metrics
 from nil_core.learning.graphed import Capture, GraphedCallable, Outputs, cuda_graph
 from nil_core.learning.replay import Batch, ReplayBuffer
 from nil_core.learning.state import Part, load_state, save_state
@@ -161,13 +161,7 @@ class OffPolicyAgent(ABC):
                 for value in self._learn(min(GRADIENT_STEPS_PER_GATHER, due - done))
             ]
             means = torch.stack(values).view(due, len(self.metrics)).mean(0).tolist()
-        named = dict(zip(self.metrics, means, strict=True))
-        if not all(map(math.isfinite, means)):
-            raise NumericalError(
-                f"{self.name} diverged: {', '.join(f'{name} {value:.3g}' for name, value in named.items())}",
-                "Lower agent.learning_rate or agent.gamma, and look for extreme rewards or observations.",
-            )
-        return named
+        return checked_metrics(self.name, dict(zip(self.metrics, means, strict=True)))
 
     def _learn(self, count: int) -> Iterator[Tensor]:
         """Make ``count`` gradient steps, from one gather and one draw of noise; yields their metrics."""

@@ -103,6 +103,18 @@ def _restore(parts: Mapping[str, Part], tensors: Mapping[str, Tensor], where: st
             _log.info("the random state was saved on another kind of device: the run continues with other numbers")
 
 
+def integers(folder: Path, counters: Mapping[str, Any], *names: str) -> tuple[int, ...]:
+    """Some of the counters that :func:`load_state` gave.
+
+    Raises:
+        RunError: one is missing or no number.
+    """
+    try:
+        return tuple(int(counters[name]) for name in names)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"the counters in {folder} are damaged: {error}", "Resume from another checkpoint.") from None
+
+
 def read_tensors(path: Path, names: set[str] | None = None) -> dict[str, Tensor]:
     """The tensors of a safetensors file, on the CPU.
 

@@ -66,6 +66,10 @@ class EnvSpec:
         """Control steps in a full episode."""
         return self.ticks * self.settings.control_steps_per_tick
 
+    def observer(self) -> Observer:
+        """A new observer of its environments."""
+        return Observer(self.scene, self.settings.observation, self.ticks, self.control_steps, self.preview)
+
 
 class ImitationTask(control.Task):
     """Start, actions, observations and endings of an episode (the ``dm_control`` task)."""
@@ -74,9 +78,7 @@ class ImitationTask(control.Task):
         scene = env_spec.scene
         self.env_spec = env_spec
         self.random = random
-        self.observer = Observer(
-            scene, env_spec.settings.observation, env_spec.ticks, env_spec.control_steps, env_spec.preview
-        )
+        self.observer = env_spec.observer()
         self.sampler = None if env_spec.starts is None else StartSampler(env_spec.starts, scene)
         self.step_count = 0
         self.start_tick = 0

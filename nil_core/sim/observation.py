@@ -9,6 +9,7 @@ from typing import Any
 
 import mujoco
 import numpy as np
+import numpy.typing as npt
 
 from nil_core import entry_points
 from nil_core.config import ObservationSettings
@@ -63,12 +64,14 @@ class ObservationTerm:
             ``mujoco.MjData`` with up-to-date positions and velocities, ``context`` an :class:`ObservationContext`;
             both are read-only. It must depend on nothing else, so that a resumed run gets the same values.
         switch: the key of ``environment.observation`` that enables a built-in term; empty for third-party terms.
+        of_state: whether it depends on positions and velocities alone, and on nothing of the context that changes.
     """
 
     name: str
     meaning: str
     function: Function
     switch: str = ""
+    of_state: bool = False
 
 
 def joint_positions(data: mujoco.MjData, context: ObservationContext) -> Doubles:
@@ -125,18 +128,25 @@ def preview(data: mujoco.MjData, context: ObservationContext) -> Doubles:
 
 
 TERMS = (
-    ObservationTerm("joint_positions", "rad, less the joint's home", joint_positions, "joints"),
-    ObservationTerm("joint_velocities", f"rad/s times {VELOCITY_SCALE:g}", joint_velocities, "joints"),
-    ObservationTerm("gravity", "the direction of gravity in the torso's frame", gravity, "gravity"),
+    ObservationTerm("joint_positions", "rad, less the joint's home", joint_positions, "joints", of_state=True),
+    ObservationTerm("joint_velocities", f"rad/s times {VELOCITY_SCALE:g}", joint_velocities, "joints", of_state=True),
+    ObservationTerm("gravity", "the direction of gravity in the torso's frame", gravity, "gravity", of_state=True),
     ObservationTerm(
         "angular_velocity",
         f"of the root in its own frame, rad/s times {TURN_SCALE:g}",
         angular_velocity,
         "angular_velocity",
+        of_state=True,
     ),
-    ObservationTerm("linear_velocity", "of the root in its own frame, m/s", linear_velocity, "linear_velocity"),
-    ObservationTerm("height", f"of the root above its stand, m times {HEIGHT_SCALE:g}", height, "height"),
-    ObservationTerm("heading", "sine and cosine of the root's yaw, and its sideways drift in m", heading, "heading"),
+    ObservationTerm(
+        "linear_velocity", "of the root in its own frame, m/s", linear_velocity, "linear_velocity", of_state=True
+    ),
+    ObservationTerm(
+        "height", f"of the root above its stand, m times {HEIGHT_SCALE:g}", height, "height", of_state=True
+    ),
+    ObservationTerm(
+        "heading", "sine and cosine of the root's yaw, and its sideways drift in m", heading, "heading", of_state=True
+    ),
     ObservationTerm("last_action", "the action before, zeros at the start", last_action, "last_action"),
     ObservationTerm("phase", "f = control step / control steps, sin(pi f), cos(pi f)", phase, "phase"),
     ObservationTerm("preview", "the coming ticks of the reference, by control step", preview, "preview"),
@@ -158,7 +168,7 @@ def third_party_term(name: str) -> ObservationTerm:
         raise broken(entry, f"{entry.value} is no ObservationTerm but of type {type(term).__name__}", report)
     if term.name in {built_in.name for built_in in TERMS}:
         raise broken(entry, f"nil has a built-in term {term.name!r}", report)
-    return ObservationTerm(term.name, term.meaning, _CheckedFunction(entry, term.function))
+    return ObservationTerm(term.name, term.meaning, _CheckedFunction(entry, term.function), of_state=term.of_state)
 
 
 @dataclass
@@ -193,6 +203,7 @@ class Observer:
     Attributes:
         size: of an observation.
         layout: term to its slice of an observation, in order.
+        state_layout: the same of terms that depend on positions and velocities alone.
         meanings: term to the meaning of its numbers.
 
     Raises:
@@ -231,6 +242,7 @@ class Observer:
         ends = np.cumsum(list(sizes.values()))
         spans = {name: slice(int(end) - sizes[name], int(end)) for name, end in zip(sizes, ends, strict=True)}
         self.layout = {name: span for name, span in spans.items() if sizes[name]}  # a preview may be empty
+        self.state_layout = {term.name: spans[term.name] for term in self._terms if term.of_state}
         self.meanings = {term.name: term.meaning for term in self._terms}
         self.size = int(ends[-1])
 
@@ -255,6 +267,30 @@ class Observer:
         context.last_action, context.control_step = last_action, control_step
         context.coming = self.coming(control_step)
         return [term.function(data, context) for term in self._terms]
+
+
+class ObservedStates:
+    """See :class:`nil_core.types.StateObserver`.
+
+    Args:
+        scene, observer: of the environments.
+    """
+
+    def __init__(self, scene: RobotScene, observer: Observer) -> None:
+        self._scene, self._observer = scene, observer
+        entries = [np.arange(span.start, span.stop) for span in observer.state_layout.values()]
+        self.columns: npt.NDArray[np.int64] = np.concatenate([np.zeros(0, np.int64), *entries])
+
+    def __call__(self, qpos: Doubles, qvel: Doubles) -> Floats:
+        """See :class:`nil_core.types.StateObserver`."""
+        model = self._scene.model
+        data, action = mujoco.MjData(model), np.zeros(model.nu)
+        rows = np.zeros((len(qpos), len(self.columns)), np.float32)
+        for row, positions, velocities in zip(rows, qpos, qvel, strict=True):
+            data.qpos[:], data.qvel[:] = positions, velocities
+            mujoco.mj_step1(model, data)  # what is known in an environment after a control step, see environment.py
+            row[:] = self._observer.observe(data, action, 0)[self.columns]
+        return rows
 
 
 def _coming_rows(preview: Floats, ahead: int, ticks: int) -> Doubles:

@@ -134,10 +134,10 @@ def _interact_and_log(agent: Agent, rounds: range) -> list[tuple[bytes, bytes, d
         rng = np.random.default_rng(i)
         observations, next_observations = rng.normal(size=(2, 4, 7)).astype(np.float32)
         actions = agent.act(observations, explore=True)
-        terminations, truncations = np.full(4, i % 7 == 6), np.full(4, i % 10 == 9)
-        agent.observe(
-            Transitions(observations, actions, -np.abs(actions).sum(1), next_observations, terminations, truncations)
-        )
+        rewards = -np.abs(actions).sum(1)
+        ends = np.full(4, i % 7 == 6), np.full(4, i % 10 == 9)
+        envs = np.arange(4, dtype=np.int32)
+        agent.observe(Transitions(observations, actions, rewards, next_observations, *ends, envs))
         logged = dict(agent.update(4))
         assert all(np.isfinite(value) for value in logged.values()), f"update() logs finite numbers: {logged}"
         history.append((actions.tobytes(), agent.act(observations, explore=False).tobytes(), logged))

@@ -12,7 +12,15 @@ from dm_control import suite
 from pydantic import ValidationError
 
 from nil_core import registry
-from nil_core.api import AgentSpec, Capability, ComponentCard, Robot, write_demonstrations, write_video
+from nil_core.api import (
+    AgentSpec,
+    Capability,
+    ComponentCard,
+    Demonstrations,
+    Robot,
+    write_demonstrations,
+    write_video,
+)
 from nil_core.registry import Finding
 from nil_core.testing import (
     ToyQuadruped,
@@ -52,6 +60,15 @@ def a_recording(folder: Path) -> str:
     return str(path)
 
 
+def task_demos(folder: Path) -> str:
+    """Of what the contract of agents acts in: 7 observed numbers, 3 actions."""
+    rng, path = np.random.default_rng(0), folder / "demonstrations.npz"
+    rows = {"qpos": np.zeros((20, 1)), "qvel": np.zeros((20, 1))}
+    rows |= {"actions": rng.uniform(-1, 1, (20, 3)).astype("f4"), "observations": rng.normal(size=(20, 7)).astype("f4")}
+    write_demonstrations(path, Demonstrations("any", ("a", "b", "c"), 25.0, np.array([20]), **rows))
+    return str(path)
+
+
 def some_demonstrations(folder: Path) -> str:
     path = folder / "trot.npz"
     write_demonstrations(path, toy_demonstrations(toy_scene(size=16)))
@@ -71,6 +88,17 @@ SAMPLES: dict[tuple[str, str], Callable[[Path], dict[str, Any]]] = {
     ("generator", "file"): lambda folder: {"path": a_video(folder)},
     ("generator", "mocap"): lambda folder: {"path": a_recording(folder)},
     ("robot", "mjcf"): lambda folder: {"path": a_model()},
+    ("agent", "bc"): lambda folder: {
+        "demonstrations": task_demos(folder),
+        "gradient_steps": 40,
+        "hidden": [8],
+    },
+    ("agent", "bco"): lambda folder: {
+        "demonstrations": task_demos(folder),
+        "exploration_steps": 16,
+        "gradient_steps": 5,
+        "hidden": [8],
+    },
     ("agent", "bro"): lambda folder: {
         "learning_starts": 16,
         "batch_size": 8,
@@ -80,6 +108,7 @@ SAMPLES: dict[tuple[str, str], Callable[[Path], dict[str, Any]]] = {
         "replay_ratio": 2,
     },
     ("agent", "bro_fast"): lambda folder: {"learning_starts": 16, "batch_size": 8, "critic_width": 8, "actor_width": 8},
+    ("agent", "ppo"): lambda folder: {"rollout_steps": 3, "batch_size": 5, "hidden": [8]},
     ("agent", "sac"): lambda folder: {"learning_starts": 16, "batch_size": 8, "hidden": [8]},
     ("reward", "amp"): few_steps,
     ("reward", "drail"): few_steps,

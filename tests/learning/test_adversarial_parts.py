@@ -23,6 +23,7 @@ def test_running_statistics_are_those_of_all_rows() -> None:
     rows = (random.normal(size=(300, 3)) * [1, 5, 0] + [0, -40, 7]).astype(np.float32)
     normalizer = RunningNormalizer(3)
     assert torch.equal(normalizer(torch.ones(2, 3)), torch.ones(2, 3)), "nothing is known yet"
+    torch.export.export(normalizer, (torch.ones(2, 3),))  # it is part of exported policies
     for part in (rows[:1], rows[1:1], rows[1:120], rows[120:]):
         normalizer.update(torch.from_numpy(part))
     assert normalizer.count == 300

@@ -70,3 +70,18 @@ def test_a_gradient_that_is_not_contiguous() -> None:
     (theirs.mT * scale).square().sum().backward()
     optimizer.step()
     torch.testing.assert_close(ours, theirs)
+
+
+def test_a_long_gradient_is_scaled_down() -> None:
+    for scale in (0.01, 100.0):
+        ours = nn.Linear(3, 2)
+        theirs = deepcopy(ours)
+        flat, reference = FlatAdam(ours.parameters(), 0.01), torch.optim.Adam(theirs.parameters(), 0.01)
+        for size in (1.0, 3.0):  # of one step Adam's is the same for any scale of the gradient
+            x = torch.randn(8, 3) * scale * size
+            flat.minimize(ours(x).square().mean(), max_norm=0.5)
+            reference.zero_grad()
+            theirs(x).square().mean().backward()
+            torch.nn.utils.clip_grad_norm_(theirs.parameters(), 0.5)
+            reference.step()
+        torch.testing.assert_close(ours.weight, theirs.weight)

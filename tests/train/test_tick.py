@@ -41,6 +41,7 @@ def test_every_step_of_a_tick_gets_its_reward() -> None:
     assert got.next_observations[:, 0].tolist() == [10, 20, 11, 21]
     assert np.allclose(got.actions[:, 0], [0.0, 1.0, 0.1, 1.1])
     assert np.allclose(got.rewards, [0.5, 0.5, 0.7, 0.7])
+    assert got.envs is not None and got.envs.dtype == np.int32 and got.envs.tolist() == [0, 0, 1, 1]
     assert not got.terminations.any() and not got.truncations.any()
     assert [c.dtype for c in (got.observations, got.actions, got.rewards, got.next_observations)] == [np.float32] * 4
     assert got.terminations.dtype == got.truncations.dtype == np.bool_

@@ -1,0 +1,41 @@
+"""Behavioral cloning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, PositiveInt
+
+from nil_core.api import Capability, ComponentCard, Options, Requirement
+
+
+class BcOptions(Options):
+    """Options of ``bc``."""
+
+    demonstrations: Path = Field(description="Demonstrations with actions and observations (nil record).")
+    hidden: tuple[PositiveInt, ...] = Field(
+        (256, 256), min_length=1, description="Widths of the hidden layers of the policy."
+    )
+    loss: Literal["likelihood", "mse"] = Field(
+        "likelihood", description="likelihood: of a Gaussian policy; mse: squared error of a deterministic one."
+    )
+    gradient_steps: PositiveInt = Field(
+        20_000, description="Gradient steps, spread evenly over the first half of the run."
+    )
+    batch_size: PositiveInt = Field(128, description="Demonstrated actions per gradient step.")
+    learning_rate: float = Field(3e-4, gt=0, description="Of Adam.")
+    threads: int = Field(1, ge=1, description="CPU threads for acting and learning.")
+
+
+CARD = ComponentCard(
+    kind="agent",
+    summary="Behavioral cloning: supervised learning of recorded actions; needs demonstrations with actions.",
+    target="nil_agent_bc.behavioral_cloning:BehavioralCloning",
+    config=BcOptions,
+    requires=(
+        Requirement("torch", 'pip install "nil-core[learning]"'),
+        Requirement("safetensors", 'pip install "nil-core[learning]"'),
+    ),
+    capabilities=frozenset({Capability.EXPORTS, Capability.OFFLINE, Capability.LEARNS}),
+)
