@@ -78,13 +78,12 @@ def show(comparison: Comparison) -> None:
             [first, *(row[0] for row in rows)],
             [list(line) for line in zip(keys, *(r[1:] for r in rows), strict=True)],
         )
-    against = f"\nProbability of improvement over {comparison.against}"
-    for title, (columns, cells), prose in (
-        ("", text.results(comparison), False),
-        (against, text.improvements(comparison), False),
-        ("\nWhat differs", differing, False),
-        ("\nNot compared", text.left_out(comparison), True),
-    ):
+    groups = comparison.groups.items()
+    shown = [(f"\n{title}", text.results(comparison, metrics), False) for title, metrics in groups]
+    against = f"Probability of improvement over {comparison.against}"
+    shown += [(f"\n{against}: {title}", text.improvements(comparison, metrics), False) for title, metrics in groups]
+    shown += [("\nWhat differs", differing, False), ("\nNot compared", text.left_out(comparison), True)]
+    for title, (columns, cells), prose in shown:
         if cells:
             tables.show_table(console, columns, cells, title, prose=prose)
     tables.show(console, "")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-Better = Literal["higher", "lower", "100"]
+from nil_core.evaluation.columns import COLUMNS, RESULTS, Better, Column
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Metric:
         better: which values are better; ``100``: closer to 100 %.
         meaning: one line.
         digits: after the point.
+        table: where it is shown, of :data:`nil_core.evaluation.columns.TABLES`.
     """
 
     key: str
@@ -29,6 +30,7 @@ class Metric:
     better: Better
     meaning: str
     digits: int = 3
+    table: str = RESULTS
 
     @property
     def heading(self) -> str:
@@ -44,35 +46,32 @@ class Metric:
         return f"{round(value, self.digits) + 0.0:.{self.digits}f}"
 
 
-METRICS = (
-    Metric("return", "return", "", "higher", "mean reward per tick of a full episode"),
-    Metric("return_over_zero", "over standing", "%", "higher", "return relative to standing still, minus 100 %", 0),
-    Metric("similarity", "S_v", "", "higher", "video similarity, unscaled"),
-    Metric("iou", "IoU", "", "higher", "mask similarity S_M, unscaled"),
-    Metric("speed", "speed", "m/s", "higher", "mean forward speed"),
-    Metric("speed_share", "of reference speed", "%", "100", "forward speed relative to the reference's", 0),
-    Metric("environment_reward", "env reward", "", "higher", "exp(-(v - v_ref)^2), mean over a full episode"),
-    Metric("length", "length", "", "higher", "completed share of a full episode"),
-    Metric("falls", "falls", "episodes", "lower", "evaluation episodes that ended in a fall", 1),
-    Metric("locomujoco_1.25", "LocoMuJoCo 1.25", "of 400", "higher", "LocoMuJoCo's reward for 1.25 m/s", 1),
-    Metric("locomujoco_1.0", "LocoMuJoCo 1.0", "of 400", "higher", "LocoMuJoCo's reward for 1.0 m/s", 1),
-    Metric("locomujoco_own", "LocoMuJoCo own", "of 400", "higher", "its reward for the reference's speed", 1),
-    Metric("mocap_loss_deg", "MoCap loss", "deg", "lower", "joint angles against MoCap, time-warped", 2),
-    Metric("mocap_shift_deg", "MoCap, shifted", "deg", "lower", "joint angles against MoCap at the best shift", 2),
-    Metric("mocap_keybody_mm", "MoCap bodies", "mm", "lower", "key-body positions against MoCap", 1),
-    Metric("mocap_warp", "MoCap warp", "", "lower", "amount of time-warping against MoCap"),
-    Metric("joint_acceleration", "joint acc", "rad/s^2", "lower", "joint acceleration", 1),
-    Metric("torque_change", "torque change", "", "lower", "change of torque"),
-    Metric("foot_slip", "foot slip", "m/s", "lower", "slip speed of feet on the floor"),
-    Metric("cost_of_transport", "cost of transport", "", "lower", "energy per weight and distance"),
-    Metric("asymmetry", "asymmetry", "", "lower", "difference between left and right"),
+def _metric(key: str, column: Column) -> Metric:
+    label = column.label or column.heading
+    assert column.better is not None
+    return Metric(key, label, column.unit, column.better, column.meaning, column.digits, column.table)
+
+
+_OVER_STANDING = Metric(
+    "return_over_zero", "over standing", "%", "higher", "return relative to standing still, minus 100 %", 0
+)
+_SPEED_SHARE = Metric("speed_share", "of reference speed", "%", "100", "forward speed relative to the reference's", 0)
+_AFTER = {"return": (_OVER_STANDING,), "speed": (_SPEED_SHARE,)}
+
+METRICS = tuple(
+    metric
+    for key, column in COLUMNS.items()
+    if column.better
+    for metric in (_metric(key, column), *_AFTER.get(key, ()))
 )
 """All metrics, in the order of columns."""
 
 CURVES = ("return", "similarity", "iou", "speed", "locomujoco_1.25")
 """Metrics whose learning curves are drawn, if the run measured them while it learned."""
 
-_OTHER = ("episodes",)
+STARTS_SEED = "seed"
+"""Of the start states of an evaluation, in a policy's row."""
+
 _SPREAD = ("_std", "_ci95")
 
 
@@ -119,6 +118,6 @@ def measured(summary: Mapping[str, Any]) -> dict[str, float]:
 
 def unknown(summary: Mapping[str, Any]) -> set[str]:
     """Numeric keys of the trained policy's row that are in no table, because their direction is unknown."""
-    known = {metric.key for metric in METRICS} | set(_OTHER)
+    known = {*COLUMNS, STARTS_SEED}
     row = trained(summary)
     return {key for key in row if key not in known and not key.endswith(_SPREAD) and number(row[key]) is not None}

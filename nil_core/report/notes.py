@@ -65,7 +65,7 @@ def _seeds(comparison: Comparison) -> Iterator[str]:
         named.setdefault(", ".join(map(str, each)) or "unknown", []).append(name)
     if len(named) > 1:
         listed = "; ".join(f"{', '.join(names)}: {each}" for each, names in named.items())
-        yield f"Rows have different seeds, and evaluations start from states that depend on the seed. {listed}."
+        yield f"Rows have different seeds. {listed}."
     for row in rows:
         if twice := _twice(row):
             yield f"{row.name} has the seed {twice} more than once: equal runs make its interval too narrow."

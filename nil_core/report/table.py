@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nil_core.errors import ConfigError, RunError
-from nil_core.report.metrics import METRICS, Metric, number, trained
+from nil_core.report.metrics import METRICS, STARTS_SEED, Metric, number, trained
 from nil_core.report.records import Run, Source, readable
 from nil_core.report.statistics import Estimate, estimate, improvement
 
@@ -98,8 +98,14 @@ class Comparison:
         """Config keys that differ between rows."""
         return tuple(dict.fromkeys(key for row in self.rows for key in row.config))
 
+    @property
+    def groups(self) -> Mapping[str, tuple[Metric, ...]]:
+        """The metrics by the table they are shown in, in order."""
+        titles = dict.fromkeys(metric.table for metric in self.metrics)
+        return {title: tuple(metric for metric in self.metrics if metric.table == title) for title in titles}
+
     def heading(self, metric: Metric) -> str:
-        """Of its column; marked if its values cannot be compared between rows."""
+        """Heading of its column; marked if its values cannot be compared between rows."""
         return metric.heading + ("*" if metric.key in self.incomparable else "")
 
 
@@ -243,10 +249,14 @@ def _judged(run: Run, usual: Mapping[str, Any]) -> Run:
 
 
 def _evaluation(run: Run) -> dict[str, Any]:
-    """Settings of the final evaluation. Its starts depend on the run's seed only."""
+    """Settings of the final evaluation."""
     settings = {key: value for key, value in run.settings.items() if key.startswith("evaluation.")}
-    episodes = number(trained(run.summary).get("episodes"))
-    return settings | ({} if episodes is None else {"evaluation.episodes": int(episodes)})
+    row = trained(run.summary)
+    conditions = {
+        "evaluation.episodes": number(row.get("episodes")),
+        "start states of seed": number(row.get(STARTS_SEED)),
+    }
+    return settings | {name: int(value) for name, value in conditions.items() if value is not None}
 
 
 def _conflicts(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

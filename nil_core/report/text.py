@@ -40,22 +40,21 @@ def percent(estimate: Estimate | None) -> str:
 Table = tuple[list[str], list[list[str]]]
 
 
-def results(comparison: Comparison) -> Table:
-    """Columns and cells of the main table."""
-    columns = ["row", "runs compared", *map(comparison.heading, comparison.metrics)]
-    cells = [[row.name, row.counts, *_cells(comparison, row)] for row in comparison.rows]
+def results(comparison: Comparison, metrics: Sequence[Metric]) -> Table:
+    """Columns and cells of a table of results."""
+    columns = ["row", "runs compared", *map(comparison.heading, metrics)]
+    cells = [
+        [row.name, row.counts, *(shown(metric, row.values.get(metric.key)) for metric in metrics)]
+        for row in comparison.rows
+    ]
     return columns, cells
 
 
-def _cells(comparison: Comparison, row: Row) -> list[str]:
-    return [shown(metric, row.values.get(metric.key)) for metric in comparison.metrics]
-
-
-def improvements(comparison: Comparison) -> Table:
+def improvements(comparison: Comparison, metrics: Sequence[Metric]) -> Table:
     """Columns and cells of the probabilities of improvement; no cells with a single row."""
-    columns = ["row", *map(comparison.heading, comparison.metrics)]
+    columns = ["row", *map(comparison.heading, metrics)]
     cells = [
-        [row.name, *(percent(row.improvement.get(metric.key)) for metric in comparison.metrics)]
+        [row.name, *(percent(row.improvement.get(metric.key)) for metric in metrics)]
         for row in comparison.rows
         if row.improvement
     ]
@@ -79,14 +78,17 @@ def left_out(comparison: Comparison) -> Table:
 def markdown(comparison: Comparison) -> str:
     """The report as Markdown."""
     parts = [MARKDOWN_MARK, f"# {_escaped(comparison.title)}", facts.summary(comparison)]
-    parts += ["## Results", _table(*results(comparison))]
+    for title, metrics in comparison.groups.items():
+        parts += [f"## {title}", _table(*results(comparison, metrics))]
     parts.append(
         "Interquartile mean over the seeds of a row, and the 95 % interval of a bootstrap over seeds; each number of a "
         "run is the mean of its final evaluation."
     )
     parts.append("\n".join(f"- {_escaped(note)}" for note in comparison.notes))
-    if (found := improvements(comparison))[1]:
-        parts += [f"## Probability of improvement over {_escaped(comparison.against)}", _table(*found)]
+    for title, metrics in comparison.groups.items():
+        if (found := improvements(comparison, metrics))[1]:
+            against = f"Probability of improvement over {_escaped(comparison.against)}"
+            parts += [f"## {against}: {title}", _table(*found)]
     if (found := differences(comparison))[1]:
         parts += ["## What differs", _table(*found)]
     parts += ["## All runs", _table(*_all_runs(comparison))]
