@@ -132,7 +132,7 @@ class WebView:
     def start(self, seed: int) -> None:
         """Start the episode of a seed, and show its first pose."""
         self._episodes.start(seed)
-        self._seed.value = seed
+        self._seed.value = seed  # type: ignore[misc]  # mypy takes viser's property to be read-only
         self.show()
 
     def advance(self) -> float:
