@@ -30,7 +30,7 @@ from PIL import Image
 from websockets.sync.client import ClientConnection, connect
 
 from nil_core.config import resolve
-from nil_core.experiment import play_in_browser
+from nil_core.experiment import play_in_browser, web_view
 from nil_core.experiment.evaluator import Evaluator, deterministic_policy
 from nil_core.experiment.live_episodes import LiveEpisodes
 from nil_core.experiment.open_run import OpenRun
@@ -55,7 +55,9 @@ def run(folder: Path) -> OpenRun:
 
 
 @pytest.fixture
-def view(run: OpenRun) -> Iterator[WebView]:
+def view(run: OpenRun, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebView]:
+    """With few triangles, which Chromium draws without a GPU."""
+    monkeypatch.setattr(web_view, "build_scene", lambda *arguments, **options: run.experiment.scene)
     with LiveEpisodes(run, "newest") as episodes:
         opened = WebView(run.experiment, episodes, "127.0.0.1", free_port(), seed=3, title="walk")
         yield opened
@@ -93,7 +95,7 @@ def receive(connection: ClientConnection, found: dict[str, Any], expected: dict[
 
 
 def expected_poses(run: OpenRun, qpos: np.ndarray, name: str) -> dict[str, Any]:
-    model = run.experiment.scene.model  # its bodies are those of the detailed model
+    model = run.experiment.scene.model
     data = mujoco.MjData(model)
     data.qpos[:] = qpos
     mujoco.mj_kinematics(model, data)
