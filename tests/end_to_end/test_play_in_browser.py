@@ -131,6 +131,8 @@ def test_an_episode_is_that_of_an_evaluation(run: OpenRun) -> None:
 def test_poses_that_are_sent_are_those_of_the_simulation(run: OpenRun, view: WebView) -> None:
     assert "<html" in page(view.port).lower()
     assert view.ghost is not None and run.experiment.reference.motion is not None
+    view._show_ghost.value = True
+    view.show()
     found: dict[str, Any] = {"/world": {"position": [0.0, 0.0, 0.0]}}  # changes alone are sent
     with connected(view.port) as browser:
         for _ in range(3):
@@ -196,7 +198,7 @@ class Browser:
         options = ("--headless=new", "--no-sandbox", "--no-first-run", "--disable-background-networking", *software)
         command = [CHROMIUM, *options, "--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank"]
         self._process = subprocess.Popen(
-            [*command[:-1], "--window-size=800,400", command[-1]], stderr=subprocess.PIPE, text=True
+            [*command[:-1], "--window-size=1000,700", command[-1]], stderr=subprocess.PIPE, text=True
         )
         stderr: Any = self._process.stderr
         address = next(found[1] for line in stderr if (found := re.search(r"listening on ws://([^/]+)/", line)))
@@ -235,12 +237,12 @@ def test_the_robot_is_seen_in_a_browser(view: WebView, tmp_path: Path) -> None:
         while not view._server.get_clients() and time.monotonic() < end:
             browser("Runtime.evaluate", expression="0")
         (viewer,) = view._server.get_clients().values()
-        view.robot.visible = True
-        seen = viewer.get_render(height=200, width=300)
-        view.robot.visible = False
-        view._server.flush()
         without = viewer.get_render(height=200, width=300)
         view.robot.visible = True
+        view._server.flush()
+        seen = viewer.get_render(height=200, width=300)
+        close_notification = "document.querySelector('.mantine-Notification-closeButton')?.click()"
+        browser("Runtime.evaluate", expression=close_notification)
         picture = browser.screenshot()
         hosts = {url.split("/")[2] for url in browser.requested if url.startswith("http")}
     finally:
