@@ -154,6 +154,30 @@ def test_the_next_episode_has_the_next_seed(view: WebView) -> None:
     assert "in 1 episodes" in view._statistics.content
 
 
+def test_controls(view: WebView, monkeypatch: pytest.MonkeyPatch) -> None:
+    def one_round() -> None:
+        with pytest.raises(KeyboardInterrupt):
+            view.run()
+
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(view._wake, "wait", interrupt)
+    monkeypatch.setattr(view._server, "get_clients", lambda: {0: "a browser"})
+    one_round()
+    assert view._episodes.step_count == 1
+    view._toggle_pause()
+    one_round()
+    assert view._episodes.step_count == 1 and view._pause.label == "Play"
+    view._want(9)
+    one_round()
+    assert (view._episodes.seed, view._episodes.step_count, view._seed.value) == (9, 0, 9)
+    view._toggle_pause()
+    monkeypatch.setattr(view._server, "get_clients", dict)
+    one_round()
+    assert view._episodes.step_count == 0 and view._pause.label == "Pause", "it waits for a browser"
+
+
 def test_ctrl_c_ends_it(folder: Path, nil: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     port, announce, seen = free_port(), play_in_browser.announce, list[str]()
 
