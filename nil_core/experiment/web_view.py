@@ -69,16 +69,18 @@ class WebView:
         try:
             self._world = _add_world(self._server, experiment)
             self.robot = RobotNodes(self._server, model, "/world/robot")
-            self.ghost = self._add_ghost(model)
+            self.ghost = self._add_ghost()
             self._add_controls(seed)
             self.start(seed)
         except BaseException:
             self.close()
             raise
 
-    def _add_ghost(self, model: mujoco.MjModel) -> RobotNodes | None:
+    def _add_ghost(self) -> RobotNodes | None:
+        """With the simplified meshes: the full ones of a robot are several MB to send."""
         if self._experiment.reference.motion is None:
             return None
+        model = self._experiment.scene.model
         return RobotNodes(self._server, model, "/world/reference", GHOST_COLOR, GHOST_OPACITY, visible=False)
 
     def _add_controls(self, seed: int) -> None:
@@ -132,7 +134,7 @@ class WebView:
     def start(self, seed: int) -> None:
         """Start the episode of a seed, and show its first pose."""
         self._episodes.start(seed)
-        self._seed.value = seed
+        self._seed.value = seed  # type: ignore[misc]  # mypy takes viser's property to be read-only
         self.show()
 
     def advance(self) -> float:
@@ -158,7 +160,8 @@ class WebView:
             self.robot.place(self._episodes.qpos)
             if self.ghost is not None and reference.motion is not None:
                 self.ghost.visible = self._show_ghost.value
-                self.ghost.place(reference.motion.qpos[tick])
+                if self.ghost.visible:
+                    self.ghost.place(reference.motion.qpos[tick])
             self._world.position = (*-self._episodes.qpos[:2], 0.0) if self._follow.value else (0.0, 0.0, 0.0)
         self._picture.image = _enlarged(reference.frames[tick])
         self._statistics.content = self._statistics_html()

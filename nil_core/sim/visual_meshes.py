@@ -120,7 +120,8 @@ def _capsule(size: Doubles) -> trimesh.Trimesh:
 
 
 def _cylinder(size: Doubles) -> trimesh.Trimesh:
-    return trimesh.creation.cylinder(radius=size[0], height=2 * size[1], sections=SEGMENTS)
+    shape: trimesh.Trimesh = trimesh.creation.cylinder(radius=size[0], height=2 * size[1], sections=SEGMENTS)
+    return shape
 
 
 def _ellipsoid(size: Doubles) -> trimesh.Trimesh:

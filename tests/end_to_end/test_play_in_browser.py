@@ -30,7 +30,7 @@ from PIL import Image
 from websockets.sync.client import ClientConnection, connect
 
 from nil_core.config import resolve
-from nil_core.experiment import play_in_browser
+from nil_core.experiment import play_in_browser, web_view
 from nil_core.experiment.evaluator import Evaluator, deterministic_policy
 from nil_core.experiment.live_episodes import LiveEpisodes
 from nil_core.experiment.open_run import OpenRun
@@ -55,7 +55,9 @@ def run(folder: Path) -> OpenRun:
 
 
 @pytest.fixture
-def view(run: OpenRun) -> Iterator[WebView]:
+def view(run: OpenRun, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebView]:
+    """With few triangles, which Chromium draws without a GPU."""
+    monkeypatch.setattr(web_view, "build_scene", lambda *arguments, **options: run.experiment.scene)
     with LiveEpisodes(run, "newest") as episodes:
         opened = WebView(run.experiment, episodes, "127.0.0.1", free_port(), seed=3, title="walk")
         yield opened
@@ -93,7 +95,7 @@ def receive(connection: ClientConnection, found: dict[str, Any], expected: dict[
 
 
 def expected_poses(run: OpenRun, qpos: np.ndarray, name: str) -> dict[str, Any]:
-    model = run.experiment.scene.model  # its bodies are those of the detailed model
+    model = run.experiment.scene.model
     data = mujoco.MjData(model)
     data.qpos[:] = qpos
     mujoco.mj_kinematics(model, data)
@@ -129,6 +131,8 @@ def test_an_episode_is_that_of_an_evaluation(run: OpenRun) -> None:
 def test_poses_that_are_sent_are_those_of_the_simulation(run: OpenRun, view: WebView) -> None:
     assert "<html" in page(view.port).lower()
     assert view.ghost is not None and run.experiment.reference.motion is not None
+    view._show_ghost.value = True
+    view.show()
     found: dict[str, Any] = {"/world": {"position": [0.0, 0.0, 0.0]}}  # changes alone are sent
     with connected(view.port) as browser:
         for _ in range(3):
@@ -148,6 +152,30 @@ def test_the_next_episode_has_the_next_seed(view: WebView) -> None:
     view.advance()
     assert (view._episodes.seed, view._seed.value, view._episodes.step_count) == (4, 4, 0)
     assert "in 1 episodes" in view._statistics.content
+
+
+def test_controls(view: WebView, monkeypatch: pytest.MonkeyPatch) -> None:
+    def one_round() -> None:
+        with pytest.raises(KeyboardInterrupt):
+            view.run()
+
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(view._wake, "wait", interrupt)
+    monkeypatch.setattr(view._server, "get_clients", lambda: {0: "a browser"})
+    one_round()
+    assert view._episodes.step_count == 1
+    view._toggle_pause()
+    one_round()
+    assert view._episodes.step_count == 1 and view._pause.label == "Play"
+    view._want(9)
+    one_round()
+    assert (view._episodes.seed, view._episodes.step_count, view._seed.value) == (9, 0, 9)
+    view._toggle_pause()
+    monkeypatch.setattr(view._server, "get_clients", dict)
+    one_round()
+    assert view._episodes.step_count == 0 and view._pause.label == "Pause", "it waits for a browser"
 
 
 def test_ctrl_c_ends_it(folder: Path, nil: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +222,7 @@ class Browser:
         options = ("--headless=new", "--no-sandbox", "--no-first-run", "--disable-background-networking", *software)
         command = [CHROMIUM, *options, "--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank"]
         self._process = subprocess.Popen(
-            [*command[:-1], "--window-size=800,400", command[-1]], stderr=subprocess.PIPE, text=True
+            [*command[:-1], "--window-size=1000,700", command[-1]], stderr=subprocess.PIPE, text=True
         )
         stderr: Any = self._process.stderr
         address = next(found[1] for line in stderr if (found := re.search(r"listening on ws://([^/]+)/", line)))
@@ -233,12 +261,12 @@ def test_the_robot_is_seen_in_a_browser(view: WebView, tmp_path: Path) -> None:
         while not view._server.get_clients() and time.monotonic() < end:
             browser("Runtime.evaluate", expression="0")
         (viewer,) = view._server.get_clients().values()
-        view.robot.visible = True
-        seen = viewer.get_render(height=200, width=300)
-        view.robot.visible = False
-        view._server.flush()
         without = viewer.get_render(height=200, width=300)
         view.robot.visible = True
+        view._server.flush()
+        seen = viewer.get_render(height=200, width=300)
+        close_notification = "document.querySelector('.mantine-Notification-closeButton')?.click()"
+        browser("Runtime.evaluate", expression=close_notification)
         picture = browser.screenshot()
         hosts = {url.split("/")[2] for url in browser.requested if url.startswith("http")}
     finally:
