@@ -21,7 +21,7 @@ from nil_core.components import choose
 from nil_core.experiment.learn import Result
 from nil_core.study import read_spec
 
-OF_RUN = ("generator", "encoder", "segmenter", "robot", "agent", "skill", "prompt", "seed", "steps")
+OF_RUN = ("generator", "encoder", "segmenter", "robot", "agent", "reward", "skill", "prompt", "seed", "steps")
 OF_THE_TUTORIAL = (
     "mosaic", "mosaik", "squat", "brightness", "foot-height", "go2", "palette", "bandit", "blindfold",
 )  # fmt: skip
