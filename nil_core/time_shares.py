@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 PARTS = {
     "update": "the agent's update",
+    "reward": "the reward's update",
     "encode": "encoding",
     "act": "acting",
     "render": "rendering",

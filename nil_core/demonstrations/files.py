@@ -90,7 +90,7 @@ def _parsed(path: Path) -> Demonstrations:
         hz=float(header["hz"]),
         layout={name: slice(*bounds) for name, bounds in header["layout"].items()},
         provenance=header["provenance"],
-        **arrays,  # type: ignore[arg-type]
+        **arrays,
     )
 
 

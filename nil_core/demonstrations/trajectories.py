@@ -136,7 +136,9 @@ class Demonstrations:
         return self._of(slice(first, first + int(self.lengths[number])), self.lengths[number : number + 1])
 
     def _of(self, rows: slice, lengths: npt.NDArray[np.int64]) -> Demonstrations:
-        arrays = {name: None if getattr(self, name) is None else getattr(self, name)[rows] for name in _ARRAYS}
+        arrays: dict[str, Any] = {
+            name: None if getattr(self, name) is None else getattr(self, name)[rows] for name in _ARRAYS
+        }
         return Demonstrations(
             self.robot, self.joints, self.hz, lengths, **arrays, layout=self.layout, provenance=self.provenance
         )

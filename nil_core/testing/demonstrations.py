@@ -11,7 +11,7 @@ from nil_core.interfaces import LearnedReward
 from nil_core.sim.motion import velocities
 from nil_core.testing.quadruped import toy_scene
 from nil_core.tick import Tick
-from nil_core.types import Doubles, Reference, RewardSpec, Scene
+from nil_core.types import Doubles, Floats, Reference, RewardSpec, Scene
 
 HZ, TICK_HZ, SPEED, PERIOD = 100.0, 25.0, 0.5, 0.5
 ROUNDS = 60
@@ -57,7 +57,7 @@ def toy_reward_spec(scene: Scene, num_envs: int = 1, seed: int = 0) -> RewardSpe
     return RewardSpec(reference, num_envs, "whole", lambda: None, seed, scene=scene)
 
 
-def ticks_of(qpos: Doubles, qvel: Doubles, actions: Doubles | None = None) -> list[Tick]:
+def ticks_of(qpos: Doubles, qvel: Doubles, actions: Doubles | Floats | None = None) -> list[Tick]:
     """One episode of one environment through states (T, nq) and (T, nv), one control step a tick; not scored."""
     acts = np.zeros((len(qpos), 1)) if actions is None else actions
     return [

@@ -147,10 +147,11 @@ class TrainingLoop:
         with self._watch.timing("update"):
             agent.observe(batch)
             losses = agent.update(len(batch))
-            learned = {} if self._learned_reward is None else self._learned_reward.learn(ticks)
         self._metrics.add_ticks(ended)
         self._metrics.add_losses(losses)
-        self._metrics.add_losses(learned)
+        if self._learned_reward is not None:
+            with self._watch.timing("reward"):
+                self._metrics.add_losses(self._learned_reward.learn(ticks))
 
     def _run_periodic_tasks(self) -> None:
         training = self.config.training

@@ -37,6 +37,10 @@ def answer(value: Any) -> Any:
     return method
 
 
+LEARNING = {"learn", "learned", "adopt"}
+"""Methods of a reward that learns, beside those of every reward."""
+
+
 def component(kind: Any, **members: Any) -> Any:
     """A component of a kind whose methods give, or raise, what is named."""
     attributes = {
@@ -44,6 +48,8 @@ def component(kind: Any, **members: Any) -> Any:
         "robot": {"spec": ToyQuadruped().spec},
         "reward": {"needs": frozenset({"masks"}), "state_terms": ()},
     }.get(kind, {})
+    if members.keys() & LEARNING:
+        members = dict.fromkeys(("rows", "score", "state", "restore", *LEARNING)) | members
     methods = {name: answer(value) for name, value in members.items() if name not in attributes}
     entry = Entry(f"nil.{kind}s", "odd", "odd:CARD", "nil-odd", "1.2")
     made = SimpleNamespace(**(attributes | members | methods))
@@ -67,6 +73,9 @@ CALLS: dict[str, tuple[str, str, tuple[Any, ...]]] = {
     "score": ("reward", "score", ([],)),
     "state": ("reward", "state", ()),
     "restore": ("reward", "restore", ({},)),
+    "learn": ("reward", "learn", ([],)),
+    "learned": ("reward", "learned", ()),
+    "adopt": ("reward", "adopt", ({},)),
 }
 
 
@@ -87,6 +96,8 @@ SOUND = {
     "update": {"loss": 0.5},
     "rows": [],
     "state": {"clip": np.zeros(3)},
+    "learn": {"loss": 0.5},
+    "learned": {"weight": np.zeros(3)},
 }
 
 
@@ -118,6 +129,8 @@ def test_what_is_sound_passes(method: str) -> None:
         ("update", None, "agent odd gave NoneType None, not a mapping"),
         ("rows", ["S_v"], "reward odd gave list ['S_v'], not TermRow objects"),
         ("state", {"clip": [1]}, "not a mapping of names to arrays"),
+        ("learn", [0.5], "reward odd gave list [0.5], not a mapping"),
+        ("learned", {"weight": 1.0}, "not a mapping of names to arrays"),
     ],
 )
 def test_what_is_not_is_named(method: str, value: Any, says: str) -> None:

@@ -15,7 +15,7 @@ def test_simulation_counts_for_as_long_as_it_was_waited_for() -> None:
     found = shares([OVERLAPPED | {"step": 500}])
     assert found == pytest.approx(
         {"update": 0.6, "render": 0.15, "encode": 0.1, "other": 0.08, "physics": 0.05, "act": 0.02}
-        | {"evaluate": 0, "save": 0}
+        | {"evaluate": 0, "reward": 0, "save": 0}
     )
     assert briefly({"steps_per_second": 60.0} | found) == "update 60%, render 15%, encode 10%"
     assert in_words(found) == (

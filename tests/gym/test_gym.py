@@ -17,8 +17,9 @@ gymnasium = pytest.importorskip("gymnasium")
 from gymnasium.utils.env_checker import check_env  # noqa: E402
 
 import nil_core.gym  # noqa: E402
-from nil_core import RunConfig, generate, run  # noqa: E402
+from nil_core import RunConfig, generate, registry, run  # noqa: E402
 from nil_core.config import resolve  # noqa: E402
+from nil_core.demonstrations.files import write_demonstrations  # noqa: E402
 from nil_core.errors import ConfigError, RunError  # noqa: E402
 from nil_core.evaluation.rollout import rollout  # noqa: E402
 from nil_core.experiment.experiment import Experiment  # noqa: E402
@@ -26,6 +27,7 @@ from nil_core.gym.source import open_source  # noqa: E402
 from nil_core.hooks import Hooks  # noqa: E402
 from nil_core.reporting import Silent  # noqa: E402
 from nil_core.sim.vector_env import VectorEnv  # noqa: E402
+from nil_core.testing import toy_demonstrations  # noqa: E402
 
 ID, N, STEPS = nil_core.gym.ID, 2, 20
 SLOW = {"environment.control_hz": 50.0}
@@ -207,3 +209,23 @@ def test_the_name_imports_the_module_and_the_command_line_does_not() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
     code = "import sys, nil_core.cli.main; assert 'gymnasium' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_reward_that_learns_does_so_in_training_alone(reference: Path, tmp_path: Path) -> None:
+    if "amp" not in registry.names("reward"):
+        pytest.skip("the reward amp is not installed")
+    path = tmp_path / "trot.npz"
+    write_demonstrations(path, toy_demonstrations(open_source(None, reference, {}).scene))
+    options = {"demonstrations": str(path), "hidden": [8], "batch_size": 8, "update_every": 4}
+    sets = {"reward": {"name": "amp", **options}}
+    env = gymnasium.make(ID, reference=str(reference), sets=sets)
+    env.reset(seed=0)
+    reward = env.unwrapped._envs._learned_reward
+    before = reward.learned()
+    paid = [env.step(actions(step, env))[1] for step in range(9)]
+    assert np.isfinite(paid).all()
+    weight = "discriminator/last.weight"
+    assert not np.array_equal(reward.learned()[weight], before[weight])
+    env.close()
+    with pytest.raises(ConfigError, match="a reward that learns"):
+        gymnasium.make(ID, reference=str(reference), sets=sets, evaluation=True)

@@ -57,7 +57,7 @@ def test_contract(walk: Path) -> None:
 @pytest.mark.parametrize("inputs", ["states", "actions"])
 def test_it_tells_a_trot_from_jerks(walk: Path, acted: Path, inputs: str) -> None:
     path = walk if inputs == "states" else acted
-    options = {"inputs": inputs, "update_every": 5, "batch_size": 64, "hidden": [64, 64], "draws": 8}
+    options = {"inputs": inputs, "update_every": 10, "batch_size": 64, "hidden": [64, 64], "draws": 4}
     check_tells_apart(lambda spec: reward(path, spec, **options))
 
 

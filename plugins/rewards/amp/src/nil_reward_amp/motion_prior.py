@@ -43,7 +43,7 @@ class MotionPrior(AdversarialReward):
     def loss(self, expert: Tensor, agent: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Least squares or cross entropy, gradient penalty at the expert, penalty of the last layer."""
         options, network = self._options, self.discriminator
-        of_expert, of_agent = network(torch.cat([expert, agent])).split(len(expert))
+        of_expert, of_agent = torch.split(network(torch.cat([expert, agent])), len(expert))
         classify = least_squares_loss if options.loss == "least_squares" else logistic_loss
         loss = classify(of_expert, of_agent)
         metrics = {"expert_score": of_expert.mean(), "agent_score": of_agent.mean()}

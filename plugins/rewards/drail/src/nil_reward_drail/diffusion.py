@@ -68,4 +68,5 @@ class NoisePredictor(nn.Module):
         """
         noisy = self.signal[times, None] * inputs + self.noise[times, None] * noise
         of_agent, of_expert = ((self(noisy, times, label) - noise).square().mean(1) for label in (0.0, 1.0))
-        return of_agent - of_expert
+        difference: Tensor = of_agent - of_expert
+        return difference

@@ -79,8 +79,8 @@ class DiffusionClassifier(AdversarialReward):
         times = [antithetic_times(len(side), self._options.diffusion_steps, self.generator) for side in (expert, agent)]
         noise = torch.randn(inputs.shape, generator=self.generator)
         logits = self.discriminator.logits(inputs, torch.cat(times).to(self.device), noise.to(self.device))
-        of_expert, of_agent = logits.split(len(expert))
-        chances = torch.sigmoid(logits).split(len(expert))
+        of_expert, of_agent = torch.split(logits, len(expert))
+        chances = torch.split(torch.sigmoid(logits), len(expert))
         return logistic_loss(of_expert, of_agent), {
             "expert_score": chances[0].mean(),
             "agent_score": chances[1].mean(),

@@ -39,9 +39,9 @@ class Classifier(AdversarialReward):
     def loss(self, expert: Tensor, agent: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Cross entropy, and the gradient penalty at the expert."""
         logits = self.discriminator(torch.cat([expert, agent]))
-        of_expert, of_agent = logits.split(len(expert))
+        of_expert, of_agent = torch.split(logits, len(expert))
         loss = logistic_loss(of_expert, of_agent)
-        chances = torch.sigmoid(logits).split(len(expert))
+        chances = torch.split(torch.sigmoid(logits), len(expert))
         metrics = {"expert_score": chances[0].mean(), "agent_score": chances[1].mean()}
         if self._options.gradient_penalty:
             metrics["gradient_penalty"] = gradient_penalty(self.discriminator, expert)

@@ -1,0 +1,87 @@
+"""Whether each adversarial reward teaches a known walk: the A1 learns from the planned walk of the generator gait.
+
+The walk is 10 s of poses without physics or actions, at 100 Hz. Nothing of the video is used: actions are about the
+standing pose, and four of five training episodes start in the demonstrations (reference state initialization).
+Printed are forward speed, episode length and falls of the trained policy and of standing still, and the speed of the
+demonstrations. Evaluations start at rest.
+
+    python benchmarks/adversarial.py --steps 20000 --rewards amp gaifo drail --agent sac --out runs/adversarial
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from nil_core import run
+from nil_core.api import Demonstrations, load_preset, no_progress, write_demonstrations
+from nil_core.components import choose
+from nil_core.experiment.experiment import build_scene
+from nil_core.reference.generation import compose_request
+from nil_core.reporting import Silent
+from nil_core.sim.motion import velocities
+
+HZ, SECONDS = 100.0, 10.0
+
+
+def planned_walk(robot: str) -> Demonstrations:
+    """The trajectory that the generator gait draws."""
+    config = load_preset("quickstart", {"robot": robot})
+    choice = choose(config)
+    scene = build_scene(config, choice)
+    request = replace(compose_request(config, choice["generator"], scene), fps=HZ, seconds=SECONDS)
+    qpos = np.asarray(choice["generator"].build().generate(request, no_progress).trajectory)
+    return Demonstrations(
+        robot=scene.spec.name,
+        joints=tuple(actuator.joint for actuator in scene.spec.actuators),
+        hz=HZ,
+        lengths=np.array([len(qpos)], np.int64),
+        qpos=qpos,
+        qvel=velocities(scene.model, qpos, HZ),
+        provenance={"kind": "planned walk of gait"},
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rewards", nargs="+", default=["amp", "gaifo", "drail"])
+    parser.add_argument("--agent", default="sac")
+    parser.add_argument("--robot", default="a1")
+    parser.add_argument("--steps", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("runs/adversarial"))
+    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="further config values, as strings")
+    arguments = parser.parse_args()
+    demonstrations = planned_walk(arguments.robot)
+    file = arguments.out / "walk.npz"
+    write_demonstrations(file, demonstrations)
+    print(f"demonstrations: {demonstrations.speed:.2f} m/s")
+    for reward in arguments.rewards:
+        changes = {
+            "robot": arguments.robot,
+            "agent": arguments.agent,
+            "reward.name": reward,
+            "reward.demonstrations": str(file),
+            "motion.source": "demonstrations",
+            "evaluation.video_metrics": False,
+            "steps": arguments.steps,
+            "seed": arguments.seed,
+            **dict(each.split("=", 1) for each in arguments.set),
+        }
+        began = time.perf_counter()
+        result = run(load_preset("quickstart", changes), arguments.out / reward, reporter=Silent())
+        for policy in ("zero", "trained"):
+            row = result.summary["policies"][policy]
+            print(
+                f"{reward} {policy}: {row['speed']:.2f} m/s, length {row['length']:.2f}, falls {row['falls']}"
+                f" of {row['episodes']}"
+            )
+        print(f"{reward}: {time.perf_counter() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
