@@ -129,6 +129,13 @@ def test_a_saved_policy_acts_without_the_file(file: Path, tmp_path: Path) -> Non
         ({"observations": None, "layout": {}}, "has no observations", "nil record"),
         ({"observations": np.zeros((400, 5), np.float32), "layout": {}}, "5 observed numbers", "record a run"),
         ({"layout": {**LAYOUT, "heading": slice(6, 7)}}, "other terms .*: heading", "record a run"),
+        ({"layout": {**LAYOUT, "height": slice(6, 8)}}, "other terms .*: height", "record a run"),
+        (
+            {"layout": {name: LAYOUT[name] for name in ("joint_positions", "joint_velocities")}},
+            "other terms .*: height",
+            "--set environment.observation.height=false",
+        ),
+        ({"provenance": {"actions_about": "motion"}}, "relative to the motion", "motion.base=true"),
         ({"hz": 50.0}, "50 actions per second", "environment.control_hz=50"),
     ],
 )

@@ -109,6 +109,11 @@ def test_rounds_follow_alpha_and_random_actions_decay(tmp_path: Path) -> None:
     assert [step for step, each in enumerate(once) if each] == [4]
 
 
+def test_explores_a_tenth_of_a_short_run(tmp_path: Path) -> None:
+    learner = agent(file(tmp_path), spec(total_steps=200), exploration_steps=None)
+    assert [step for step, each in enumerate(interact(learner, 12)) if each] == [4, 9]
+
+
 def test_first_actions_are_uniform(tmp_path: Path) -> None:
     learner = agent(file(tmp_path))
     actions = learner.act(np.zeros((3000, SIZE), np.float32), explore=True)

@@ -9,13 +9,18 @@ from pydantic import Field, PositiveInt
 
 from nil_core.api import FROM_DEMONSTRATIONS, Capability, ComponentCard, Options, Requirement
 
+EXPLORATION_STEPS = 5000
+"""Most environment steps before the first round of learning, unless ``exploration_steps`` says otherwise."""
+
 
 class BcoOptions(Options):
     """Options of ``bco``."""
 
     demonstrations: Path = Field(description="Demonstrations (nil demos make, nil record) or a recording of the robot.")
-    exploration_steps: PositiveInt = Field(
-        5000, description="Environment steps before the first round of learning, with random actions."
+    exploration_steps: PositiveInt | None = Field(
+        None,
+        description="Environment steps before the first round of learning, with random actions; unset: a tenth of the "
+        f"run's steps, at most {EXPLORATION_STEPS}.",
     )
     alpha: float = Field(
         1.0,

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from nil_agent_bco import BcoOptions
+from nil_agent_bco import EXPLORATION_STEPS, BcoOptions
 from nil_agent_bco.demonstrated import demonstrated, state_columns
 from nil_core.api import AgentSpec, Floats, Transitions
 from nil_core.learning import (
@@ -73,6 +73,7 @@ class CloningFromObservation:
         self.policy_optimizer = FlatAdam(self.policy.parameters(), options.learning_rate)
         self.inverse_optimizer = FlatAdam(self.inverse.parameters(), options.learning_rate)
         self.replay = ReplayBuffer(options.buffer_size, size, spec.action_size, 0.0, self.device)
+        self.exploration_steps = options.exploration_steps or max(1, min(EXPLORATION_STEPS, spec.total_steps // 10))
         self.rounds = 0
         self.steps = 0  # environment steps since the last round
 
@@ -134,10 +135,9 @@ class CloningFromObservation:
         return checked_metrics("bco", losses | {"random_share": self.random_share})
 
     def _round_is_over(self) -> bool:
-        options = self.options
         if not self.rounds:
-            return self.steps >= options.exploration_steps
-        return options.alpha > 0 and self.steps >= options.alpha * options.exploration_steps
+            return self.steps >= self.exploration_steps
+        return self.options.alpha > 0 and self.steps >= self.options.alpha * self.exploration_steps
 
     def _learn_inverse(self) -> float:
         batch_size = self.options.batch_size

@@ -114,7 +114,7 @@ class Rollouts:
         rows = torch.from_numpy(np.stack([known[:steps] for known in self._known], axis=1)).to(device)
         for known in self._known:
             del known[:steps]
-        parts = torch.split(rows, self._widths, -1)
+        parts = torch.split(rows, list(self._widths), -1)
         observations, actions, log_probs, rewards, next_observations, terminated, ended = parts
         return Rollout(
             observations=observations,
