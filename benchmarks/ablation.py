@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-from dataclasses import replace
 from pathlib import Path
 
 from nil_core.study import built_in, run_study
@@ -28,7 +27,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     study = built_in("recovery", {"robot": arguments.robot, "steps": arguments.steps}, arguments.seeds)
-    study = replace(study, rows=tuple(each for each in rows if each.name in arguments.rows))
+    study = study.only(arguments.rows)
     result = run_study(study, arguments.out, jobs=arguments.jobs)
     print("| row | seeds | return | standing | S_v | IoU | speed m/s | of reference | falls |")
     print("| --- |" + " --- |" * 8)

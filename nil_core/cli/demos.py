@@ -10,6 +10,7 @@ import typer
 from nil_core.cli import options as o
 from nil_core.cli.display import reporter
 from nil_core.cli.evaluate import Checkpoint, Folder, Seed, Which
+from nil_core.errors import ConfigError
 
 app = typer.Typer(help="Make and show demonstrations for baselines.", no_args_is_help=True)
 
@@ -18,12 +19,19 @@ OutFile = Annotated[Path, typer.Option("--out", help="The npz to write.", show_d
 
 @app.command()
 def make(
-    files: Annotated[
-        list[Path],
-        typer.Argument(help="Recordings of one robot, or files of demonstrations to join.", show_default=False),
-    ],
     out: OutFile,
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[FILE...]",
+            help="Recordings of one robot, or files of demonstrations to join; without any, the motion that a "
+            "generator draws.",
+            show_default=False,
+        ),
+    ] = None,
     robot: o.Robot = None,
+    generator: o.Generator = None,
+    skill: o.Skill = None,
     seconds: Annotated[
         float | None,
         typer.Option(
@@ -33,15 +41,18 @@ def make(
     hz: Annotated[float, typer.Option(min=1, max=1000, help="States per second.")] = 100.0,
     set_: o.Sets = None,
 ) -> None:
-    """Make demonstrations from recordings of any layout that the generator mocap reads.
+    """Make demonstrations from recordings of any layout that the generator mocap reads, or from a planned motion.
 
-    --set generator.KEY=VALUE sets an option of mocap, for example generator.piece=1.
+    --set generator.KEY=VALUE sets an option of mocap, for example generator.piece=1, or without files of the generator.
     """
     from nil_core.experiment.demonstrate import make_demonstrations
 
-    config = o.resolved(None, None, set_, generator="mocap", robot=robot).config
+    if files and generator not in (None, "mocap"):
+        raise ConfigError(f"recordings are read by mocap, not by {generator}", "leave out the files or --generator")
+    chosen = "mocap" if files else generator
+    config = o.resolved(None, None, set_, generator=chosen, robot=robot, skill=skill).config
     with reporter() as show:
-        make_demonstrations(files, out, config, seconds, hz, show)
+        make_demonstrations(files or [], out, config, seconds, hz, show)
 
 
 @app.command("show")

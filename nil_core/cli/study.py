@@ -49,6 +49,19 @@ def study(
     seeds: Annotated[
         str | None, typer.Option(help="Number of seeds, or the seeds: 5, 0,1,2 or 3-7.", show_default=False)
     ] = None,
+    rows: Annotated[
+        str | None,
+        typer.Option(help="Only these rows: names or patterns, for example all,'no-*'.", show_default=False),
+    ] = None,
+    demonstrations: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Add the baselines amp, gaifo, drail, bco and bc to every row, which learn from this file; {robot} in "
+            "it stands for the row's robot.",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Study folder; default studies/NAME-ROBOT.", show_default=False)
     ] = None,
@@ -76,6 +89,12 @@ def study(
         return
     changes = {"robot": robot, "generator": generator, "encoder": encoder, "agent": agent, "steps": steps}
     spec = _spec(what, changes | dict(map(parse_set, set_ or [])), seeds, preset)
+    patterns = [each.strip() for each in (rows or "*").split(",")]
+    if demonstrations is not None:
+        from nil_core.study.baselines import with_baselines
+
+        spec = with_baselines(spec, demonstrations, patterns)
+    spec = spec.only(patterns)
     where = out or _study_folder(what)
     if dry_run:
         _dry_run(spec, where, jobs)

@@ -1,19 +1,21 @@
-"""Demonstrations from recordings of a robot, read by the generator ``mocap``."""
+"""Demonstrations from recordings of a robot, read by the generator ``mocap``, and from motions that generators plan."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from nil_core import registry
+from nil_core.card import Capability
 from nil_core.components import build
 from nil_core.demonstrations import files
 from nil_core.demonstrations.trajectories import MAKE, Demonstrations, joined
-from nil_core.errors import DataError
+from nil_core.errors import ConfigError, DataError
 from nil_core.interfaces import VideoGenerator
 from nil_core.sim.motion import velocities
 from nil_core.types import Doubles, Frames, GenerationRequest, Masks, Progress, RobotSpec, Scene, no_progress
@@ -80,19 +82,48 @@ def _from_file(path: Path, scene: Scene, options: Mapping[str, Any], seconds: fl
         files.check_demonstrations(existing, scene.spec, scene.model, str(path))
         return existing
     reader: VideoGenerator = build("generator", READER, {"ramp": 0.0, **options, "path": path})
-    picture = np.zeros((1, 1, 3), np.uint8)
+    return _from_motion(reader, scene, "recording", "", seconds, hz)
+
+
+def from_generator(
+    generator: str, scene: Scene, options: Mapping[str, Any], skill: str, seconds: float = SECONDS, hz: float = HZ
+) -> Demonstrations:
+    """One trajectory, without actions, of the motion that a generator draws, such as ``gait``.
+
+    Args:
+        generator: name; one that draws the robot itself.
+        scene: of the robot; nothing is drawn.
+        options: of the generator.
+        skill: to show.
+        seconds: length of the trajectory.
+        hz: rows per second.
+
+    Raises:
+        ConfigError: the generator makes videos only, or does not know the skill.
+    """
+    if Capability.NEEDS_SCENE not in registry.card("generator", generator).capabilities:
+        raise ConfigError(f"generator {generator} makes videos and no motion", "use gait, or name recordings")
+    made = _from_motion(build("generator", generator, options), scene, "generator", skill, seconds, hz)
+    return replace(made, provenance={**made.provenance, "generator": generator})
+
+
+def _from_motion(
+    generator: VideoGenerator, scene: Scene, kind: str, skill: str, seconds: float, hz: float
+) -> Demonstrations:
+    """The motion of a generator, whose pictures are not drawn."""
     request = GenerationRequest(
         prompt="",
-        skill="",
-        first_frame=picture,
+        skill=skill,
+        first_frame=np.zeros((1, 1, 3), np.uint8),
         first_mask=np.zeros((1, 1), np.bool_),
         fps=hz,
         seconds=seconds,
         seed=0,
         scene=_Undrawn(scene),
     )
-    video = reader.generate(request, no_progress)
-    assert video.trajectory is not None
+    video = generator.generate(request, no_progress)
+    if video.trajectory is None:
+        raise DataError("the generator gave a video without a motion", "use gait, or name recordings")
     qpos = np.asarray(video.trajectory, np.float64)
     return Demonstrations(
         robot=scene.spec.name,
@@ -101,7 +132,7 @@ def _from_file(path: Path, scene: Scene, options: Mapping[str, Any], seconds: fl
         lengths=np.array([len(qpos)], np.int64),
         qpos=qpos,
         qvel=velocities(scene.model, qpos, hz),
-        provenance={"kind": "recording", **video.facts},
+        provenance={"kind": kind, **video.facts},
     )
 
 

@@ -11,18 +11,21 @@ import nil_core.sim  # noqa: F401  chooses the OpenGL backend before anything im
 # isort: split
 import numpy as np
 
+from nil_core import registry
 from nil_core.components import choose
 from nil_core.config import RunConfig
 from nil_core.demonstrations.files import check_demonstrations, read_demonstrations, write_demonstrations
-from nil_core.demonstrations.recordings import HZ, READER, SECONDS, from_recordings
+from nil_core.demonstrations.recordings import HZ, READER, SECONDS, from_generator, from_recordings
 from nil_core.demonstrations.trajectories import Demonstrations
 from nil_core.errors import ConfigError
+from nil_core.evaluation.locomujoco import FULL_STEPS, QUADRUPED_SPEEDS, SPEEDS, is_quadruped, rewards
 from nil_core.experiment.evaluator import EVALUATION_SEED
 from nil_core.experiment.experiment import Experiment, build_scene
 from nil_core.experiment.open_run import OpenRun
 from nil_core.experiment.play import draw
 from nil_core.interfaces import Agent
 from nil_core.reporting import Lines, Reporter
+from nil_core.sim.scene import RobotScene
 from nil_core.sim.vector_env import VectorEnv
 from nil_core.types import Floats
 from nil_core.video.files import write_video
@@ -42,7 +45,8 @@ def make_demonstrations(
     """Write a file of demonstrations from recordings of a robot, and from other such files, which are joined.
 
     Args:
-        recordings: files of any layout that the generator ``mocap`` reads.
+        recordings: files of any layout that the generator ``mocap`` reads; none: the motion that the config's
+            generator draws, of the config's skill.
         out: npz to write.
         config: gives the robot and, where its generator is ``mocap``, how the recordings are read.
         seconds: of each trajectory; default ``video.seconds`` of the config, else 10.
@@ -50,7 +54,7 @@ def make_demonstrations(
         reporter: who to tell.
 
     Raises:
-        ConfigError: ``out`` is one of the recordings.
+        ConfigError: ``out`` is one of the recordings, or there are none and the generator makes videos only.
         DataError: a file that cannot be read, or is of another robot; nothing is written.
     """
     config, reporter = config or RunConfig(), reporter or Lines()
@@ -58,7 +62,12 @@ def make_demonstrations(
         raise ConfigError(f"{out} would be written over a file that it is made from", "choose another --out")
     options = config.generator.options if config.generator.name == READER else {}
     scene = build_scene(config, choose(config))
-    made = from_recordings(recordings, scene, options, seconds or config.video.seconds or SECONDS, hz)
+    seconds = seconds or config.video.seconds or SECONDS
+    if recordings:
+        made = from_recordings(recordings, scene, options, seconds, hz)
+    else:
+        generator = config.generator
+        made = from_generator(generator.name, scene, generator.options, config.skill, seconds, hz)
     write_demonstrations(out, made)
     reporter.say(f"{_in_words(made)}: {out}")
     return made
@@ -174,11 +183,16 @@ def show_demonstrations(
     """
     reporter = reporter or Lines()
     found = read_demonstrations(file)
-    reporter.table(str(file), ["property", "value"], [[name, value] for name, value in _facts(found).items()])
-    if video is not None:
+    facts = _facts(found)
+    scene = None
+    if config or video or found.robot in registry.names("robot"):
         config = config or RunConfig.model_validate({"robot": found.robot})
-        scene = build_scene(config, choose(config), detailed=size > config.environment.render_size)
+        detailed = video is not None and size > config.environment.render_size
+        scene = build_scene(config, choose(config), detailed=detailed)
         check_demonstrations(found, scene.spec, scene.model, str(file))
+        facts["LocoMuJoCo's reward of 400"] = _rewards(found, scene)
+    reporter.table(str(file), ["property", "value"], [[name, value] for name, value in facts.items()])
+    if video is not None and scene is not None:
         stride = max(1, round(found.hz / VIDEO_HZ))
         poses = np.concatenate([found.trajectory(number).qpos[::stride] for number in range(len(found))])
         write_video(video, draw(scene, poses, size, reporter.progress), found.hz / stride)
@@ -204,6 +218,14 @@ def _facts(found: Demonstrations) -> dict[str, str]:
     return facts | {f"source{f' {n}' if len(parts) > 1 else ''}": _source(part) for n, part in enumerate(parts)}
 
 
+def _rewards(found: Demonstrations, scene: RobotScene) -> str:
+    """What an expert gets that moves as the demonstrations do."""
+    quadruped = is_quadruped(scene)
+    speeds = [*SPEEDS.values(), *(QUADRUPED_SPEEDS.values() if quadruped else ()), found.speed]
+    sums = [FULL_STEPS * float(rewards(found.qvel[:, :2], speed, quadruped).mean()) for speed in speeds]
+    return ", ".join(f"{value:.1f} at {speed:.4g} m/s" for value, speed in zip(sums, speeds, strict=True))
+
+
 def _source(provenance: dict[str, Any]) -> str:
     """Where a part comes from, in words."""
     if provenance.get("kind") == "policy":
@@ -212,6 +234,8 @@ def _source(provenance: dict[str, Any]) -> str:
     if provenance.get("kind") == "recording":
         repeated = "; continued by its gait cycle" if "period" in provenance else ""
         return f"recording {provenance.get('source')}{repeated}"
+    if provenance.get("kind") == "generator":
+        return f"{provenance.get('skill', 'motion')} of the generator {provenance.get('generator')}"
     return str(provenance.get("kind", "unknown"))
 
 

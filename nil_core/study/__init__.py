@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+from nil_core.study.baselines import with_baselines
 from nil_core.study.builtin import built_in
 from nil_core.study.executors import Executor, ExecutorCard, Handle
 from nil_core.study.grid import Entry, Row, StudySpec, read_spec
@@ -37,4 +38,5 @@ __all__ = [
     "run_job",
     "run_study",
     "unpack",
+    "with_baselines",
 ]

@@ -23,6 +23,7 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,19 @@ class StudySpec:
             seeds=self.seeds if seeds is None else _seeds(seeds, "seeds"),
             preset=preset or self.preset,
         )
+
+    def only(self, patterns: Sequence[str]) -> StudySpec:
+        """The same study with the rows whose names match a pattern, such as ``no-*``.
+
+        Raises:
+            ConfigError: a pattern that matches none.
+        """
+        for pattern in patterns:
+            if not any(fnmatchcase(row.name, pattern) for row in self.rows):
+                names = ", ".join(row.name for row in self.rows)
+                raise ConfigError(f"no row is called {pattern}", f"rows: {names}")
+        rows = (row for row in self.rows if any(fnmatchcase(row.name, pattern) for pattern in patterns))
+        return replace(self, rows=tuple(rows))
 
     def entries(self) -> tuple[Entry, ...]:
         """All runs, by seed and then row, so that an interrupted study has whole seeds.

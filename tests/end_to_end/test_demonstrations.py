@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -76,8 +77,20 @@ def test_what_a_file_holds_is_shown(recorded: Path, nil: Callable[..., Any], tmp
     assert shown.code == 0, shown.err
     said = ("a1", "2, 0.4 to 0.4 s each", "0.8 at 25 Hz, 22 rows", "12: ", "policy of run run, newest checkpoint")
     assert all(words in shown.out for words in said)
+    assert re.search(r"2\.7 at 1 m/s, 32\.\d at 0\.5 m/s", shown.out), "LocoMuJoCo's reward of a robot that stands"
     assert (tmp_path / "still.mp4").stat().st_size > 0
     nil("demos", "show", "none.npz").complains("there is no file of demonstrations none.npz", "nil demos make")
+
+
+def test_the_motion_of_a_generator_is_a_demonstration(nil: Callable[..., Any], tmp_path: Path) -> None:
+    made = nil("demos", "make", "--robot", "a1", "--skill", "walking", "--seconds", "1", "--out", "walk.npz")
+    assert made.code == 0 and "1 trajectory of a1, 1 s" in made.out, made.err
+    found = read_demonstrations(tmp_path / "walk.npz")
+    assert found.provenance["generator"] == "gait" and found.rows == 101 and found.actions is None
+    nil("demos", "make", "--generator", "file", "--set", "generator.path=x.mp4", "--out", "a.npz").complains(
+        "no motion"
+    )
+    nil("demos", "make", "walk.npz", "--generator", "gait", "--out", "a.npz").complains("read by mocap", "leave out")
 
 
 def test_recordings_and_files_are_joined(recorded: Path, nil: Callable[..., Any], tmp_path: Path) -> None:

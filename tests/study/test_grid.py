@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from nil_core.errors import ConfigError, NilError, RunError
-from nil_core.study import StudySpec, built_in, read_spec
+from nil_core import registry
+from nil_core.demonstrations.files import write_demonstrations
+from nil_core.errors import ConfigError, DataError, NilError, RunError
+from nil_core.study import StudySpec, built_in, read_spec, with_baselines
 from nil_core.study.builtin import BUILT_IN
 from nil_core.study.folder import StudyFolder, default_folder
 from nil_core.study.grid import Row, parse_seeds
 from nil_core.study.references import distinct, shared_reference
+from nil_core.testing import toy_demonstrations, toy_scene
 
 TWO = """
 name = "two"
@@ -43,6 +46,38 @@ def test_every_built_in_study_is_a_valid_grid(name: str) -> None:
     entries = built_in(name, seeds=2).entries()
     assert len(entries) == 2 * len(BUILT_IN[name].rows)
     assert len({entry.run for entry in entries}) == len(entries)
+
+
+def test_rows_are_chosen_by_patterns() -> None:
+    spec = built_in("reward-terms").only(["all", "no-*"])
+    assert [row.name for row in spec.rows] == ["all", "no-regularization", "no-iou", "no-video"]
+    with pytest.raises(ConfigError, match="no row is called none") as caught:
+        spec.only(["all", "none"])
+    assert "no-iou" in caught.value.hint
+
+
+def test_baselines_stand_beside_every_row_whose_demonstrations_exist(tmp_path: Path) -> None:
+    scene = toy_scene(size=16)
+    for robot, actions in (("a1", False), ("h1", True)):
+        write_demonstrations(tmp_path / f"{robot}.npz", toy_demonstrations(scene, actions))
+    files = str(tmp_path / "{robot}.npz")
+    names = [row.name for row in with_baselines(built_in("robots"), files, ["a1*", "h1-b*"]).rows]
+    assert names == ["h1", "h1-bco", "h1-bc", "talos", "g1", "a1", "a1-amp", "a1-gaifo", "a1-drail", "a1-bco"]
+    with pytest.raises(DataError, match=r"no demonstrations .*talos\.npz for row talos") as caught:
+        with_baselines(built_in("robots"), files)
+    assert "nil demos make RECORDING --robot talos --out" in caught.value.hint
+
+
+@pytest.mark.skipif(
+    "amp" not in registry.names("reward") or "bco" not in registry.names("agent"),
+    reason="the baselines are not installed",
+)
+def test_baselines_use_nothing_of_the_reference(tmp_path: Path) -> None:
+    write_demonstrations(tmp_path / "a1.npz", toy_demonstrations(toy_scene(size=16)))
+    spec = with_baselines(built_in("robots", seeds=1).only(["a1"]), str(tmp_path / "{robot}.npz"))
+    configs = {entry.row: entry.config for entry in spec.entries()}
+    assert configs["a1"].motion.source == "video"
+    assert {configs[name].motion.source for name in configs if name != "a1"} == {"none"}
 
 
 def test_a_grid_survives_its_file(tmp_path: Path) -> None:
