@@ -12,38 +12,13 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from nil_core import run
-from nil_core.api import Demonstrations, load_preset, no_progress, write_demonstrations
-from nil_core.components import choose
-from nil_core.experiment.experiment import build_scene
-from nil_core.reference.generation import compose_request
+from nil_core import make_demonstrations, run
+from nil_core.api import load_preset
 from nil_core.reporting import Silent
-from nil_core.sim.motion import velocities
 
 HZ, SECONDS = 100.0, 10.0
-
-
-def planned_walk(robot: str) -> Demonstrations:
-    """The trajectory that the generator gait draws."""
-    config = load_preset("quickstart", {"robot": robot})
-    choice = choose(config)
-    scene = build_scene(config, choice)
-    request = replace(compose_request(config, choice["generator"], scene), fps=HZ, seconds=SECONDS)
-    qpos = np.asarray(choice["generator"].build().generate(request, no_progress).trajectory)
-    return Demonstrations(
-        robot=scene.spec.name,
-        joints=tuple(actuator.joint for actuator in scene.spec.actuators),
-        hz=HZ,
-        lengths=np.array([len(qpos)], np.int64),
-        qpos=qpos,
-        qvel=velocities(scene.model, qpos, HZ),
-        provenance={"kind": "planned walk of gait"},
-    )
 
 
 def main() -> None:
@@ -56,9 +31,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/adversarial"))
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="further config values, as strings")
     arguments = parser.parse_args()
-    demonstrations = planned_walk(arguments.robot)
     file = arguments.out / "walk.npz"
-    write_demonstrations(file, demonstrations)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    config = load_preset("quickstart", {"robot": arguments.robot})
+    demonstrations = make_demonstrations([], file, config, SECONDS, HZ, Silent())
     print(f"demonstrations: {demonstrations.speed:.2f} m/s")
     for reward in arguments.rewards:
         changes = {

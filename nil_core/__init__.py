@@ -11,7 +11,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from nil_core.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from nil_core.config import RunConfig
@@ -42,14 +44,7 @@ _HOMES = {
     "write_report": "nil_core.report.write",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"nil_core has no {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(_HOMES[name]), name)
-
+__getattr__ = lazy_names(__name__, _HOMES)
 
 __all__ = [
     "Result",

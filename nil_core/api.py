@@ -7,7 +7,7 @@ Importing this module imports numpy, pydantic and pluggy only; the heavier helpe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nil_core.card import (
     API_VERSION,
@@ -45,6 +45,7 @@ from nil_core.interfaces import (
     VideoEncoder,
     VideoGenerator,
 )
+from nil_core.lazy_names import lazy_names
 from nil_core.payment import Estimate
 from nil_core.tick import Tick
 from nil_core.types import (
@@ -132,14 +133,7 @@ _LAZY = {
     "write_video": "nil_core.video.files",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"nil_core.api has no {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(_LAZY[name]), name)
-
+__getattr__ = lazy_names(__name__, _LAZY)
 
 __all__ = [
     "API_VERSION",

@@ -5,9 +5,10 @@ A plugin's ``__init__`` may import :class:`HostedOptions` from here: everything 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nil_core.hosted.options import Address, HostedOptions
+from nil_core.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from nil_core.hosted.clock import Clock
@@ -47,14 +48,7 @@ _LAZY = {
     "price_estimate": "nil_core.hosted.prices",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"nil_core.hosted has no {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(_LAZY[name]), name)
-
+__getattr__ = lazy_names(__name__, _LAZY)
 
 __all__ = [
     "Address",

@@ -10,7 +10,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from nil_core.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from nil_core.report.table import Comparison
@@ -23,13 +25,6 @@ _HOMES = {
     "write_report": "nil_core.report.write",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"nil_core.report has no {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(_HOMES[name]), name)
-
+__getattr__ = lazy_names(__name__, _HOMES)
 
 __all__ = ["Comparison", "Report", "compare", "write_report"]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,31 +19,6 @@ from nil_core.storage.run_folder import RunFolder, create
 from nil_core.study import Row, StudySpec
 from nil_core.study.folder import StudyFolder
 from nil_core.video.files import write_video
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a command left in the terminal."""
-
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def nil(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
-    """Calls ``nil`` in this process."""
-    from nil_core.cli.main import main
-
-    def call(*arguments: str | Path) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["nil", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main()
-        out, err = capfd.readouterr()
-        return Outcome(int(left.value.code or 0), out, err)
-
-    return call
 
 
 def write_run(path: Path, config: RunConfig, speed: float = 0.5, finished: bool = True, **more: Any) -> Path:
