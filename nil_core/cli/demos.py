@@ -9,7 +9,7 @@ import typer
 
 from nil_core.cli import options as o
 from nil_core.cli.display import reporter
-from nil_core.cli.evaluate import Checkpoint, Folder, Seed, Which
+from nil_core.cli.evaluate import MOST_EPISODES, Checkpoint, Folder, Seed, Which
 from nil_core.errors import ConfigError
 
 app = typer.Typer(help="Make and show demonstrations for baselines.", no_args_is_help=True)
@@ -77,7 +77,7 @@ def show_file(
 def record(
     folder: Folder,
     out: OutFile,
-    episodes: Annotated[int, typer.Option(min=1, help="Episodes to record.")] = 10,
+    episodes: Annotated[int, typer.Option(min=1, max=MOST_EPISODES, help="Episodes to record.")] = 10,
     seed: Seed = 0,
     which: Checkpoint = Which.newest,
     explore: Annotated[

@@ -28,6 +28,9 @@ class Falls(StrEnum):
     locomujoco = "locomujoco"
 
 
+MOST_EPISODES = 1000
+"""Each episode has its own environment, all at once."""
+
 Folder = Annotated[Path, typer.Argument(help="Run folder.", show_default=False)]
 Seed = Annotated[int, typer.Option(help="Seed of the start states.", min=0)]
 Checkpoint = Annotated[Which, typer.Option("--checkpoint", help="Checkpoint to use.")]
@@ -36,7 +39,10 @@ Checkpoint = Annotated[Which, typer.Option("--checkpoint", help="Checkpoint to u
 def evaluate(
     folder: Folder,
     episodes: Annotated[
-        int | None, typer.Option(min=1, help="Episodes per policy; default: the run's config.", show_default=False)
+        int | None,
+        typer.Option(
+            min=1, max=MOST_EPISODES, help="Episodes per policy; default: the run's config.", show_default=False
+        ),
     ] = None,
     seed: Seed = 0,
     which: Checkpoint = Which.newest,

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nil_core.demonstrations.trajectories import MAKE, Demonstrations
-from nil_core.errors import DataError, MachineError
+from nil_core.errors import ConfigError, DataError, MachineError
 from nil_core.storage.atomic import check_names, read_arrays, write_arrays
-from nil_core.storage.os_errors import explain_os_errors
+from nil_core.storage.os_errors import exists, explain_os_errors
 from nil_core.types import RobotSpec
 
 FORMAT = 1
@@ -41,6 +41,18 @@ def write_demonstrations(path: Path, demonstrations: Demonstrations) -> None:
         if (array := getattr(demonstrations, name)) is not None:
             arrays[name] = array
     write_arrays(path, arrays)
+
+
+def check_output(path: Path) -> None:
+    """Refuse to write demonstrations over something else.
+
+    Raises:
+        ConfigError: the path is a folder, or a file that holds no demonstrations.
+    """
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder", f"name a file in it: --out {shlex.quote(str(path / 'walk.npz'))}")
+    if exists(path) and not is_demonstrations(path):
+        raise ConfigError(f"{path} exists, and holds no demonstrations", "choose another --out")
 
 
 def is_demonstrations(path: Path) -> bool:
@@ -84,9 +96,12 @@ def _parsed(path: Path) -> Demonstrations:
     header = json.loads(str(arrays.pop(HEADER)))
     if header["format"] != FORMAT:
         raise DataError(f"it has format {header['format']}, and this nil reads {FORMAT}")
+    robot, joints = header["robot"], tuple(header["joints"])
+    if not all(isinstance(name, str) for name in (robot, *joints)):
+        raise DataError("its header names no robot and joints")
     return Demonstrations(
-        robot=header["robot"],
-        joints=tuple(header["joints"]),
+        robot=robot,
+        joints=joints,
         hz=float(header["hz"]),
         layout={name: slice(*bounds) for name, bounds in header["layout"].items()},
         provenance=header["provenance"],
@@ -117,3 +132,8 @@ def check_demonstrations(demonstrations: Demonstrations, spec: RobotSpec, model:
         raise DataError(
             f"{where} has states of {sizes[0]} + {sizes[1]} numbers, and {spec.name} has {model.nq} + {model.nv}", make
         )
+    rotation = int(model.jnt_qposadr[model.body(spec.root).jntadr[0]]) + 3
+    lengths = np.linalg.norm(demonstrations.qpos[:, rotation : rotation + 4], axis=1)
+    if (wrong := np.abs(lengths - 1) > 0.1).any():
+        row = int(wrong.argmax())
+        raise DataError(f"{where}: the quaternion of row {row} has length {lengths[row]:.3g}, not 1", make)

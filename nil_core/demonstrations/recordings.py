@@ -77,12 +77,20 @@ def from_recordings(
 
 
 def _from_file(path: Path, scene: Scene, options: Mapping[str, Any], seconds: float, hz: float) -> Demonstrations:
+    if not path.exists():
+        hint = "check the path; without files, the motion of a generator is taken"
+        raise DataError(f"there is no recording {path}", hint)
     if not path.is_file() or files.is_demonstrations(path):
         existing = files.read_demonstrations(path)
         files.check_demonstrations(existing, scene.spec, scene.model, str(path))
         return existing
     reader: VideoGenerator = build("generator", READER, {"ramp": 0.0, **options, "path": path})
-    return _from_motion(reader, scene, "recording", "", seconds, hz)
+    try:
+        return _from_motion(reader, scene, "recording", "", seconds, hz)
+    except DataError as error:
+        if "generator.path" in error.hint:  # where nil run names it
+            raise DataError(error.message, f"name a recording of {scene.spec.name}") from None
+        raise
 
 
 def from_generator(

@@ -13,6 +13,8 @@ from nil_core.errors import DataError
 from nil_core.types import Doubles, Floats
 
 SHORTEST = 2  # frames: one transition
+LARGEST = 1e6
+"""Beyond every position and velocity of a robot, in m, rad and per second."""
 MAKE = "nil demos make RECORDING --robot {robot} --out {out}"
 
 
@@ -73,6 +75,9 @@ class Demonstrations:
         finite = np.isfinite(array).all(axis=1)
         if not finite.all():
             raise DataError(f"{name} is not finite in row {int(np.argmin(finite))}")
+        small = (np.abs(array) < LARGEST).all(axis=1)
+        if not small.all():
+            raise DataError(f"{name} has numbers beyond {LARGEST:g} in row {int(np.argmin(small))}")
 
     def __len__(self) -> int:
         return len(self.lengths)

@@ -14,7 +14,7 @@ import numpy as np
 from nil_core import registry
 from nil_core.components import choose
 from nil_core.config import RunConfig
-from nil_core.demonstrations.files import check_demonstrations, read_demonstrations, write_demonstrations
+from nil_core.demonstrations.files import check_demonstrations, check_output, read_demonstrations, write_demonstrations
 from nil_core.demonstrations.recordings import HZ, READER, SECONDS, from_generator, from_recordings
 from nil_core.demonstrations.trajectories import Demonstrations
 from nil_core.errors import ConfigError
@@ -60,6 +60,7 @@ def make_demonstrations(
     config, reporter = config or RunConfig(), reporter or Lines()
     if out.resolve() in [path.resolve() for path in recordings]:
         raise ConfigError(f"{out} would be written over a file that it is made from", "choose another --out")
+    check_output(out)
     options = config.generator.options if config.generator.name == READER else {}
     scene = build_scene(config, choose(config))
     seconds = seconds or config.video.seconds or SECONDS
@@ -94,9 +95,11 @@ def record(
         reporter: who to tell.
 
     Raises:
+        ConfigError: ``out`` is a folder, or a file that holds no demonstrations.
         RunError: no run, or none that this installation can open.
     """
     reporter = reporter or Lines()
+    check_output(out)
     run = OpenRun.open(folder, encoder=False)
     experiment = run.experiment
     with VectorEnv(experiment.env_spec, episodes, 0, EVALUATION_SEED + seed, render=False) as env:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -72,12 +71,13 @@ CURVES = ("return", "similarity", "iou", "speed", "locomujoco_1.25")
 STARTS_SEED = "seed"
 """Of the start states of an evaluation, in a policy's row."""
 
+LARGEST = 1e100
 _SPREAD = ("_std", "_ci95")
 
 
 def number(value: Any) -> float | None:
-    """A finite number, or None."""
-    usable = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """A number whose square is finite, or None."""
+    usable = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
     return float(value) if usable else None
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
 from nil_core.report.metrics import unknown
 from nil_core.report.table import Comparison, Row
 
 FEW = 4
-MOST_NAMES = 4
 
 
 def notes(comparison: Comparison) -> tuple[str, ...]:
@@ -46,15 +45,9 @@ def _incomparable(comparison: Comparison) -> Iterator[str]:
     for keys, metrics in causes.items():
         unlike = [row.name for row in comparison.rows if any(row.config.get(k) != base.config.get(k) for k in keys)]
         yield (
-            f"* {', '.join(metrics)}: not comparable between rows that differ in {_briefly(keys)}; "
+            f"* {', '.join(metrics)}: not comparable between rows that differ in {', '.join(keys)}; "
             f"unlike {base.name}: {', '.join(unlike)}."
         )
-
-
-def _briefly(keys: Sequence[str]) -> str:
-    """Some names as a list that fits a line."""
-    more = len(keys) - MOST_NAMES
-    return ", ".join(keys[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _seeds(comparison: Comparison) -> Iterator[str]:

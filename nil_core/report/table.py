@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -125,12 +125,13 @@ def build(sources: Sequence[Source], against: str | None = None) -> Comparison:
     differing = _differing([run for run in configs.values() if run is not None])
     compared = {name: [run for run in runs if run.outcome == "compared"] for name, runs in grouped.items()}
     base = _base(grouped, compared, against)
+    unlike = {name: _unlike(config, configs[base]) for name, config in configs.items()}
     rows = tuple(
         Row(
             name,
             runs,
             _estimates(compared[name]),
-            {} if name == base else _improvements(compared[name], compared[base]),
+            {} if name == base else _improvements(compared[name], compared[base], unlike[name]),
             {key: run.config[key] for key in differing if key in run.config} if (run := configs[name]) else {},
         )
         for name, runs in grouped.items()
@@ -138,6 +139,11 @@ def build(sources: Sequence[Source], against: str | None = None) -> Comparison:
     shown = tuple(metric for metric in METRICS if any(metric.key in run.metrics for row in rows for run in row.runs))
     used = _differing([run for name, run in configs.items() if run is not None and compared[name]])
     return Comparison(_title(sources, rows), tuple(sources), rows, base, shown, _incomparable(used))
+
+
+def _unlike(one: Run | None, other: Run | None) -> Collection[str]:
+    """Metrics that cannot be compared between two rows."""
+    return _incomparable(_differing([run for run in (one, other) if run is not None]))
 
 
 def plain(value: Any) -> str:
@@ -284,9 +290,11 @@ def _estimates(runs: Sequence[Run]) -> dict[str, Estimate]:
     return {metric.key: estimate(values) for metric in METRICS if (values := _values(runs, metric.key))}
 
 
-def _improvements(runs: Sequence[Run], others: Sequence[Run]) -> dict[str, Estimate]:
+def _improvements(runs: Sequence[Run], others: Sequence[Run], unlike: Collection[str]) -> dict[str, Estimate]:
     found = {}
     for metric in METRICS:
+        if metric.key in unlike:
+            continue
         ours, theirs = _values(runs, metric.key), _values(others, metric.key)
         if ours and theirs:
             found[metric.key] = improvement(list(map(metric.score, ours)), list(map(metric.score, theirs)))

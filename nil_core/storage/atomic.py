@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nil_core.errors import MachineError
 from nil_core.storage.os_errors import exists, explain_os_errors
 
 
@@ -26,7 +27,10 @@ def writing(path: Path) -> Iterator[Path]:
     # The stem is cut: the temporary name must not exceed the length limit of names if ``path`` does not.
     temporary = path.with_name(f".{path.stem[:40]}.{os.getpid()}.tmp{path.suffix[:40]}")
     with explain_os_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except FileNotFoundError:  # of /proc, and of folders that are removed meanwhile
+            raise MachineError(f"the folder {path.parent} cannot be made", "choose another folder with --out") from None
         try:
             yield temporary
             if temporary.is_dir() and exists(path):

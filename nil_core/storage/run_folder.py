@@ -103,7 +103,7 @@ class RunFolder:
             return value
         except (FileNotFoundError, NotADirectoryError):
             return {}
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{file} cannot be read: {error}", "the run is damaged; start a new one") from None
 
     def read_config(self) -> dict[str, Any]:

@@ -114,6 +114,7 @@ def main() -> None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     _end_with(int(sys.argv[2]))
     job = Job.from_json((folder / "job.json").read_text(encoding="utf-8"))
+    sys.argv = ["nil", "study", job.study]  # the command that the run's manifest names
     print(f"--- {job.kind} {job.target} on {socket.gethostname()}, {time.strftime('%Y-%m-%d %H:%M:%S')}", flush=True)
     try:
         outcome = execute(job)

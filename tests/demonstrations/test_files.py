@@ -92,6 +92,14 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
     "another format": (damaged(lambda a: a.update(header=np.array('{"format": 9}'))), "format 9"),
     "no header": (damaged(lambda a: a.update(header=np.array("[]"))), "damaged"),
     "NaN": (damaged(not_a_number), "qvel is not finite in row 7"),
+    "a huge number": (
+        damaged(lambda a: a["qpos"].__setitem__((3, 9), 1e20)),
+        r"qpos has numbers beyond 1e\+06 in row 3",
+    ),
+    "a robot that is no name": (
+        damaged(lambda a: a.update(header=np.array(str(a["header"]).replace('"toy"', "7")))),
+        "names no robot",
+    ),
     "one frame": (damaged(one_frame), "trajectory 1 has 1 frame, and a transition needs two"),
     "no trajectory": (damaged(lambda a: a.update(lengths=np.zeros(0, np.int64))), "no trajectory"),
     "rows missing": (damaged(lambda a: a.update(qpos=a["qpos"][1:])), "expected float64 with 150 rows"),
@@ -119,6 +127,10 @@ def test_demonstrations_of_another_robot_are_refused(trotting: Demonstrations, s
     mixed = replace(trotting, joints=trotting.joints[::-1])
     with pytest.raises(DataError, match="another order"):
         check_demonstrations(mixed, scene.spec, scene.model, "walk.npz")
+    turnless = trotting.qpos.copy()
+    turnless[4, 3:7] = 0
+    with pytest.raises(DataError, match="the quaternion of row 4 has length 0, not 1"):
+        check_demonstrations(replace(trotting, qpos=turnless), scene.spec, scene.model, "walk.npz")
     wide = replace(trotting, qpos=np.zeros((trotting.rows, 20)))
     with pytest.raises(DataError, match=r"20 \+ 18 numbers, and toy has 19 \+ 18"):
         check_demonstrations(wide, scene.spec, scene.model, "walk.npz")

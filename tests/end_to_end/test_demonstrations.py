@@ -79,6 +79,7 @@ def test_what_a_file_holds_is_shown(recorded: Path, nil: Callable[..., Any], tmp
     assert all(words in shown.out for words in said)
     assert re.search(r"2\.7 at 1 m/s, 32\.\d at 0\.5 m/s", shown.out), "LocoMuJoCo's reward of a robot that stands"
     assert (tmp_path / "still.mp4").stat().st_size > 0
+    nil("record", "nowhere", "--out", ".").complains("is a folder")
     nil("demos", "show", "none.npz").complains("there is no file of demonstrations none.npz", "nil demos make")
 
 
@@ -98,6 +99,11 @@ def test_recordings_and_files_are_joined(recorded: Path, nil: Callable[..., Any]
     assert made.code == 0 and "4 trajectories of a1" in made.out, made.err
     assert len(read_demonstrations(tmp_path / "both.npz")) == 4
     nil("demos", "make", "both.npz", "--out", "both.npz").complains("would be written over", "another --out")
+    nil("demos", "make", "none.npz", "--out", "a.npz").complains("there is no recording none.npz", "check the path")
+    (tmp_path / "own.toml").write_text("mine")
+    nil("demos", "make", "both.npz", "--out", "own.toml").complains("holds no demonstrations", "another --out")
+    nil("demos", "make", "both.npz", "--out", ".").complains("is a folder", "--out walk.npz")
+    assert (tmp_path / "own.toml").read_text() == "mine"
     with pytest.raises(DataError, match="not of a1"):
         write_demonstrations(tmp_path / "toy.npz", toy_demonstrations(toy_scene(size=16)))
         make_demonstrations([tmp_path / "toy.npz"], tmp_path / "none.npz", reporter=Silent())

@@ -119,3 +119,12 @@ def test_runs_are_listed_oldest_first_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "notes").mkdir()
     assert [folder.path.name for folder in run_folder.list_runs(tmp_path)] == ["2026-01-01_b", "2026-01-02_a"]
     assert run_folder.list_runs(tmp_path / "nowhere") == []
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"finished": tr', "[]", "\udcff"])
+def test_a_damaged_file_is_refused_in_one_line(text: str, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.summary.write_text(text, encoding="utf-8", errors="surrogateescape")
+    with pytest.raises(RunError, match=r"summary\.json cannot be read") as caught:
+        folder.read(folder.summary)
+    assert "\n" not in caught.value.message

@@ -50,6 +50,8 @@ def read_arrays(path: Path, wanted: Callable[[str], bool], clip: str | None = No
     Raises:
         DataError: missing, damaged, pickled, not numbers, not finite, or a clip that is not there.
     """
+    if path.is_dir():
+        raise DataError(f"{path} is a folder", HINT)
     if not path.is_file():
         raise DataError(f"there is no recording {path}", HINT)
     try:
@@ -70,7 +72,8 @@ def read_arrays(path: Path, wanted: Callable[[str], bool], clip: str | None = No
             raise _pickled(path, "joblib" if joblib else "pickle")
         return _read_text(path)
     except DAMAGED as error:
-        raise DataError(f"{path.name} is damaged: {type(error).__name__}", HINT) from error
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:120]
+        raise DataError(f"{path.name} is damaged, or no recording ({reason})", HINT) from error
 
 
 def some(names: Iterable[str], most: int = 8) -> str:
