@@ -30,6 +30,7 @@ class Capability(StrEnum):
     FRAME_WISE = "frame_wise"  # an encoder whose clip embedding is its frames' features, concatenated
     LEARNS = "learns"  # an agent whose update() changes it; a reward that learns while the agent does
     EXPORTS = "exports"  # an agent whose network() is its policy as a torch module
+    NEEDS_ACTIONS = "needs_actions"  # its demonstrations must have actions
     INEXACT_RESUME = "inexact_resume"  # an agent that saves its policy, but not all that it goes on learning from
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from nil_core.card import Kind
+from nil_core.card import Capability, Kind
 from nil_core.components import Choice
 from nil_core.config import RunConfig
 from nil_core.demonstrations.recordings import read_any
@@ -24,10 +24,13 @@ def check_named(choice: Choice, scene: Scene, tick_hz: float) -> None:
     """Read the demonstrations that components name, before anything is made for a run.
 
     Raises:
-        DataError: they cannot be read, or do not fit the robot.
+        DataError: they cannot be read, do not fit the robot, or lack the actions that a component needs.
     """
-    for _, path in _named(choice):
-        read_any(path, scene, tick_hz)
+    for kind, path in _named(choice):
+        found, chosen = read_any(path, scene, tick_hz), choice[kind]
+        if found.actions is None and chosen.can(Capability.NEEDS_ACTIONS):
+            hint = f"record a policy with nil record, or choose another {kind}, such as bco, which needs no actions"
+            raise DataError(f"{path} has no actions, which {chosen.name} needs", hint)
 
 
 def keep(folder: RunFolder, choice: Choice) -> None:

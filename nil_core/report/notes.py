@@ -94,7 +94,7 @@ def _missing(comparison: Comparison) -> Iterator[str]:
     having = {metric: sum(metric.key in run.metrics for run in comparison.compared) for metric in comparison.metrics}
     parts = [f"{metric.label} ({count})" for metric, count in having.items() if count < total]
     if parts:
-        yield f"Not in the summary of every one of the {total} compared runs: {', '.join(parts)}."
+        yield f"Some of the {total} compared runs lack a value; the number of those that have it: {', '.join(parts)}."
 
 
 def _unknown(comparison: Comparison) -> Iterator[str]:

@@ -162,6 +162,10 @@ def test_bad_demonstrations_are_refused_before_anything_is_made(nil: Callable[..
     start("reward.demonstrations=cut.npz").complains("cut.npz holds no demonstrations, or is damaged", "nil demos make")
     (tmp_path / "text.npz").write_text("no numbers\n")
     start("reward.demonstrations=text.npz").complains("text.npz", "nil demos make")
+    if "bc" in registry.names("agent"):
+        nil("demos", "make", "--robot", "a1", "--seconds", "1", "--out", "toy.npz")
+        refused = nil("run", "--preset", "smoke", "--agent", "bc", "--set", "agent.demonstrations=toy.npz")
+        refused.complains("toy.npz has no actions, which bc needs", "bco")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cut.npz", "text.npz", "toy.npz"]
 
 

@@ -37,5 +37,5 @@ CARD = ComponentCard(
         Requirement("torch", 'pip install "nil-core[learning]"'),
         Requirement("safetensors", 'pip install "nil-core[learning]"'),
     ),
-    capabilities=frozenset({Capability.EXPORTS, Capability.OFFLINE, Capability.LEARNS}),
+    capabilities=frozenset({Capability.EXPORTS, Capability.OFFLINE, Capability.LEARNS, Capability.NEEDS_ACTIONS}),
 )
