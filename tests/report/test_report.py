@@ -112,7 +112,8 @@ def test_single_runs_are_rows_by_config_and_named_for_what_differs(tmp_path: Pat
     assert found["metrics"]["speed"]["unit"] == "m/s"
 
 
-def test_compare_prints_the_tables(study: Path, nil: Callable[..., Any]) -> None:
+def test_compare_prints_the_tables(study: Path, nil: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "250")  # in a narrow terminal, each row is a block
     result = nil("runs", "compare", study)
     assert result.code == 0
     assert re.search(r"no-iou +3 of 3 .*0\.520 \[0\.500, 0\.540\]", result.out)

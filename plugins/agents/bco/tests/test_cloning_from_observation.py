@@ -125,6 +125,7 @@ def test_states_of_a_robot_are_observed_as_its_environments_do(tmp_path: Path) -
     joints = tuple(actuator.joint for actuator in scene.spec.actuators)
     rng = np.random.default_rng(0)
     qpos, qvel = rng.normal(size=(9, scene.model.nq)), rng.normal(size=(9, scene.model.nv))
+    qpos[:, 3:7] /= np.linalg.norm(qpos[:, 3:7], axis=1, keepdims=True)
     path = tmp_path / "robot.npz"
     same = {"robot": scene.spec.name, "joints": joints, "qpos": qpos, "qvel": qvel, "observations": None}
     write_demonstrations(path, demonstrations(**same, hz=50.0, lengths=np.array([5, 4])))
