@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mujoco
 import numpy as np
-from scipy.signal import savgol_filter
 
 from nil_core.types import Doubles
 
@@ -52,6 +51,8 @@ def _smoothed(qpos: Doubles) -> Doubles:
     """Smooth a motion; the signs of the root's quaternions are aligned before, and they are normalized afterwards."""
     if len(qpos) < SMOOTHING_TICKS:
         return qpos
+    from scipy.signal import savgol_filter  # a second of imports that processes without a motion save
+
     poses = qpos.copy()
     flips = np.where((poses[1:, 3:7] * poses[:-1, 3:7]).sum(axis=1) < 0, -1.0, 1.0)
     poses[1:, 3:7] *= np.cumprod(flips)[:, None]
