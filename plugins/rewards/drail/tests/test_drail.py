@@ -130,7 +130,9 @@ def test_reward_of_an_input_does_not_depend_on_what_is_scored_with_it(walk: Path
         together = drail.style_reward(rows)
         alone = torch.cat([drail.style_reward(row[None]) for row in rows])
         other = reward(walk, toy_reward_spec(SCENE, seed=1), draws=3)
+        raised = reward(walk, draws=3, offset=3.0).style_reward(rows)
     assert torch.allclose(together, alone, atol=1e-6) and len(set(together.tolist())) == 5
+    assert torch.allclose(raised, together + 2, atol=1e-6), "the offset is 1 unless given"
     other.adopt(drail.learned())
     with torch.no_grad():
         assert not torch.allclose(other.style_reward(rows), together, atol=1e-6), "another seed draws other noise"

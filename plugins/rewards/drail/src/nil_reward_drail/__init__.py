@@ -19,6 +19,9 @@ class DrailOptions(AdversarialOptions):
         (128, 128, 128), min_length=1, description="Widths of the hidden layers of the noise predictor."
     )
     learning_rate: float = Field(1e-3, gt=0, description="Of Adam, for the noise predictor.")
+    offset: float = Field(
+        1.0, description="Added to log D - log(1 - D), which is negative for the agent, so that falling does not pay."
+    )
     draws: PositiveInt = Field(1, description="Draws of noise and time that the reward of a tick is averaged over.")
     diffusion_steps: int = Field(1000, ge=2, description="Steps of the diffusion process.")
 

@@ -43,7 +43,7 @@ class DiffusionClassifier(AdversarialReward):
     def unit(self) -> str:
         """See the base class."""
         pair = "s, s'" if self._options.inputs == "states" else "s, a"
-        return f"log D({pair}) - log(1 - D({pair}))"
+        return f"log D({pair}) - log(1 - D({pair})) + {self._options.offset:g}"
 
     def demonstrated(self, demonstrations: Demonstrations) -> Floats:
         """(s, s') or (s, a) of every demonstrated transition."""
@@ -87,7 +87,7 @@ class DiffusionClassifier(AdversarialReward):
         }
 
     def style_reward(self, inputs: Tensor) -> Tensor:
-        """log D - log(1 - D), which is L_0 - L_1, averaged over draws of time and noise.
+        """log D - log(1 - D), which is L_0 - L_1, averaged over draws of time and noise, plus the offset.
 
         Draws are random from one input to the next, but the same for the same input: so an evaluation can be repeated,
         and it does not matter which inputs are scored together.
@@ -104,4 +104,4 @@ class DiffusionClassifier(AdversarialReward):
             torch.from_numpy(times.ravel()).to(self.device),
             torch.from_numpy(noise.reshape(-1, size)).to(self.device),
         )
-        return logits.view(len(inputs), draws).mean(1)
+        return logits.view(len(inputs), draws).mean(1) + self._options.offset
