@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from nil_core.card import (
     API_VERSION,
     FROM_DEMONSTRATIONS,
+    LEARNING_REQUIREMENTS,
     AdversarialOptions,
     Capability,
     ComponentCard,
@@ -138,6 +139,7 @@ __getattr__ = lazy_names(__name__, _LAZY)
 __all__ = [
     "API_VERSION",
     "FROM_DEMONSTRATIONS",
+    "LEARNING_REQUIREMENTS",
     "Actuator",
     "AdversarialOptions",
     "Agent",

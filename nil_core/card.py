@@ -104,6 +104,12 @@ class Requirement:
     install: str
 
 
+LEARNING_REQUIREMENTS = tuple(
+    Requirement(module, 'pip install "nil-core[learning]"') for module in ("torch", "safetensors")
+)
+"""What :mod:`nil_core.learning` imports."""
+
+
 @dataclass(frozen=True)
 class Weights:
     """Pretrained weights that a component can load, see :mod:`nil_core.weights`.

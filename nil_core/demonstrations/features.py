@@ -8,6 +8,7 @@ import mujoco
 import numpy as np
 
 from nil_core.demonstrations.trajectories import Demonstrations
+from nil_core.sim.body_tree import ancestors
 from nil_core.types import Doubles, Floats, RobotSpec
 
 
@@ -106,13 +107,6 @@ def key_bodies(spec: RobotSpec, model: mujoco.MjModel) -> list[int]:
     """Ids of the feet, in the order of the spec, and then of the other bodies that end a chain of driven joints."""
     feet = list(dict.fromkeys(int(model.geom(name).bodyid[0]) for name in spec.feet))
     driven = {int(model.joint(actuator.joint).bodyid[0]) for actuator in spec.actuators}
-    inner = {above for body in driven for above in _ancestors(model, body)}
-    inner |= {above for foot in feet for above in _ancestors(model, foot)}
+    inner = {above for body in driven for above in ancestors(model, body)}
+    inner |= {above for foot in feet for above in ancestors(model, foot)}
     return [*feet, *sorted(driven - inner - set(feet))]
-
-
-def _ancestors(model: mujoco.MjModel, body: int) -> list[int]:
-    found = []
-    while body := int(model.body_parentid[body]):
-        found.append(body)
-    return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,39 +13,14 @@ from nil_core import registry
 from nil_core.card import Capability
 from nil_core.components import build
 from nil_core.demonstrations import files
+from nil_core.demonstrations.motions import PlannedMotion, motion_of, recorded_motion
 from nil_core.demonstrations.trajectories import MAKE, Demonstrations, joined
 from nil_core.errors import ConfigError, DataError
-from nil_core.interfaces import VideoGenerator
 from nil_core.sim.motion import velocities
-from nil_core.types import Doubles, Frames, GenerationRequest, Masks, Progress, RobotSpec, Scene, no_progress
-
-READER = "mocap"
-"""The generator that reads recordings."""
+from nil_core.types import Scene
 
 HZ = 100.0
 SECONDS = 10.0
-
-
-@dataclass(frozen=True)
-class _Undrawn:
-    """A scene whose pictures are black and one pixel large, for a generator whose motion alone is wanted."""
-
-    scene: Scene
-
-    @property
-    def spec(self) -> RobotSpec:
-        return self.scene.spec
-
-    @property
-    def model(self) -> Any:
-        return self.scene.model
-
-    @property
-    def standing_qpos(self) -> Doubles:
-        return self.scene.standing_qpos
-
-    def render(self, qpos: Doubles, progress: Progress = no_progress) -> tuple[Frames, Masks]:
-        return np.zeros((len(qpos), 1, 1, 3), np.uint8), np.zeros((len(qpos), 1, 1), np.bool_)
 
 
 def from_recordings(
@@ -84,13 +58,13 @@ def _from_file(path: Path, scene: Scene, options: Mapping[str, Any], seconds: fl
         existing = files.read_demonstrations(path)
         files.check_demonstrations(existing, scene.spec, scene.model, str(path))
         return existing
-    reader: VideoGenerator = build("generator", READER, {"ramp": 0.0, **options, "path": path})
     try:
-        return _from_motion(reader, scene, "recording", "", seconds, hz)
+        motion = recorded_motion(path, options, scene, seconds, hz)
     except DataError as error:
         if "generator.path" in error.hint:  # where nil run names it
             raise DataError(error.message, f"name a recording of {scene.spec.name}") from None
         raise
+    return _demonstrations(motion, scene, hz, {"kind": "recording"})
 
 
 def from_generator(
@@ -111,36 +85,19 @@ def from_generator(
     """
     if Capability.NEEDS_SCENE not in registry.card("generator", generator).capabilities:
         raise ConfigError(f"generator {generator} makes videos and no motion", "use gait, or name recordings")
-    made = _from_motion(build("generator", generator, options), scene, "generator", skill, seconds, hz)
-    return replace(made, provenance={**made.provenance, "generator": generator})
+    motion = motion_of(build("generator", generator, options), scene, skill, seconds, hz)
+    return _demonstrations(motion, scene, hz, {"kind": "generator", "generator": generator})
 
 
-def _from_motion(
-    generator: VideoGenerator, scene: Scene, kind: str, skill: str, seconds: float, hz: float
-) -> Demonstrations:
-    """The motion of a generator, whose pictures are not drawn."""
-    request = GenerationRequest(
-        prompt="",
-        skill=skill,
-        first_frame=np.zeros((1, 1, 3), np.uint8),
-        first_mask=np.zeros((1, 1), np.bool_),
-        fps=hz,
-        seconds=seconds,
-        seed=0,
-        scene=_Undrawn(scene),
-    )
-    video = generator.generate(request, no_progress)
-    if video.trajectory is None:
-        raise DataError("the generator gave a video without a motion", "use gait, or name recordings")
-    qpos = np.asarray(video.trajectory, np.float64)
+def _demonstrations(motion: PlannedMotion, scene: Scene, hz: float, origin: Mapping[str, Any]) -> Demonstrations:
     return Demonstrations(
         robot=scene.spec.name,
         joints=tuple(actuator.joint for actuator in scene.spec.actuators),
         hz=hz,
-        lengths=np.array([len(qpos)], np.int64),
-        qpos=qpos,
-        qvel=velocities(scene.model, qpos, hz),
-        provenance={"kind": kind, **video.facts},
+        lengths=np.array([len(motion.qpos)], np.int64),
+        qpos=motion.qpos,
+        qvel=velocities(scene.model, motion.qpos, hz),
+        provenance={**motion.facts, **origin},
     )
 
 

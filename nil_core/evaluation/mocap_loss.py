@@ -17,6 +17,7 @@ from scipy.interpolate import CubicSpline
 from scipy.spatial.distance import cdist
 
 from nil_core.evaluation.rollout import Episode
+from nil_core.sim.body_tree import ancestors
 from nil_core.sim.scene import RobotScene
 from nil_core.types import Doubles
 
@@ -115,7 +116,7 @@ class KeyPoints:
         self.addresses = np.array([joint.qposadr[0] for joint in joints])
         """Of the actuated joints in qpos."""
         driven = [int(joint.bodyid[0]) for joint in joints]
-        above = {ancestor for body in driven for ancestor in _ancestors(model, body)}
+        above = {ancestor for body in driven for ancestor in ancestors(model, body)}
         self._bodies = np.array([body for body in dict.fromkeys(driven) if body not in above])
         feet = {int(model.geom_bodyid[geom]): geom for geom in (model.geom(name).id for name in spec.feet)}
         self._feet = np.array(list(feet.values()), int)
@@ -129,13 +130,6 @@ class KeyPoints:
             mujoco.mj_kinematics(self._model, self._data)
             row[:] = np.concatenate([self._data.xpos[self._bodies], self._data.geom_xpos[self._feet]])
         return points
-
-
-def _ancestors(model: mujoco.MjModel, body: int) -> list[int]:
-    found = []
-    while body := int(model.body_parentid[body]):
-        found.append(body)
-    return found
 
 
 def resampled(rows: Doubles, times: Doubles) -> Doubles:

@@ -15,7 +15,8 @@ from nil_core import registry
 from nil_core.components import choose
 from nil_core.config import RunConfig
 from nil_core.demonstrations.files import check_demonstrations, check_output, read_demonstrations, write_demonstrations
-from nil_core.demonstrations.recordings import HZ, READER, SECONDS, from_generator, from_recordings
+from nil_core.demonstrations.motions import READER
+from nil_core.demonstrations.recordings import HZ, SECONDS, from_generator, from_recordings
 from nil_core.demonstrations.trajectories import Demonstrations
 from nil_core.errors import ConfigError
 from nil_core.evaluation.locomujoco import FULL_STEPS, QUADRUPED_SPEEDS, SPEEDS, is_quadruped, rewards

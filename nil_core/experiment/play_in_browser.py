@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def play_in_browser(
     from nil_core.experiment.web_view import WebView
 
     run = OpenRun.open(folder)
-    with LiveEpisodes(run, which) as episodes:
+    with closing(LiveEpisodes(run, which)) as episodes:
         view = WebView(run.experiment, episodes, host, port, seed, title=run.folder.path.resolve().name)
         try:
             announce(host, view.port, reporter)

@@ -7,15 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from nil_core import components
+from nil_core.demonstrations.motions import recorded_motion
 from nil_core.errors import ConfigError, DataError
 from nil_core.sim.scene import RobotScene
-from nil_core.types import Doubles, Frames, GenerationRequest, Masks, Progress, RobotSpec, Video, no_progress
-
-READER = "mocap"
-"""Generator that reads recordings."""
+from nil_core.types import Doubles
 
 OPTIONS_KEY = "evaluation.mocap_options"
 """Config key of the reader's options."""
@@ -36,19 +31,6 @@ class RecordedMotion:
     still_joints: tuple[str, ...]
 
 
-class UndrawnScene:
-    """A scene that draws nothing (implements :class:`nil_core.types.Scene`): only the motion is wanted."""
-
-    def __init__(self, scene: RobotScene) -> None:
-        self.spec: RobotSpec = scene.spec
-        self.model: Any = scene.model
-        self.standing_qpos: Doubles = scene.standing_qpos
-
-    def render(self, qpos: Doubles, progress: Progress = no_progress) -> tuple[Frames, Masks]:
-        """Black pictures of one pixel."""
-        return np.zeros((len(qpos), 1, 1, 3), np.uint8), np.zeros((len(qpos), 1, 1), np.bool_)
-
-
 def read_motion(path: Path, options: Mapping[str, Any], scene: RobotScene, seconds: float, hz: float) -> RecordedMotion:
     """Read a recording.
 
@@ -67,27 +49,10 @@ def read_motion(path: Path, options: Mapping[str, Any], scene: RobotScene, secon
     if not path.is_file():
         raise DataError(f"there is no recording {path.name} in {path.parent}", NAME_ONE)
     try:
-        reader = components.build("generator", READER, {"ramp": 0.0, **options, "path": path})
-        video: Video = reader.generate(_request(scene, seconds, hz), no_progress)
+        motion = recorded_motion(path, options, scene, seconds, hz)
     except (ConfigError, DataError) as error:
         raise type(error)(_here(error.message), _hint(error.hint, scene.spec.name)) from error
-    assert video.trajectory is not None
-    return RecordedMotion(np.asarray(video.trajectory), tuple(video.facts.get("still_joints", ())))
-
-
-def _request(scene: RobotScene, seconds: float, hz: float) -> GenerationRequest:
-    undrawn = UndrawnScene(scene)
-    frames, masks = undrawn.render(scene.standing_qpos[None])
-    return GenerationRequest(
-        prompt="",
-        skill="",
-        first_frame=frames[0],
-        first_mask=masks[0],
-        fps=hz,
-        seconds=seconds,
-        seed=0,
-        scene=undrawn,
-    )
+    return RecordedMotion(motion.qpos, tuple(motion.facts.get("still_joints", ())))
 
 
 def _here(text: str) -> str:

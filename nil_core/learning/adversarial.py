@@ -23,10 +23,10 @@ from nil_core.learning.flat_adam import FlatAdam
 from nil_core.learning.normalizer import RunningNormalizer
 from nil_core.learning.state import Part, part_arrays, restore_arrays
 from nil_core.learning.threads import cpu_threads
+from nil_core.storage.array_names import prefixed, under
 from nil_core.tick import Arrays, Tick
 from nil_core.types import Doubles, Floats, RewardSpec
 
-_REPLAY, _PARTS, _EPISODES = "replay.", "parts.", "episodes."
 _HINT = "resume with the options, robot and demonstrations of the saved run"
 
 
@@ -193,13 +193,13 @@ class AdversarialReward(ABC):
 
     def state(self) -> Arrays:
         """Everything: the learned parts, the optimizer, the agent's transitions, random state, running episodes."""
-        return {
-            **{_PARTS + name: array for name, array in part_arrays(self._parts).items()},
-            **{_REPLAY + name: array for name, array in self._replay.state().items()},
-            _EPISODES + "features": self._previous.copy(),
-            _EPISODES + "ticks": np.array(self._ticks),
-            _EPISODES + "demonstrated": self._mark(),
+        episodes = {
+            "features": self._previous.copy(),
+            "ticks": np.array(self._ticks),
+            "demonstrated": self._mark(),
         }
+        parts, replay = part_arrays(self._parts), self._replay.state()
+        return prefixed("parts", parts) | prefixed("replay", replay) | prefixed("episodes", episodes)
 
     def restore(self, state: Arrays) -> None:
         """Restore a saved :meth:`state`.
@@ -207,12 +207,13 @@ class AdversarialReward(ABC):
         Raises:
             RunError: it is of other options, another robot or other demonstrations.
         """
-        if not _alike(state[_EPISODES + "demonstrated"], self._mark()):
+        episodes = under("episodes", state)
+        if not _alike(episodes["demonstrated"], self._mark()):
             raise RunError(f"{self.options.demonstrations} holds other demonstrations than the run began with", _HINT)
-        restore_arrays(self._parts, _under(_PARTS, state), f"the reward {self.name}")
-        self._replay.restore(_under(_REPLAY, state))
-        self._previous[:] = state[_EPISODES + "features"]
-        self._ticks = int(state[_EPISODES + "ticks"])
+        restore_arrays(self._parts, under("parts", state), f"the reward {self.name}")
+        self._replay.restore(under("replay", state))
+        self._previous[:] = episodes["features"]
+        self._ticks = int(episodes["ticks"])
 
     def _mark(self) -> Doubles:
         """float64 (1 + size,), which tells demonstrations apart: their number and mean."""
@@ -222,10 +223,6 @@ class AdversarialReward(ABC):
 def _alike(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
     """Whether two marks are of the same demonstrations; another machine may round differently."""
     return one.shape == other.shape and bool(np.allclose(one, other, rtol=1e-4, atol=1e-4))
-
-
-def _under(prefix: str, arrays: Arrays) -> Arrays:
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def _means(steps: Sequence[Mapping[str, Tensor]]) -> dict[str, float]:

@@ -25,6 +25,7 @@ from nil_core.testing.demonstrations import (
     toy_demonstrations,
     toy_reward_spec,
     trot,
+    write_toy_demonstrations,
 )
 from nil_core.testing.expression import Demand, check_can_express, motion_demand
 from nil_core.testing.observations import check_observation_term
@@ -88,4 +89,5 @@ __all__ = [
     "toy_scene",
     "trot",
     "urdf_source",
+    "write_toy_demonstrations",
 ]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
+from nil_core.demonstrations.files import write_demonstrations
 from nil_core.demonstrations.trajectories import Demonstrations
 from nil_core.interfaces import LearnedReward
 from nil_core.sim.motion import velocities
@@ -46,6 +48,13 @@ def toy_demonstrations(scene: Scene, actions: bool = False) -> Demonstrations:
         actions=np.random.default_rng(0).uniform(-1, 1, (rows, size)).astype(np.float32) if actions else None,
         provenance={"kind": "test"},
     )
+
+
+def write_toy_demonstrations(folder: Path, actions: bool = False) -> Path:
+    """Write :func:`toy_demonstrations` of a toy quadruped to a file in a folder; gives its path."""
+    path = folder / ("acted.npz" if actions else "walk.npz")
+    write_demonstrations(path, toy_demonstrations(toy_scene(size=16), actions))
+    return path
 
 
 def toy_reward_spec(scene: Scene, num_envs: int = 1, seed: int = 0) -> RewardSpec:

@@ -15,8 +15,8 @@ from nil_core.errors import NumericalError
 from nil_core.interfaces import Reward
 from nil_core.sim.buffers import StepBuffers
 from nil_core.sim.environment import State
+from nil_core.storage.array_names import prefixed, under
 from nil_core.tick import Arrays, Tick, pack, unpack
-from nil_core.train.checkpoint import prefixed, under
 from nil_core.train.stopwatch import Stopwatch
 from nil_core.types import Floats
 

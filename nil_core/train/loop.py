@@ -15,10 +15,11 @@ from nil_core.hooks import Hooks
 from nil_core.interfaces import Agent, LearnedReward, Reward
 from nil_core.reporting import Reporter
 from nil_core.storage import log
+from nil_core.storage.array_names import prefixed, under
 from nil_core.storage.run_folder import RunFolder
 from nil_core.tick import Arrays, Tick, transitions
 from nil_core.train import checkpoint
-from nil_core.train.checkpoint import LoopState, prefixed, under
+from nil_core.train.checkpoint import LoopState
 from nil_core.train.collect import Collector, VectorEnvLike
 from nil_core.train.interrupts import catch_interrupts
 from nil_core.train.metric_accumulator import MetricAccumulator

@@ -16,7 +16,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ def run(folder: Path) -> OpenRun:
 def view(run: OpenRun, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebView]:
     """With few triangles, which Chromium draws without a GPU."""
     monkeypatch.setattr(web_view, "build_scene", lambda *arguments, **options: run.experiment.scene)
-    with LiveEpisodes(run, "newest") as episodes:
+    with closing(LiveEpisodes(run, "newest")) as episodes:
         opened = WebView(run.experiment, episodes, "127.0.0.1", free_port(), seed=3, title="walk")
         yield opened
         opened.close()
@@ -116,7 +116,7 @@ def test_an_episode_is_that_of_an_evaluation(run: OpenRun) -> None:
     evaluator = Evaluator(run.experiment, 1, 3)
     episode = evaluator.episodes(deterministic_policy(run.policy(evaluator.env, "newest")))[0]
     evaluator.close()
-    with LiveEpisodes(run, "newest") as live:
+    with closing(LiveEpisodes(run, "newest")) as live:
         for steps in (2, len(episode.speed)):  # again, after an unfinished one
             live.start(3)
             assert live.qpos == pytest.approx(episode.qpos[0]) and live.reward == 0 and not live.ended

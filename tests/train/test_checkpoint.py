@@ -15,10 +15,11 @@ from nil_core import registry
 from nil_core.errors import MachineError, RunError
 from nil_core.interfaces import Agent, TermRow
 from nil_core.storage import digests
+from nil_core.storage.array_names import prefixed, under
 from nil_core.storage.atomic import write_arrays
 from nil_core.tick import Arrays, Tick
 from nil_core.train import checkpoint
-from nil_core.train.checkpoint import LoopState, prefixed, under
+from nil_core.train.checkpoint import LoopState
 from nil_core.types import AgentSpec
 
 SETTING = AgentSpec(observation_size=3, action_size=2, num_envs=1, horizon=5, total_steps=10, seed=0)

@@ -21,6 +21,7 @@ from nil_core.testing import (
     toy_reward_spec,
     toy_scene,
     trot,
+    write_toy_demonstrations,
 )
 from nil_reward_amp import CARD, AmpOptions
 from nil_reward_amp.motion_prior import MotionPrior
@@ -31,9 +32,7 @@ SCENE = toy_scene(size=16)
 
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("demonstrations") / "walk.npz"
-    write_demonstrations(path, toy_demonstrations(SCENE))
-    return path
+    return write_toy_demonstrations(tmp_path_factory.mktemp("demonstrations"))
 
 
 def reward(walk: Path, spec: RewardSpec | None = None, **options: Any) -> MotionPrior:

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from nil_core.api import ConfigError, DataError, RewardSpec, write_demonstrations
+from nil_core.api import ConfigError, DataError, RewardSpec
 from nil_core.testing import (
     check_card,
     check_light,
     check_reward,
     check_tells_apart,
-    toy_demonstrations,
     toy_reward_spec,
     toy_scene,
+    write_toy_demonstrations,
 )
 from nil_reward_drail import CARD, DrailOptions
 from nil_reward_drail.diffusion import NoisePredictor, antithetic_times, cosine_betas
@@ -30,16 +30,12 @@ SCENE = toy_scene(size=16)
 
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("demonstrations") / "walk.npz"
-    write_demonstrations(path, toy_demonstrations(SCENE))
-    return path
+    return write_toy_demonstrations(tmp_path_factory.mktemp("demonstrations"))
 
 
 @pytest.fixture(scope="module")
 def acted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("demonstrations") / "acted.npz"
-    write_demonstrations(path, toy_demonstrations(SCENE, actions=True))
-    return path
+    return write_toy_demonstrations(tmp_path_factory.mktemp("demonstrations"), actions=True)
 
 
 def reward(walk: Path, spec: RewardSpec | None = None, **options: Any) -> DiffusionClassifier:

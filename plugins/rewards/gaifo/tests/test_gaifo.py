@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from nil_core.api import RewardSpec, write_demonstrations
+from nil_core.api import RewardSpec
 from nil_core.testing import (
     check_card,
     check_light,
     check_reward,
     check_tells_apart,
-    toy_demonstrations,
     toy_reward_spec,
     toy_scene,
+    write_toy_demonstrations,
 )
 from nil_reward_gaifo import CARD, GaifoOptions
 from nil_reward_gaifo.classifier import Classifier
@@ -28,9 +28,7 @@ SCENE = toy_scene(size=16)
 
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("demonstrations") / "walk.npz"
-    write_demonstrations(path, toy_demonstrations(SCENE))
-    return path
+    return write_toy_demonstrations(tmp_path_factory.mktemp("demonstrations"))
 
 
 def reward(walk: Path, spec: RewardSpec | None = None, **options: Any) -> Classifier:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt
 
-from nil_core.api import Capability, ComponentCard, Options, Requirement
+from nil_core.api import LEARNING_REQUIREMENTS, Capability, ComponentCard, Options
 
 
 class BcOptions(Options):
@@ -33,9 +33,6 @@ CARD = ComponentCard(
     summary="Behavioral cloning: supervised learning of recorded actions; needs demonstrations with actions.",
     target="nil_agent_bc.behavioral_cloning:BehavioralCloning",
     config=BcOptions,
-    requires=(
-        Requirement("torch", 'pip install "nil-core[learning]"'),
-        Requirement("safetensors", 'pip install "nil-core[learning]"'),
-    ),
+    requires=LEARNING_REQUIREMENTS,
     capabilities=frozenset({Capability.EXPORTS, Capability.OFFLINE, Capability.LEARNS, Capability.NEEDS_ACTIONS}),
 )

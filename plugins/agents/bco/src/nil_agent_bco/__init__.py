@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt
 
-from nil_core.api import FROM_DEMONSTRATIONS, Capability, ComponentCard, Options, Requirement
+from nil_core.api import FROM_DEMONSTRATIONS, LEARNING_REQUIREMENTS, Capability, ComponentCard, Options
 
 EXPLORATION_STEPS = 5000
 """Most environment steps before the first round of learning, unless ``exploration_steps`` says otherwise."""
@@ -56,10 +56,7 @@ CARD = ComponentCard(
     summary="Behavioral cloning from observation: inverse dynamics label demonstrations that have no actions.",
     target="nil_agent_bco.cloning_from_observation:CloningFromObservation",
     config=BcoOptions,
-    requires=(
-        Requirement("torch", 'pip install "nil-core[learning]"'),
-        Requirement("safetensors", 'pip install "nil-core[learning]"'),
-    ),
+    requires=LEARNING_REQUIREMENTS,
     capabilities=frozenset({Capability.EXPORTS, Capability.OFFLINE, Capability.LEARNS}),
     config_defaults=FROM_DEMONSTRATIONS,
 )

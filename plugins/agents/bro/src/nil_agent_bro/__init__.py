@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from nil_core.api import Capability, ComponentCard, Options, Requirement
+from nil_core.api import LEARNING_REQUIREMENTS, Capability, ComponentCard, Options
 
 RESETS = (15_001, 50_001, 250_001, 500_001, 750_001, 1_000_001, 1_500_001, 2_000_001)
 """Environment steps of the published resets; only the first is used with a replay ratio of at most 2."""
@@ -99,10 +99,7 @@ def _card(summary: str, config: type[Options]) -> ComponentCard:
         summary=summary,
         target="nil_agent_bro.bigger_regularized_optimistic:BiggerRegularizedOptimistic",
         config=config,
-        requires=(
-            Requirement("torch", 'pip install "nil-core[learning]"'),
-            Requirement("safetensors", 'pip install "nil-core[learning]"'),
-        ),
+        requires=LEARNING_REQUIREMENTS,
         capabilities=frozenset({Capability.EXPORTS, Capability.OFFLINE, Capability.LEARNS}),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, PositiveInt
 
-from nil_core.api import Capability, ComponentCard, Options, Requirement
+from nil_core.api import LEARNING_REQUIREMENTS, Capability, ComponentCard, Options
 
 TRANSITIONS = 2048
 """Transitions of a rollout over all environments, unless ``rollout_steps`` says otherwise."""
@@ -56,10 +56,7 @@ CARD = ComponentCard(
     summary="Proximal policy optimization: on-policy, the learner of AMP and DRAIL.",
     target="nil_agent_ppo.proximal_policy_optimization:ProximalPolicyOptimization",
     config=PpoOptions,
-    requires=(
-        Requirement("torch", 'pip install "nil-core[learning]"'),
-        Requirement("safetensors", 'pip install "nil-core[learning]"'),
-    ),
+    requires=LEARNING_REQUIREMENTS,
     capabilities=frozenset({Capability.EXPORTS, Capability.OFFLINE, Capability.LEARNS}),
     config_defaults={"simulation.num_envs": 8},
 )

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pydantic import Field, PositiveInt, model_validator
 
-from nil_core.api import Capability, ComponentCard, Options, Requirement
+from nil_core.api import LEARNING_REQUIREMENTS, Capability, ComponentCard, Options
 
 
 class SacOptions(Options):
@@ -67,9 +67,6 @@ CARD = ComponentCard(
     summary="Soft actor-critic: entropy-regularized, automatic temperature.",
     target="nil_agent_sac.soft_actor_critic:SoftActorCritic",
     config=SacOptions,
-    requires=(
-        Requirement("torch", 'pip install "nil-core[learning]"'),
-        Requirement("safetensors", 'pip install "nil-core[learning]"'),
-    ),
+    requires=LEARNING_REQUIREMENTS,
     capabilities=frozenset({Capability.EXPORTS, Capability.OFFLINE, Capability.LEARNS}),
 )

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt
 
-from nil_core.api import FROM_DEMONSTRATIONS, AdversarialOptions, Capability, ComponentCard, Requirement
+from nil_core.api import FROM_DEMONSTRATIONS, LEARNING_REQUIREMENTS, AdversarialOptions, Capability, ComponentCard
 
 
 class AmpOptions(AdversarialOptions):
@@ -36,10 +36,7 @@ CARD = ComponentCard(
     summary="AMP: style reward of a discriminator of transitions, and a speed reward.",
     target="nil_reward_amp.motion_prior:MotionPrior",
     config=AmpOptions,
-    requires=(
-        Requirement("torch", 'pip install "nil-core[learning]"'),
-        Requirement("safetensors", 'pip install "nil-core[learning]"'),
-    ),
+    requires=LEARNING_REQUIREMENTS,
     capabilities=frozenset({Capability.LEARNS, Capability.OFFLINE, Capability.STATES_ONLY}),
     config_defaults=FROM_DEMONSTRATIONS,
 )

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt
 
-from nil_core.api import FROM_DEMONSTRATIONS, AdversarialOptions, Capability, ComponentCard, Requirement
+from nil_core.api import FROM_DEMONSTRATIONS, LEARNING_REQUIREMENTS, AdversarialOptions, Capability, ComponentCard
 
 
 class DrailOptions(AdversarialOptions):
@@ -31,10 +31,7 @@ CARD = ComponentCard(
     summary="DRAIL: reward of a diffusion model that tells expert from agent.",
     target="nil_reward_drail.diffusion_classifier:DiffusionClassifier",
     config=DrailOptions,
-    requires=(
-        Requirement("torch", 'pip install "nil-core[learning]"'),
-        Requirement("safetensors", 'pip install "nil-core[learning]"'),
-    ),
+    requires=LEARNING_REQUIREMENTS,
     capabilities=frozenset({Capability.LEARNS, Capability.OFFLINE, Capability.STATES_ONLY}),
     config_defaults=FROM_DEMONSTRATIONS,
 )

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from nil_core.api import FROM_DEMONSTRATIONS, AdversarialOptions, Capability, ComponentCard, Requirement
+from nil_core.api import FROM_DEMONSTRATIONS, LEARNING_REQUIREMENTS, AdversarialOptions, Capability, ComponentCard
 
 
 class GaifoOptions(AdversarialOptions):
@@ -26,10 +26,7 @@ CARD = ComponentCard(
     summary="GAIfO: reward of a classifier of state transitions.",
     target="nil_reward_gaifo.classifier:Classifier",
     config=GaifoOptions,
-    requires=(
-        Requirement("torch", 'pip install "nil-core[learning]"'),
-        Requirement("safetensors", 'pip install "nil-core[learning]"'),
-    ),
+    requires=LEARNING_REQUIREMENTS,
     capabilities=frozenset({Capability.LEARNS, Capability.OFFLINE, Capability.STATES_ONLY}),
     config_defaults=FROM_DEMONSTRATIONS,
 )
