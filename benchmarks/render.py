@@ -22,7 +22,6 @@ from nil_core import registry
 from nil_core.sim import gl
 
 gl.choose_backend()
-gl.mark_worker()
 
 import mujoco  # noqa: E402
 

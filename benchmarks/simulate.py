@@ -38,7 +38,6 @@ from nil_core.config import EnvironmentSettings  # noqa: E402
 from nil_core.sim import gl  # noqa: E402
 
 gl.choose_backend()
-gl.mark_worker()
 
 import mujoco  # noqa: E402
 

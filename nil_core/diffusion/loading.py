@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# torch imports its compiler lazily, which crashes once an OpenGL context of llvmpipe exists (see nil_core.learning).
 import torch
-import torch._dynamo
 
 from nil_core.devices import find_device
 from nil_core.diffusion.options import DiffusionOptions, Offload

@@ -3,10 +3,6 @@
 Needs ``nil-core[learning]``.
 """
 
-# torch imports its compiler lazily, for example with the first optimizer of torch.optim. Imported after an OpenGL
-# context of Mesa's llvmpipe exists, it crashes the process (two copies of LLVM), so it is imported here.
-import torch._dynamo  # noqa: F401
-
 from nil_core.learning.action_model import ActionModel, RegressionLoss
 from nil_core.learning.discriminator import (
     Discriminator,

@@ -11,7 +11,6 @@ from __future__ import annotations
 import atexit
 import ctypes
 import importlib
-import importlib.util
 import os
 import sys
 import weakref
@@ -20,12 +19,12 @@ from typing import Any
 
 from nil_core.errors import MachineError
 from nil_core.sim.gl_trouble import INSTALL, ON, explain, has_display
+from nil_core.sim.llvm_conflict import block_triton_beside_llvm, block_triton_without_device
 
 _MODULES = {"egl": "mujoco.egl", "osmesa": "mujoco.osmesa", "glfw": "mujoco.glfw", "cgl": "mujoco.cgl"}
 
 _context: Any = None
 _owned: list[weakref.finalize[..., Any]] = []
-_is_worker = False
 
 
 def choose_backend() -> None:
@@ -60,20 +59,18 @@ def choose_backend() -> None:
 def import_libraries() -> None:
     """Import mujoco and dm_control, which look for OpenGL while they are imported.
 
+    Where no device is found that triton compiles for, it cannot be imported from now on: see
+    :mod:`nil_core.sim.llvm_conflict`.
+
     Raises:
         MachineError: they did not find it.
     """
+    block_triton_without_device()
     for name in ("mujoco", "dm_control.mujoco"):
         try:
             importlib.import_module(name)
         except Exception as error:  # of as many types as there are ways
             raise broken(error) from error
-
-
-def mark_worker() -> None:
-    """Say that this process only simulates and draws: it will not import torch."""
-    global _is_worker
-    _is_worker = True
 
 
 def make_current() -> None:
@@ -85,8 +82,8 @@ def make_current() -> None:
     global _context
     if _context is None:
         choose_backend()
-        _import_compiler_of_torch()
         _context = _create()
+        block_triton_beside_llvm()
         # Registered after the context made mujoco register the end of the display, and so run before it.
         atexit.register(_free_all)
     _context.make_current()
@@ -148,14 +145,3 @@ def broken(error: Exception | None) -> MachineError:
 
 def _backend() -> str:
     return os.environ.get("MUJOCO_GL", "").strip().lower()
-
-
-def _import_compiler_of_torch() -> None:
-    """Import torch's compiler before Mesa's.
-
-    torch imports it lazily, with the first optimizer, and that has crashed the process where Mesa's software renderer,
-    which brings an LLVM of its own, had a context already.
-    """
-    may_use_torch = "torch" in sys.modules or not _is_worker
-    if may_use_torch and importlib.util.find_spec("torch"):
-        importlib.import_module("torch._dynamo")

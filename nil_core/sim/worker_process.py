@@ -15,7 +15,6 @@ from multiprocessing.connection import Connection, wait
 
 from nil_core.errors import NilError
 from nil_core.measurements import StateTerm
-from nil_core.sim import gl
 from nil_core.sim.buffers import SharedBuffers
 from nil_core.sim.environment import EnvSpec, State
 from nil_core.sim.local_envs import LocalEnvs
@@ -148,7 +147,6 @@ def _block_interrupts() -> Iterator[None]:
 def _serve(pipe: Connection, spec: WorkerSpec, buffer_index: int) -> None:
     """Main function of a worker process: answers every command with None or an exception."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process handles Ctrl-C
-    gl.mark_worker()
     with contextlib.suppress(EOFError, OSError):  # the main process is gone
         states = spec.memory.states()[:, spec.which]
         try:

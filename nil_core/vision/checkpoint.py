@@ -9,9 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-# torch imports its compiler lazily, which crashes once an OpenGL context of llvmpipe exists (see nil_core.learning).
 import torch
-import torch._dynamo
 from transformers import AutoConfig
 from transformers.utils import logging as transformers_logging
 

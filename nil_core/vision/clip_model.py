@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-import torch._dynamo  # before any OpenGL context, see nil_core.learning
 from torch import Tensor, nn
 
 from nil_core.devices import find_device

@@ -22,7 +22,6 @@ DRAW = """
 from nil_core.errors import MachineError
 try:
     import nil_core.sim
-    nil_core.sim.gl.mark_worker()
     nil_core.sim.gl.make_current()
     print("draws")
 except MachineError as error:

@@ -204,7 +204,6 @@ def test_physics_of_the_model_is_left_alone():
 
 
 FIRST_FRAME = """
-import sys
 from nil_core.sim import gl
 {prelude}
 import mujoco, numpy as np
@@ -217,35 +216,17 @@ mujoco.mj_forward(model, data)
 renderers = [Renderer(model, 32, Camera(1, 0), "b") for _ in range(2)]
 mask = np.zeros((32, 32), np.bool_)
 renderers[0].draw(data, np.zeros((32, 32, 3), np.uint8), mask)
-print(mask.any(), "torch._dynamo" in sys.modules)
+print(mask.any())
 """
 
 
-@pytest.fixture(scope="module")
-def with_fake_torch(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """An environment in which ``import torch`` finds an empty package that has a compiler."""
-    folder = tmp_path_factory.mktemp("fake")
-    (folder / "torch").mkdir()
-    for name in ("__init__", "_dynamo"):
-        (folder / "torch" / f"{name}.py").touch()
-    unset = {"MUJOCO_GL", "LP_NUM_THREADS"}
-    return {k: v for k, v in os.environ.items() if k not in unset} | {"PYTHONPATH": str(folder)}
-
-
-@pytest.mark.parametrize(
-    "prelude, imported",
-    [
-        ("", True),
-        ("gl.mark_worker()", False),
-        ("import torch; gl.mark_worker()", True),
-        ("import mujoco", True),  # before a backend was chosen: glfw, which has no screen here, is not used
-    ],
-)
-def test_a_fresh_process_imports_torchs_compiler_first_and_ends_quietly(with_fake_torch, prelude: str, imported: bool):
+# mujoco imported before a backend was chosen: glfw, which has no screen here, is not used.
+@pytest.mark.parametrize("prelude", ["", "import mujoco"])
+def test_a_fresh_process_draws_and_ends_quietly(prelude: str):
+    environment = {k: v for k, v in os.environ.items() if k not in ("MUJOCO_GL", "LP_NUM_THREADS")}
     code = FIRST_FRAME.format(prelude=prelude)
-    ended = subprocess.run([sys.executable, "-c", code], env=with_fake_torch, capture_output=True, text=True)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout.split() == ["True", str(imported)]
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr, ended.stdout) == (0, "", "True\n")
 
 
 def test_backend_is_chosen_only_where_the_user_chose_none(monkeypatch):

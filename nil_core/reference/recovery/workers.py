@@ -18,7 +18,6 @@ from threadpoolctl import threadpool_limits
 from nil_core.errors import MachineError
 from nil_core.reference.recovery.silhouette import FrameComparison, Linearization, Look
 from nil_core.reference.recovery.tracking import FramePriors, Tracked, track_frame
-from nil_core.sim import gl
 from nil_core.sim.scene import RobotScene
 from nil_core.sim.worker_process import starting_workers
 from nil_core.types import Doubles, Frames, Masks
@@ -167,7 +166,6 @@ def _lost() -> MachineError:
 def _initialize_worker(scene: RobotScene, frames: Frames, masks: Masks, camera: bool) -> None:
     global _levels
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process handles Ctrl-C
-    gl.mark_worker()
     threadpool_limits(1)  # the processes share the cores; more threads only slow down products this small
     _levels = Levels(scene, frames, masks, camera)
 

@@ -420,7 +420,6 @@ import sys
 import nil_agent_sac
 assert not {"torch", "safetensors"} & set(sys.modules)
 from nil_agent_sac.soft_actor_critic import SoftActorCritic
-assert "torch._dynamo" in sys.modules
 from nil_core.api import AgentSpec
 from nil_core.testing import random_transitions
 agent = SoftActorCritic(nil_agent_sac.SacOptions(batch_size=4), AgentSpec(3, 2, 1, 10, 100, seed=0))
@@ -429,6 +428,6 @@ agent.act(data.observations, explore=True)
 assert "numba" not in sys.modules
 agent.observe(data)
 agent.update(1)
-assert "numba" in sys.modules
+assert {"numba", "torch"} <= set(sys.modules) and "torch._dynamo" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
