@@ -98,6 +98,7 @@ TURNLESS = np.zeros((N, 9))
         (version_04(q_pelvis_tilt=None), "lacks the root's pelvis_tilt"),
         (version_04(split_points=np.array([0, 99])), "split_points .* 50 samples"),
         (version_1(qpos=NOT_A_NUMBER), "qpos .* at sample 7"),
+        (version_1(qpos=np.zeros((N, 0, 9))), r"qpos .* has the shape \(\d+, 0, 9\)"),
         (version_1(qpos=np.zeros((N, 8))), "names 2 joints and has 1 columns"),
         (version_1(qpos=np.full((N, 9), -1e300)), r"qpos .* beyond 1e\+19"),
         (version_1(qpos=TURNLESS), "quaternions of length 0"),
@@ -125,6 +126,15 @@ def test_files_that_are_no_npz_are_refused(cut: int, noise: bytes, tmp_path: Pat
     broken = tmp_path / "broken.npz"
     broken.write_bytes(whole[:cut] + noise + whole[cut + len(noise) + 40 :])
     with pytest.raises(DataError):
+        read_recording(broken)
+
+
+def test_an_npz_with_a_damaged_header_is_refused(tmp_path: Path) -> None:
+    """Of an array so large that its header is read before its checksum."""
+    whole = saved(tmp_path, version_1(qpos=np.zeros((2000, 9)))).read_bytes()
+    broken = tmp_path / "broken.npz"
+    broken.write_bytes(whole.replace(b", }", b", {"))
+    with pytest.raises(DataError, match=r"broken\.npz is damaged"):
         read_recording(broken)
 
 

@@ -96,8 +96,8 @@ def checked(path: Path, raw: Raw) -> Raw:
 
 def _part(path: Path, arrays: Arrays, part: Part) -> Doubles:
     array = arrays[part.key]
-    if array.ndim == 3:
-        array = array[:, 0]
+    if array.ndim == 3 and array.shape[1]:
+        array = array[:, 0]  # of several bodies, the root
     if array.ndim != 2:
         raise DataError(
             f"{part.key} in {path.name} has the shape {array.shape}, not samples by columns", "take another recording"
