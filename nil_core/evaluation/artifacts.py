@@ -50,16 +50,14 @@ def write_curve(path: Path, rows: Sequence[Mapping[str, Any]], baselines: Mappin
         rows: of ``metrics.jsonl``; those of kind ``eval`` are drawn.
         baselines: policy name to its row of the summary.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib.figure import Figure  # not pyplot, whose state belongs to the program that calls nil
 
     evaluations = [row for row in rows if row["kind"] == "eval"]
     names = [n for n in ("return", "similarity", "iou", "speed") if any(n in row for row in evaluations)]
     if not names:
         return
-    figure, axes = pyplot.subplots(1, len(names), figsize=(3.4 * len(names), 3.0), squeeze=False)
+    figure = Figure(figsize=(3.4 * len(names), 3.0))
+    axes = figure.subplots(1, len(names), squeeze=False)
     for axis, name in zip(axes[0], names, strict=True):
         axis.plot([row["step"] for row in evaluations], [row.get(name) for row in evaluations], label="learned")
         for (policy, row), style in zip(baselines.items(), ("--", ":", "-."), strict=False):
@@ -72,7 +70,6 @@ def write_curve(path: Path, rows: Sequence[Mapping[str, Any]], baselines: Mappin
     figure.tight_layout()
     with writing(path) as temporary:
         figure.savefig(temporary, dpi=110, format="png")
-    pyplot.close(figure)
 
 
 def _enlarged(images: Frames | Masks) -> Frames | Masks:

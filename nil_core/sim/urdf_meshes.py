@@ -10,10 +10,12 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-import trimesh
+
+from nil_core.storage.cache import Arrays, cached, fingerprint
 
 _READ_BY_MUJOCO = (".obj", ".stl", ".msh")
 _MATERIALS = ("library_materials", "library_effects", "library_images", "bind_material")  # of Collada
+_RECIPE = "obj 1"  # part of the cache's key: raise the number when the code changes
 _STL_HEADER, _STL_TRIANGLE, _MOST_STL_TRIANGLES = 84, 50, 200_000  # bytes, bytes; what MuJoCo reads of one file
 
 
@@ -80,12 +82,22 @@ def _as_obj(path: Path) -> bytes:
     Raises:
         ValueError: there is none in it.
     """
-    content = path.read_bytes()
-    if path.suffix.lower() == ".dae":
+    content, suffix = path.read_bytes(), path.suffix.lower()
+
+    def make() -> Arrays:
+        return {"obj": np.frombuffer(_converted(content, suffix, path.name), np.uint8)}
+
+    return cached("meshes", fingerprint(_RECIPE, suffix, content), make, ("obj",))[0]["obj"].tobytes()
+
+
+def _converted(content: bytes, suffix: str, name: str) -> bytes:
+    import trimesh  # a third of a second that most processes do not need
+
+    if suffix == ".dae":
         content = _without_materials(content)
-    mesh = trimesh.load_mesh(BytesIO(content), file_type=path.suffix[1:].lower())
+    mesh = trimesh.load_mesh(BytesIO(content), file_type=suffix[1:])
     if not len(mesh.faces):
-        raise ValueError(f"no triangles are found in the mesh {path.name}")
+        raise ValueError(f"no triangles are found in the mesh {name}")
     # Without the texture coordinates, which split vertices.
     bare = trimesh.Trimesh(mesh.vertices, np.asarray(mesh.faces), process=False)
     bare.merge_vertices()
