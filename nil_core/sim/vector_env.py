@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.sharedctypes import RawArray
 from types import TracebackType
 from typing import Self
@@ -19,7 +20,7 @@ from nil_core.measurements import StateTerm
 from nil_core.sim.buffers import SharedBuffers, StepBuffers
 from nil_core.sim.environment import EnvSpec, ImitationEnvironment, State, random_words
 from nil_core.sim.local_envs import LocalEnvs
-from nil_core.sim.worker_process import Worker, WorkerLost, WorkerSpec
+from nil_core.sim.worker_process import Worker, WorkerLost, WorkerSpec, starting_workers
 from nil_core.types import Floats
 
 __all__ = ["State", "StepBuffers", "VectorEnv"]
@@ -78,8 +79,7 @@ class VectorEnv:
         self._workers: list[Worker] = []
         self._local = None if workers else LocalEnvs(spec, self.buffers, render, terms)
         try:
-            for w in range(len(self._specs)):
-                self._workers.append(self._start(w))
+            self._workers = self._start(range(len(self._specs)))
             self._run("restore")
         except BaseException:
             self.close()
@@ -170,19 +170,32 @@ class VectorEnv:
         """Start another process in the states of the last complete step, and send it the same command."""
         self._replacements_left -= 1
         self._workers[w].close(timeout=0.0)
-        self._workers[w] = self._start(w)
+        self._workers[w] = self._start([w])[0]
         self._workers[w].send(self._command, self._buffer_index)
         text = "%s; process %s replaces it and repeats the step, so that nothing is lost (%d more may be replaced)"
         _log.warning(text, loss, self._workers[w].pid, self._replacements_left)
 
-    def _start(self, w: int) -> Worker:
-        name = f"simulation worker {w}"
-        try:
-            return Worker(name, self._specs[w], self._buffer_index)
-        except OSError as error:
-            raise MachineError(
-                f"{name} cannot start: {error}", "free some memory, or --set simulation.workers=0"
-            ) from None
+    def _start(self, which: Sequence[int]) -> list[Worker]:
+        """Start worker processes at once: each takes a second for its imports."""
+        if not which:
+            return []
+
+        def start(w: int) -> Worker:
+            return Worker(f"simulation worker {w}", self._specs[w], self._buffer_index)
+
+        with starting_workers(), ThreadPoolExecutor(len(which)) as threads:
+            started = [threads.submit(start, w) for w in which]
+        errors = [error for future in started if (error := future.exception())]
+        workers = [future.result() for future in started if not future.exception()]
+        if not errors:
+            return workers
+        for worker in workers:
+            worker.close(timeout=0.0)
+        if not isinstance(errors[0], OSError):
+            raise errors[0]
+        raise MachineError(
+            f"a simulation worker cannot start: {errors[0]}", "free some memory, or --set simulation.workers=0"
+        ) from None
 
     def __enter__(self) -> Self:
         return self

@@ -49,7 +49,9 @@ class WorkerLost(Exception):
 
 
 class Worker:
-    """Handle of a worker in the main process.
+    """Handle of a worker in the main process; made inside :func:`starting_workers`.
+
+    Making it takes until the process has imported its libraries and read its arguments.
 
     Args:
         name: for messages.
@@ -63,8 +65,7 @@ class Worker:
         self._timeout = START_SECONDS
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, spec, buffer_index), name=name, daemon=True)
-        with starting_workers():
-            self._process.start()
+        self._process.start()
         theirs.close()
 
     @property
