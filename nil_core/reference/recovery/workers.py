@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -78,7 +79,11 @@ class Comparisons:
         self._pool: ProcessPoolExecutor | None = None
         if workers:
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(workers, context, _initialize_worker, (scene, frames, masks, camera))
+            # In shared memory: starting a process with large arguments takes until it reads them, after its imports.
+            arguments = pickle.dumps((scene, frames, masks, camera))
+            memory = context.RawArray("B", len(arguments))
+            memoryview(memory).cast("B")[:] = arguments
+            self._pool = ProcessPoolExecutor(workers, context, _initialize_worker, (memory,))
             with starting_workers():
                 for _ in range(workers):  # the pool starts a process for each task if none is idle
                     self._pool.submit(_nothing)
@@ -163,11 +168,12 @@ def _lost() -> MachineError:
     )
 
 
-def _initialize_worker(scene: RobotScene, frames: Frames, masks: Masks, camera: bool) -> None:
+def _initialize_worker(arguments: Any) -> None:
+    """Main function of a process; ``arguments``: of :class:`Levels`, pickled in shared memory."""
     global _levels
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process handles Ctrl-C
     threadpool_limits(1)  # the processes share the cores; more threads only slow down products this small
-    _levels = Levels(scene, frames, masks, camera)
+    _levels = Levels(*pickle.loads(arguments))
 
 
 def _nothing() -> None:
