@@ -35,10 +35,8 @@ def blocks_of(page: Path) -> Iterator[Block]:
 class Reader:
     """A person with an empty folder and an environment of their own, in which all of this one is installed too."""
 
-    def __init__(self, folder: Path, meshes: Path) -> None:
+    def __init__(self, folder: Path, cache: Path) -> None:
         self.folder = folder
-        (folder / ".cache").mkdir()
-        (folder / ".cache" / "meshes").symlink_to(meshes)  # computed once for all
         environment = folder / ".venv"
         venv.create(environment, with_pip=False, symlinks=True)
         python = environment / "bin" / "python"
@@ -57,7 +55,7 @@ class Reader:
             script.chmod(0o755)
         self.env = os.environ | {
             "PATH": f"{environment / 'bin'}{os.pathsep}{os.environ['PATH']}",
-            "NIL_CACHE": str(folder / ".cache"),
+            "NIL_CACHE": str(cache),
             "COLUMNS": "120",
             "OMP_NUM_THREADS": "1",
         }
@@ -103,10 +101,8 @@ def pages() -> list[Path]:
 
 @pytest.fixture
 def reader(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Reader:
-    """Someone who follows a page."""
-    meshes = tmp_path_factory.getbasetemp() / "meshes"
-    meshes.mkdir(exist_ok=True)
-    return Reader(tmp_path, meshes)
+    """Someone who follows a page; what is cached is computed once for all."""
+    return Reader(tmp_path, tmp_path_factory.getbasetemp() / "cache")
 
 
 @pytest.fixture(scope="session")

@@ -30,14 +30,6 @@ def test_scripts(reader: Any, examples: Path) -> None:
     assert rows[0].count(",") == 12
 
 
-def test_gymnasium(reader: Any, examples: Path) -> None:
-    pytest.importorskip("stable_baselines3")
-    reader.run("nil generate --preset smoke --out references/walking")
-    printed = reader.run("python examples/train_with_stable_baselines3.py 120")
-    assert "after 120 steps" in printed
-    assert (reader.folder / "sac_walking.zip").exists()
-
-
 def test_plugin(reader: Any, examples: Path) -> None:
     plugin = "examples/nil-segmenter-brightness"
     assert "2 passed" in reader.run(f"pip install -e {plugin} && pytest -q {plugin}")

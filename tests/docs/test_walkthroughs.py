@@ -26,10 +26,14 @@ def test_page_without_a_run_can_be_followed(page: str, made: str, reader: Any, r
     assert (reader.folder / made / "video.mp4").exists()
 
 
-def test_page_of_gymnasium_can_be_followed(reader: Any, root: Path) -> None:
+def test_page_and_example_of_gymnasium_can_be_followed(reader: Any, root: Path) -> None:
     pytest.importorskip("stable_baselines3")
     reader.follow(root / "docs" / "gym.md")
-    assert (reader.folder / "sac_walking.zip").exists()
+    saved = reader.folder / "sac_walking.zip"
+    saved.unlink()
+    printed = reader.run(f"python {root / 'examples' / 'train_with_stable_baselines3.py'} 120")
+    assert "after 120 steps" in printed
+    assert saved.exists()
 
 
 def check_described(run: Path, page: Path) -> None:
