@@ -108,7 +108,8 @@ def _judged(run: Run, usual: Settings) -> Run:
 def described(run: Run) -> str:
     """Settings of the evaluation that is shown of a run, in words."""
     shown = settings(run)
-    parts = [f"{shown.get('evaluation.episodes', 'unknown')} episodes"]
+    episodes = shown.get("evaluation.episodes", "unknown")
+    parts = [f"{episodes} episode{'s' * (episodes != 1)}"]
     if "start states of seed" in shown:
         parts.append(f"start states of seed {shown['start states of seed']}")
     if MOCAP in shown:

@@ -78,7 +78,10 @@ class _Percent:
 
 def _episodes(comparison: Comparison) -> str:
     counts = {number(trained(run.results).get("episodes")) for run in comparison.compared} - {None}
-    return f" ({counts.pop():.0f} episodes)" if len(counts) == 1 else ""
+    if len(counts) != 1:
+        return ""
+    count = int(counts.pop() or 0)
+    return f" ({count} episode{'s' * (count != 1)})"
 
 
 def _config(row: Row) -> str:

@@ -109,6 +109,7 @@ def _panel(curves: Sequence[Sequence[_Curve]], title: str, axis: str, single: bo
             _draw(axes, runs, _x_of(axis), {"color": color(index), "linestyle": DASHES[dashes(index)]}, single)
         axes.set_title(title, loc="left", fontsize=10.0)
         axes.set_xlabel(AXES[axis])
+        axes.locator_params(axis="x", nbins=6)
         axes.grid(alpha=0.12, color=_INK)
         axes.spines[["top", "right"]].set_visible(False)
         if axis == "steps":

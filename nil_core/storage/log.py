@@ -25,18 +25,12 @@ def append(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """Every whole line up to the first that is none: a crash cuts off the last.
+    """Every whole line: a crash cuts off the last, and a bad disk damages others.
 
     Raises:
         MachineError: it cannot be read.
     """
-    rows = []
-    for line in _lines(path):
-        row = _row(line)
-        if row is None:
-            break
-        rows.append(row)
-    return rows
+    return read_around_damage(path)[0]
 
 
 def read_around_damage(
@@ -79,7 +73,7 @@ def _row(line: str, with_steps: bool = True) -> dict[str, Any] | None:
 
 
 def cut_back(path: Path, step: int) -> None:
-    """Drop what was written after a step, and a broken last line."""
+    """Drop what was written after a step, and damaged lines."""
     if exists(path):
         kept = [json.dumps(row) + "\n" for row in read(path) if row["step"] <= step]
         write_text(path, "".join(kept))
