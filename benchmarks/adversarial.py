@@ -50,7 +50,7 @@ def main() -> None:
         }
         began = time.perf_counter()
         result = run(load_preset("quickstart", changes), arguments.out / reward, reporter=Silent())
-        for policy in ("zero", "trained"):
+        for policy in ("standing", "trained"):
             row = result.summary["policies"][policy]
             print(
                 f"{reward} {policy}: {row['speed']:.2f} m/s, length {row['length']:.2f}, falls {row['falls']}"

@@ -28,6 +28,8 @@ from nil_core.experiment.generate import generate
 from nil_core.reference.folder import load_generated, load_reference, save_generated, save_reference
 from nil_core.reference.generated import GeneratedReference
 from nil_core.reference.preparation import align, prepare
+from nil_core.report import compare
+from nil_core.report.text import markdown
 from nil_core.reporting import Silent
 from nil_core.storage import digests, log, run_folder
 from nil_core.testing import ToyQuadruped, moving_blob, random_transitions, toy_request, toy_scene
@@ -211,6 +213,9 @@ class RunFiles(Target):
         row = {"return": 0.5, "speed": 0.1, "episodes": 1}
         summary = {"finished": True, "steps": 160, "policies": {"trained": row, "zero": row}, "return_over_zero": 0.1}
         folder.summary.write_text(json.dumps(summary))
+        conditions = {"steps": 160, "seed": 0, "settings": {"evaluation.episodes": 2}, "reward": {"reward.iou": 0.5}}
+        head = {"nil": "evaluation", "format": 1, "at": "", "conditions": conditions, "recording_sha256": "0"}
+        folder.evaluation.write_text(json.dumps({**head, "policies": {"trained": row | {"episodes": 2}}}))
 
     def damage(self, rng: random.Random, folder: Path) -> None:
         shutil.copytree(self.home, folder, dirs_exist_ok=True)
@@ -223,6 +228,7 @@ class RunFiles(Target):
         log.cut_back(opened.metrics, 40)
         runs.list_(folder)
         runs.show(folder / "run")
+        markdown(compare([folder / "run"]))
 
 
 class Config(Target):

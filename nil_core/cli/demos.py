@@ -59,7 +59,11 @@ def make(
 def show_file(
     file: Annotated[Path, typer.Argument(help="File of demonstrations.", show_default=False)],
     video: Annotated[Path | None, typer.Option(help="Draw the motion into this mp4.", show_default=False)] = None,
-    size: Annotated[int, typer.Option(min=64, max=2048, help="Side of the video in pixels.")] = 480,
+    size: Annotated[int, typer.Option(min=64, max=2048, help="Side of the video in pixels.")] = 320,
+    seconds: Annotated[
+        float,
+        typer.Option(min=0.1, help="Length of the video at most: of each trajectory an equal part, from its start."),
+    ] = 10.0,
     robot: o.Robot = None,
     set_: o.Sets = None,
 ) -> None:
@@ -71,7 +75,7 @@ def show_file(
 
     config = o.resolved(None, None, set_, robot=robot).config if robot or set_ else None
     with reporter() as show:
-        show_demonstrations(file, video, config, size, show)
+        show_demonstrations(file, video, config, size, seconds, show)
 
 
 def record(

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Callable
+from contextlib import nullcontext
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from nil_core.cli.display import reporter
 from nil_core.cli.options import evaluation_changes
-from nil_core.errors import ConfigError
+from nil_core.errors import ConfigError, NilError, RunError
 from nil_core.readable import say
+from nil_core.reporting import Silent
+from nil_core.storage.os_errors import exists
 
 
 class Which(StrEnum):
@@ -37,7 +43,7 @@ Checkpoint = Annotated[Which, typer.Option("--checkpoint", help="Checkpoint to u
 
 
 def evaluate(
-    folder: Folder,
+    folder: Annotated[Path, typer.Argument(help="Run folder; with --save also a study folder.", show_default=False)],
     episodes: Annotated[
         int | None,
         typer.Option(
@@ -47,6 +53,12 @@ def evaluate(
     seed: Seed = 0,
     which: Checkpoint = Which.newest,
     json: Annotated[bool, typer.Option("--json", help="Print only the rows, as JSON.")] = False,
+    save: Annotated[
+        bool,
+        typer.Option(
+            "--save", help="Keep the result in evaluation.json of the run, for nil report; of a study, of all its runs."
+        ),
+    ] = False,
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -72,22 +84,64 @@ def evaluate(
 
     Also prints LocoMuJoCo's reward, the quality of the motion, and distances from a recording and from the reference's
     own trajectory. The main columns are printed with their standard deviation and 95 % confidence interval.
-    """
-    from nil_core.experiment.evaluate import evaluate as evaluate_run
-    from nil_core.reporting import Silent
 
+    With --save, nil report and nil runs compare show this evaluation where all compared runs have one of its settings,
+    for example the MoCap loss of runs that were learned without a recording.
+    """
     changes = evaluation_changes(set_ or [])
     if mocap is not None:
         changes["evaluation.mocap"] = str(mocap)
     if falls is not None:
         changes["evaluation.falls"] = falls.value
-    if json:
-        from json import dumps
+    evaluate_run = partial(_evaluate_run, episodes=episodes, seed=seed, which=which.value, sets=changes, save=save)
+    if exists(folder / "study.json"):
+        _evaluate_study(folder, evaluate_run, save, json)
+    elif json:
+        _say_json(evaluate_run(folder, reporter=Silent()))
+    else:
+        with reporter() as show:
+            evaluate_run(folder, reporter=show)
 
-        say(dumps(evaluate_run(folder, episodes, seed, which, Silent(), changes), indent=2))
-        return
-    with reporter() as show:
-        evaluate_run(folder, episodes, seed, which, show, changes)
+
+def _evaluate_run(folder: Path, **options: Any) -> dict[str, Any]:
+    from nil_core.experiment.evaluate import evaluate as evaluate_run
+
+    return evaluate_run(folder, **options)
+
+
+def _say_json(value: Any) -> None:
+    from json import dumps
+
+    say(dumps(value, indent=2))
+
+
+def _evaluate_study(folder: Path, evaluate_run: Callable[..., dict[str, Any]], save: bool, json: bool) -> None:
+    """Evaluate and save every finished run of a study; one that cannot be is a warning, and the exit code says so."""
+    if not save:
+        raise ConfigError(f"{folder} is a study", "nil eval RUN evaluates one of its runs; --save all of them")
+    from nil_core.report.sources import read_sources
+
+    runs = read_sources([folder])[0].runs
+    finished = [run for run in runs if run.outcome == "compared"]
+    if not finished:
+        raise RunError(f"no run of the study {folder} is finished", f"nil study {shlex.quote(str(folder))}")
+    rows, errors = {}, []
+    with nullcontext(Silent()) if json else reporter() as show:
+        for number, run in enumerate(finished, start=1):
+            try:
+                rows[run.shown_path] = evaluate_run(run.path, reporter=Silent())
+            except NilError as error:
+                errors.append(error)
+                typer.echo(f"warning: {run.shown_path}: {error.message}", err=True)
+            show.progress(number, len(finished), "runs evaluated")
+        show.say(
+            f"saved {len(rows)} of {len(runs)} runs ({len(runs) - len(finished)} not finished, {len(errors)} failed); "
+            f"the tables: nil report {shlex.quote(str(folder))}"
+        )
+    if json:
+        _say_json(rows)
+    if errors:
+        raise typer.Exit(max(error.exit_code for error in errors))
 
 
 def play(

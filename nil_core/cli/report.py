@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +16,7 @@ from nil_core.readable import say
 
 if TYPE_CHECKING:
     from nil_core.report import Comparison
+    from nil_core.types import Progress
 
 MOST_COLUMNS = 6
 """Config keys that differ, up to which each is a column; of more, each is a line."""
@@ -45,8 +48,28 @@ def report(
     """
     from nil_core.report import write_report
 
-    written = write_report(folders, out, against)
+    with progress() as show_progress:
+        written = write_report(folders, out, against, show_progress)
+    warn_of_faults(written.comparison)
     say(f"report: {written.page} ({written.markdown.name} and {written.csv.name} beside it)")
+
+
+@contextmanager
+def progress(shown: bool = True) -> Iterator[Progress]:
+    """Progress bars in a terminal; nothing elsewhere."""
+    from nil_core.cli.display import Screen, reporter
+    from nil_core.types import no_progress
+
+    with reporter() if shown else nullcontext() as show:
+        yield show.progress if isinstance(show, Screen) else no_progress
+
+
+def warn_of_faults(comparison: Comparison) -> None:
+    """One line for each kind of fault in the files that a comparison was read from."""
+    from nil_core.report.faults import in_words
+
+    for line in in_words(comparison.faults):
+        typer.echo(f"warning: {line}", err=True)
 
 
 def write_after_study(folder: Path) -> None:
@@ -54,7 +77,9 @@ def write_after_study(folder: Path) -> None:
     from nil_core.report import write_report
 
     try:
-        say(f"report: {write_report([folder]).page}")
+        written = write_report([folder])
+        warn_of_faults(written.comparison)
+        say(f"report: {written.page}")
     except NilError as error:
         typer.echo(f"warning: no report was written: {error.message}", err=True)
     except Exception as error:  # a bug in a table is no reason to lose the exit code of a study

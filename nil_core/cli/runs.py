@@ -44,7 +44,7 @@ def list_(root: Root = Path("runs")) -> None:
         say(f"no runs under {root}; `nil run` makes one")
         return
     tables.show_table(
-        tables.new_console(), ("run", "state", "step", "return", "over zero", "speed m/s"), rows, boxed=True
+        tables.new_console(), ("run", "state", "step", "return", "over standing", "speed m/s"), rows, boxed=True
     )
 
 
@@ -88,7 +88,9 @@ def compare(
     from nil_core.report import compare as compare_runs
     from nil_core.report import text
 
-    comparison = compare_runs(folders, against)
+    with report.progress(shown=not (json or csv)) as progress:
+        comparison = compare_runs(folders, against, progress)
+    report.warn_of_faults(comparison)
     if json:
         from json import dumps
 
@@ -109,6 +111,7 @@ def show(folder: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
 def _show(folder: Path) -> None:
     from nil_core import time_shares
     from nil_core.evaluation.columns import tables as evaluation_tables
+    from nil_core.report import faults
     from nil_core.storage import log
     from nil_core.storage.run_folder import open_run
 
@@ -126,11 +129,15 @@ def _show(folder: Path) -> None:
         facts["time"] = time_shares.in_words(parts)
     for name, value in facts.items():
         tables.show(console, f"{name:10} {value}")
-    evaluations = [row for row in log.read(opened.metrics) if row.get("kind") == "eval"]
+    lines, damaged = log.read_around_damage(opened.metrics, growing=not summary)
+    evaluations = [row for row in lines if row.get("kind") == "eval"]
     if evaluations:
         columns = [name for name in evaluations[-1] if name not in ("kind", "episodes")]
         cells = [[f"{row[name]:.4g}" for name in columns] for row in evaluations]
         tables.show_table(console, columns, cells, "Evaluations", boxed=True)
-    if summary:
-        for title, headings, lines in evaluation_tables(summary["policies"]):
-            tables.show_table(console, headings, lines, title)
+    saved, unusable = faults.read_saved(opened, str(folder), summary)
+    for heading, found in (("", summary), (f" (nil eval --save, {saved.get('at')})", saved)):
+        for title, headings, cells in evaluation_tables(found["policies"]) if found else ():
+            tables.show_table(console, headings, cells, title + heading)
+    for line in faults.in_words([*faults.damaged_lines(str(opened.metrics), lines, damaged), *unusable]):
+        typer.echo(f"warning: {line}", err=True)

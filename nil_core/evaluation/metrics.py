@@ -26,12 +26,14 @@ class Scoring:
         ticks, horizon: ticks and control steps of a full episode.
         has_target: a target speed is known, so the environment reward is meaningful.
         measures: of further columns.
+        recording: SHA-256 of the recording of the MoCap loss; empty without one.
     """
 
     ticks: int
     horizon: int
     has_target: bool
     measures: Sequence[Measure] = ()
+    recording: str = ""
 
 
 def summarize(episodes: Sequence[Episode], scoring: Scoring) -> dict[str, Any]:

@@ -28,10 +28,12 @@ from nil_core.interfaces import Agent
 from nil_core.reporting import Lines, Reporter
 from nil_core.sim.scene import RobotScene
 from nil_core.sim.vector_env import VectorEnv
-from nil_core.types import Floats
+from nil_core.types import Doubles, Floats
 from nil_core.video.files import write_video
 
 VIDEO_HZ = 25.0
+VIDEO_SIZE = 320  # pixels; a software renderer needs 0.1 s a frame and more
+VIDEO_SECONDS = 10.0  # of all trajectories together
 SHOWN_JOINTS = 6  # by name, in a line that a terminal can show
 
 
@@ -169,16 +171,18 @@ def show_demonstrations(
     file: Path,
     video: Path | None = None,
     config: RunConfig | None = None,
-    size: int = 480,
+    size: int = VIDEO_SIZE,
+    seconds: float | None = VIDEO_SECONDS,
     reporter: Reporter | None = None,
 ) -> Demonstrations:
     """Report what a file of demonstrations holds, and draw it.
 
     Args:
         file: of :func:`make_demonstrations` or :func:`record`.
-        video: mp4 to write, all trajectories one after another; None: none.
+        video: mp4 to write, trajectories one after another; None: none.
         config: gives the robot of the video; default: that of the file, by name.
         size: side of the video in pixels.
+        seconds: length of the video: of each trajectory an equal part, from its start; None: all of them.
         reporter: who to tell.
 
     Raises:
@@ -191,17 +195,24 @@ def show_demonstrations(
     scene = None
     if config or video or found.robot in registry.names("robot"):
         config = config or RunConfig.model_validate({"robot": found.robot})
-        detailed = video is not None and size > config.environment.render_size
-        scene = build_scene(config, choose(config), detailed=detailed)
+        scene = build_scene(config, choose(config), size=size if video else None)
         check_demonstrations(found, scene.spec, scene.model, str(file))
         facts["LocoMuJoCo's reward of 400"] = _rewards(found, scene)
     reporter.table(str(file), ["property", "value"], [[name, value] for name, value in facts.items()])
     if video is not None and scene is not None:
         stride = max(1, round(found.hz / VIDEO_HZ))
-        poses = np.concatenate([found.trajectory(number).qpos[::stride] for number in range(len(found))])
-        write_video(video, draw(scene, poses, size, reporter.progress), found.hz / stride)
-        reporter.say(f"video: {video}")
+        poses = _shown_poses(found, stride, seconds)
+        write_video(video, draw(scene, poses, reporter.progress), found.hz / stride)
+        shown = (len(poses) - len(found)) * stride / found.hz
+        is_cut = shown < found.seconds - len(found) * stride / found.hz
+        reporter.say(f"video: {video}" + (f", {shown:.3g} of {found.seconds:.3g} s (--seconds)" if is_cut else ""))
     return found
+
+
+def _shown_poses(found: Demonstrations, stride: int, seconds: float | None) -> Doubles:
+    """Poses (T, nq) of the start of each trajectory, every ``stride``-th row; together as long as asked for."""
+    rows = None if seconds is None else max(2, round(seconds * found.hz / len(found)) + 1)
+    return np.concatenate([found.trajectory(number).qpos[:rows:stride] for number in range(len(found))])
 
 
 def _facts(found: Demonstrations) -> dict[str, str]:

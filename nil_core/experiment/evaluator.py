@@ -24,10 +24,8 @@ EVALUATION_SEED = 1_000_003  # offset: differs from the seeds of training enviro
 FINAL_SEED = 0
 """Of the start states at the end of every run, whatever its own seed, and of ``nil eval``: runs are comparable."""
 
-BASELINES = ("zero", "random")
-BASELINES_WITH_MOTION = ("standing", "base", "random")
-"""Baselines if actions are relative to the reference's motion: ``standing`` is action 0 relative to the standing pose,
-``base`` action 0 relative to the motion, ``random`` random actions relative to the motion."""
+DO_NOTHING = {"standing": "standing still", "zero": "zero torque"}
+"""Baselines that the trained return is compared with: action 0 relative to the standing pose, or no torque at all."""
 
 
 class Evaluator:
@@ -106,14 +104,41 @@ def evaluate_beside_baselines(
 
 
 def baselines(experiment: Experiment) -> tuple[str, ...]:
-    """Names of the baselines; standing still comes first."""
-    return BASELINES_WITH_MOTION if experiment.has_base else BASELINES
+    """Names of the baselines; the first is one of :data:`DO_NOTHING`.
+
+    ``standing`` is action 0 relative to the standing pose, under torque control ``zero`` instead; ``random`` is random
+    actions. If actions are relative to the reference's motion, ``base`` is action 0 relative to it.
+    """
+    if experiment.has_base:
+        return ("standing", "base", "random")
+    return ("standing" if experiment.config.environment.control == "pd" else "zero", "random")
+
+
+def results(experiment: Experiment, rows: Mapping[str, Any], scoring: Scoring) -> dict[str, Any]:
+    """What an evaluation found, as JSON values.
+
+    Args:
+        experiment: that was evaluated.
+        rows: of :func:`evaluate_beside_baselines`.
+        scoring: with which.
+
+    Returns:
+        ``policies``, the rows, and what belongs to all of them.
+    """
+    idle = rows[baselines(experiment)[0]]["return"]
+    return {
+        "policies": rows,
+        "return_over_zero": rows["trained"]["return"] / idle - 1 if idle > 0 else None,
+        "target_speed": experiment.target_speed,
+        "reference_speed": experiment.reference_speed,
+        **({"recording_sha256": scoring.recording} if scoring.recording else {}),
+    }
 
 
 @contextmanager
 def _evaluator_for(name: str, experiment: Experiment, evaluator: Evaluator) -> Iterator[Evaluator]:
     """The given evaluator; for ``standing`` one with the same starts and actions relative to the standing pose."""
-    if name != "standing":
+    if name != "standing" or not experiment.has_base:
         yield evaluator
         return
     standing = Evaluator(experiment.without_base, evaluator.env.num_envs, evaluator.seed)

@@ -36,16 +36,17 @@ ACCELERATION_SHARE = 1 / 3
 """Share at the start of a motion that is excluded from its target speed, because the motion starts at rest."""
 
 
-def build_scene(config: RunConfig, choice: Choice, detailed: bool = False) -> RobotScene:
+def build_scene(config: RunConfig, choice: Choice, detailed: bool = False, size: int | None = None) -> RobotScene:
     """Build the scene with the chosen robot.
 
     Args:
         config: gives control, physics step and render size.
         choice: gives the robot.
         detailed: use the full meshes, for images larger than the render size.
+        size: side of the images in pixels, for which meshes are simplified; default: the render size.
     """
     environment = config.environment
-    size = environment.render_size
+    size = size or environment.render_size
     return compose(choice["robot"].build(), environment.control, environment.timestep, size, simplify=not detailed)
 
 

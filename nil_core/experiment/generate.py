@@ -115,7 +115,7 @@ def _motion_of(
         return None
     if motion is None:
         return None
-    describe_motion(motion, reporter)
+    describe_motion(motion, config.environment.tick_hz, reporter)
     boxes = steady_boxes(motion, config)
     return (align(generated, config, None, reporter.progress, boxes) if boxes else aligned).frames, motion
 

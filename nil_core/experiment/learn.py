@@ -14,11 +14,13 @@ from nil_core import time_shares
 from nil_core.evaluation.artifacts import write_comparison, write_curve
 from nil_core.evaluation.metrics import Scoring
 from nil_core.experiment.evaluator import (
+    DO_NOTHING,
     FINAL_SEED,
     Evaluator,
     baselines,
     deterministic_policy,
     evaluate_beside_baselines,
+    results,
 )
 from nil_core.experiment.experiment import Experiment
 from nil_core.experiment.manifest import random_mark
@@ -81,6 +83,7 @@ def learn(folder: RunFolder, experiment: Experiment, reporter: Reporter, hooks: 
                 loop.resume()
                 folder.write_config(config)
                 folder.summary.unlink(missing_ok=True)
+                folder.evaluation.unlink(missing_ok=True)  # it is of an earlier step
                 reporter.say(f"resuming from step {loop.step}")
             else:
                 loop.start()
@@ -135,15 +138,11 @@ def _conclude(
         hooks.fire("video_written", path=video, kind="comparison")
     write_curve(folder.curve, log.read(folder.metrics), {name: rows[name] for name in baselines(experiment)})
     timings = log.read(folder.timing)
-    standing_return = rows[baselines(experiment)[0]]["return"]
     summary = {
         **random_mark(experiment.choice),
         "finished": True,
         "steps": experiment.config.total_steps,
-        "policies": rows,
-        "return_over_zero": rows["trained"]["return"] / standing_return - 1 if standing_return > 0 else None,
-        "target_speed": experiment.target_speed,
-        "reference_speed": experiment.reference_speed,
+        **results(experiment, rows, scoring),
         "motion": motion_used(experiment),
         "learning_seconds": sum(row["seconds"] for row in timings),
         "evaluation_seconds": time.perf_counter() - began,
@@ -152,7 +151,8 @@ def _conclude(
     show_evaluation(rows, reporter)
     gain = summary["return_over_zero"]
     if gain is not None:
-        reporter.say(f"return {gain:+.0%} relative to standing still, after {experiment.config.total_steps} steps")
+        compared_with = DO_NOTHING[baselines(experiment)[0]]
+        reporter.say(f"return {gain:+.0%} relative to {compared_with}, after {experiment.config.total_steps} steps")
     if len(recorded.frames):
         reporter.say(f"video: {video}")
     else:

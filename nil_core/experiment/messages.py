@@ -14,6 +14,7 @@ from nil_core.config import RunConfig, flatten
 from nil_core.evaluation.columns import tables
 from nil_core.experiment.experiment import Experiment
 from nil_core.interfaces import Reward
+from nil_core.reference.recovery.quality import STILL
 from nil_core.reference.report import ReferenceReport
 from nil_core.reporting import Reporter
 from nil_core.reward.imitation import moves
@@ -23,6 +24,9 @@ from nil_core.types import Motion
 BLIND = 1e-3
 """Less than that between a reference and standing still, in cosine similarity, is nothing that could be learned from:
 pooled embeddings of video transformers, the narrowest of all, differ by a few per cent."""
+
+REST_SECONDS = 1.0
+"""A robot that is at rest for this long at the start of its video may still move later."""
 
 SPREAD_SHOWN = ("return", "speed", "locomujoco_1.25", "mocap_loss_deg", "reference_loss_deg")
 """Columns whose spread is printed; that of the others is in the rows."""
@@ -50,8 +54,14 @@ def describe_reference(report: ReferenceReport, config: RunConfig, reporter: Rep
         reporter.warn(f"{match}; --set video.align_first_frame=true scales and shifts the reference")
 
 
-def describe_motion(motion: Motion, reporter: Reporter) -> None:
-    """Report how well the motion explains the video, or why it is untrusted."""
+def describe_motion(motion: Motion, hz: float, reporter: Reporter) -> None:
+    """Report how well the motion explains the video, or why it is untrusted.
+
+    Args:
+        motion: of the reference.
+        hz: its rows per second.
+        reporter: receives the messages.
+    """
     report = motion.report
     if motion.source == "generator":
         return
@@ -62,8 +72,23 @@ def describe_motion(motion: Motion, reporter: Reporter) -> None:
     if "leg_error_rad" in report:
         text += f"; rms error of leg joints {report['leg_error_rad']:.3f} rad"
     reporter.say(text)
+    if _ends_before_it_moves(motion, hz):
+        reporter.say(
+            f"motion: the robot does not move in the {_seconds(motion, hz):g} s of this video; many start "
+            "at rest, and a longer video.seconds shows more"
+        )
+        return
     for reason in report["reasons"]:
         reporter.warn(f"the motion cannot be trusted: {reason}")
+
+
+def _ends_before_it_moves(motion: Motion, hz: float) -> bool:
+    """Whether a motion is untrusted only because its video, as long as it was asked for, shows a robot at rest."""
+    return motion.report.get("reasons") == [STILL] and _seconds(motion, hz) < REST_SECONDS
+
+
+def _seconds(motion: Motion, hz: float) -> float:
+    return (len(motion.qpos) - 1) / hz
 
 
 def motion_used(experiment: Experiment) -> dict[str, Any] | None:
@@ -85,6 +110,9 @@ def describe_use_of_motion(experiment: Experiment, reporter: Reporter) -> None:
     used, available, settings = experiment.motion, experiment.reference.motion, experiment.config.motion
     if used is None:
         if available is not None and settings.source != "none":
+            if _ends_before_it_moves(available, experiment.reference.tick_hz):
+                reporter.say("motion: not used; actions are relative to the standing pose")
+                return
             reporter.warn("the untrusted motion is not used; --set motion.untrusted=use uses it anyway")
         return
     origin = ORIGINS[used.source]

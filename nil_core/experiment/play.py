@@ -47,23 +47,24 @@ def play(folder: Path, out: Path | None, seed: int, size: int, which: str, viewe
     finally:
         evaluator.close()
     path = out or run.folder.videos / "play.mp4"
-    detailed = build_scene(experiment.config, experiment.choice, detailed=True)
-    write_video(path, draw(detailed, episode.qpos, size, reporter.progress), experiment.reference.tick_hz)
+    scene = build_scene(experiment.config, experiment.choice, size=size)
+    write_video(path, draw(scene, episode.qpos, reporter.progress), experiment.reference.tick_hz)
     reporter.say(f"video: {path}")
     if viewer and has_display():
         show(experiment, episode.qpos)
     return path
 
 
-def draw(scene: RobotScene, qpos: Doubles, size: int, progress: Progress) -> Frames:
-    """Render poses (T, nq) of a scene with floor and shadows: uint8 (T, size, size, 3)."""
-    data = mujoco.MjData(scene.model)
+def draw(scene: RobotScene, qpos: Doubles, progress: Progress) -> Frames:
+    """Render poses (T, nq) with floor and shadows: uint8 (T, S, S, 3), S the scene's render size."""
+    data, size = mujoco.MjData(scene.model), scene.render_size
     frames = np.empty((len(qpos), size, size, 3), np.uint8)
     renderer = Renderer(scene.model, size, scene.spec.camera, scene.spec.root, pretty=True)
     try:
         for i, pose in enumerate(qpos):
             data.qpos[:] = pose
-            mujoco.mj_forward(scene.model, data)
+            mujoco.mj_kinematics(scene.model, data)
+            mujoco.mj_camlight(scene.model, data)
             renderer.draw(data, frames[i])
             progress(i + 1, len(qpos), "frames drawn")
     finally:

@@ -99,7 +99,7 @@ def _run(
     experiment = Experiment(config, choice, scene, prepared, embedder)
     _ = experiment.motion  # refuses demonstrations that are too short, before there is a folder
     if prepared.motion is not None:
-        describe_motion(prepared.motion, reporter)
+        describe_motion(prepared.motion, prepared.tick_hz, reporter)
     made = generated.provenance if reference else None
     with run_folder.whole(path) as filling:
         created = run_folder.create(filling, config, manifest(config, choice, made))

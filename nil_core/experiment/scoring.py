@@ -13,6 +13,7 @@ from nil_core.experiment.experiment import Experiment
 from nil_core.experiment.recorded_motion import RecordedMotion, read_motion
 from nil_core.reference.length import requested_seconds
 from nil_core.sim.scene import RobotScene
+from nil_core.storage.digests import file_digest
 
 SPARE_SECONDS = 1.5
 """Length of a recording beyond an episode, within which it is shifted: a gait cycle and more."""
@@ -45,7 +46,9 @@ def full_scoring(experiment: Experiment) -> Scoring:
     if reference.trajectory is not None and reference.ticks:
         times = np.arange(len(reference.trajectory)) / reference.tick_hz
         measures.append(MotionLoss("reference", scene, resampled(reference.trajectory, times), 0.0, *rates))
-    return Scoring(main.ticks, main.horizon, main.has_target, measures)
+    recording = config.evaluation.mocap
+    digest = "" if recording is None else file_digest(recording)
+    return Scoring(main.ticks, main.horizon, main.has_target, measures, digest)
 
 
 def recorded_motion(config: RunConfig, scene: RobotScene, seconds: float) -> RecordedMotion | None:

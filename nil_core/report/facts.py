@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from nil_core.report.metrics import number, table
+from nil_core.report.metrics import number, plain, table
 from nil_core.report.records import Run, readable
 from nil_core.report.statistics import Estimate, estimate
-from nil_core.report.table import Comparison, Row, plain
+from nil_core.report.table import Comparison, Row
 from nil_core.storage.os_errors import explain_os_errors
 
 LARGEST_VIDEO = 16 * 2**20  # bytes; a page with larger ones is slow to open

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -52,7 +53,12 @@ def _metric(key: str, column: Column) -> Metric:
 
 
 _OVER_STANDING = Metric(
-    "return_over_zero", "over standing", "%", "higher", "return relative to standing still, minus 100 %", 0
+    "return_over_zero",
+    "over standing",
+    "%",
+    "higher",
+    "return relative to standing still (under torque control: to zero torque), minus 100 %",
+    0,
 )
 _SPEED_SHARE = Metric("speed_share", "of reference speed", "%", "100", "forward speed relative to the reference's", 0)
 _AFTER = {"return": (_OVER_STANDING,), "speed": (_SPEED_SHARE,)}
@@ -84,6 +90,13 @@ def number(value: Any) -> float | None:
 def table(value: Any) -> Mapping[str, Any]:
     """A JSON table; empty if the value is something else."""
     return value if isinstance(value, dict) else {}
+
+
+def plain(value: Any) -> str:
+    """A config value as text."""
+    if value is None:
+        return "unset"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def trained(summary: Mapping[str, Any]) -> Mapping[str, Any]:

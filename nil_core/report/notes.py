@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
-from nil_core.report.metrics import unknown
+from nil_core.report import evaluations
+from nil_core.report.faults import in_words
+from nil_core.report.metrics import plain, table, unknown
 from nil_core.report.table import Comparison, Row
 
 FEW = 4
@@ -14,7 +16,10 @@ FEW = 4
 
 def notes(comparison: Comparison) -> tuple[str, ...]:
     """The notes of a comparison."""
-    found = (_excluded, _few_runs, _incomparable, _seeds, _versions, _random_weights, _missing, _unknown)
+    found = (
+        _excluded, _evaluations, _few_runs, _incomparable, _identical, _seeds, _versions, _random_weights, _missing,
+        _unknown, _faults,
+    )  # fmt: skip
     return tuple(line for each in found for line in each(comparison))
 
 
@@ -22,6 +27,23 @@ def _excluded(comparison: Comparison) -> Iterator[str]:
     left = len(comparison.runs) - len(comparison.compared)
     if left:
         yield f"{left} of {len(comparison.runs)} runs are not compared; the list of runs gives the reason for each."
+
+
+def _evaluations(comparison: Comparison) -> Iterator[str]:
+    """Which evaluations the values are from."""
+    compared = comparison.compared
+    saved = [run for run in compared if run.uses_saved]
+    if saved:
+        dates = sorted(str(run.saved.get("at")) for run in saved)
+        when = dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
+        made = Counter(str(table(table(run.saved.get("conditions")).get("versions")).get("nil-core")) for run in saved)
+        others = "" if len(saved) == len(compared) else "; those of the others are from the end of the run"
+        yield (
+            f"Values of {len(saved)} of {len(compared)} compared runs are from evaluations of nil eval --save, "
+            f"{when}, by nil-core {_counted(made)}{others}. Settings: {evaluations.described(saved[0])}."
+        )
+    if unlike := evaluations.differing(compared):
+        yield f"Saved evaluations with other settings are not shown: {'; '.join(unlike)}."
 
 
 def _few_runs(comparison: Comparison) -> Iterator[str]:
@@ -48,6 +70,29 @@ def _incomparable(comparison: Comparison) -> Iterator[str]:
             f"* {', '.join(metrics)}: not comparable between rows that differ in {', '.join(keys)}; "
             f"unlike {base.name}: {', '.join(unlike)}."
         )
+
+
+def _identical(comparison: Comparison) -> Iterator[str]:
+    """Rows whose runs of the same seeds have the same values in every metric."""
+    groups: list[list[Row]] = []
+    for row in comparison.rows:
+        group = next((each for each in groups if _same_results(each[0], row)), None)
+        if group is None:
+            groups.append([row])
+        else:
+            group.append(row)
+    for group in groups:
+        if len(group) > 1:
+            names = ", ".join(row.name for row in group)
+            keys = [key for key in comparison.differences if len({plain(row.config.get(key)) for row in group}) > 1]
+            cause = f"What differs had no effect: {', '.join(keys)}" if keys else "Their configs do not differ"
+            yield f"Identical results in every metric and seed: {names}. {cause}."
+
+
+def _same_results(one: Row, other: Row) -> bool:
+    values, others = ({run.seed: run.metrics for run in row.compared} for row in (one, other))
+    seeds = values.keys() & others.keys()
+    return bool(seeds) and all(values[seed] == others[seed] for seed in seeds)
 
 
 def _seeds(comparison: Comparison) -> Iterator[str]:
@@ -98,8 +143,12 @@ def _missing(comparison: Comparison) -> Iterator[str]:
 
 
 def _unknown(comparison: Comparison) -> Iterator[str]:
-    if names := sorted({name for run in comparison.compared for name in unknown(run.summary)}):
+    if names := sorted({name for run in comparison.compared for name in unknown(run.results)}):
         yield f"Not shown, because it is not known whether more or less is better: {', '.join(names)}."
+
+
+def _faults(comparison: Comparison) -> Iterator[str]:
+    yield from in_words(comparison.faults)
 
 
 def _counted(counts: Counter[str]) -> str:

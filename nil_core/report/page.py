@@ -14,16 +14,22 @@ from markupsafe import Markup
 from nil_core.config.tree import unflatten
 from nil_core.reference.contact_sheet import MARK
 from nil_core.report import facts, plots
-from nil_core.report.metrics import number, trained
+from nil_core.report.metrics import number, plain, trained
 from nil_core.report.records import readable
-from nil_core.report.table import Comparison, Row, plain
+from nil_core.report.table import Comparison, Row
+from nil_core.types import Progress, no_progress
 
 _ARROWS = {"higher": "↑", "lower": "↓", "100": "→ 100"}
 _DIRECTIONS = {"higher": "more is better", "lower": "less is better", "100": "closer to 100 % is better"}
 
 
-def render(comparison: Comparison) -> str:
-    """The page. Equal run folders give equal pages."""
+def render(comparison: Comparison, progress: Progress = no_progress) -> str:
+    """The page. Equal run folders give equal pages.
+
+    Args:
+        comparison: its content.
+        progress: called after every drawn metric.
+    """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("nil_core.report", "templates"),
         autoescape=True,
@@ -43,7 +49,7 @@ def render(comparison: Comparison) -> str:
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         probability=_Percent(),
-        panels=plots.panels(comparison),
+        panels=plots.panels(comparison, progress),
         clips=facts.clips(comparison),
         clip_row=lambda clip: rows[clip.row],
         parts=facts.reward_parts(comparison),
@@ -71,8 +77,11 @@ class _Percent:
 
 
 def _episodes(comparison: Comparison) -> str:
-    counts = {number(trained(run.summary).get("episodes")) for run in comparison.compared} - {None}
-    return f" ({counts.pop():.0f} episodes)" if len(counts) == 1 else ""
+    counts = {number(trained(run.results).get("episodes")) for run in comparison.compared} - {None}
+    if len(counts) != 1:
+        return ""
+    count = int(counts.pop() or 0)
+    return f" ({count} episode{'s' * (count != 1)})"
 
 
 def _config(row: Row) -> str:

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from nil_core.report.metrics import CURVES, METRICS, number
+from nil_core.report.metrics import CURVES, METRICS, measured, number
 from nil_core.report.records import Run
 from nil_core.report.statistics import Doubles, band
 from nil_core.report.table import Comparison
+from nil_core.types import Progress, no_progress
 
 COLORS = ("#2a8fd0", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#8c6bb1", "#8a6d3b", "#7f7f7f")
 """Of the rows, in order; readable on light and dark pages, and with color blindness."""
@@ -61,17 +62,21 @@ def dashes(row: int) -> int:
     return row // len(COLORS) % len(DASHES)
 
 
-def panels(comparison: Comparison) -> list[list[Panel]]:
-    """The :data:`CURVES` that some compared run has, and training reward: of each a panel by steps and one by hours."""
+def panels(comparison: Comparison, progress: Progress = no_progress) -> list[list[Panel]]:
+    """The :data:`CURVES` that some compared run has, and training reward: of each a panel by steps and one by hours.
+
+    The last point of an evaluated metric is the evaluation at the end of the run.
+    """
     headings = {metric.key: comparison.heading(metric) for metric in METRICS}
     shown = {key: ("eval", headings[key]) for key in CURVES} | {"reward": ("train", "training reward")}
     found = []
-    for key, (kind, title) in shown.items():
+    for done, (key, (kind, title)) in enumerate(shown.items(), start=1):
         curves = [[curve for run in row.compared if (curve := _curve(run, kind, key))] for row in comparison.rows]
         if any(curves):
             single = kind == "eval" and sum(map(len, curves)) <= MOST_LINES
             timed = any(curve.hours[-1] > 0 for runs in curves for curve in runs)
             found.append([_panel(curves, title, axis, single) for axis in AXES if timed or axis != "hours"])
+        progress(done, len(shown), "curves drawn")
     return found
 
 
@@ -83,6 +88,9 @@ def _curve(run: Run, kind: str, key: str) -> _Curve | None:
     ]
     if not points:
         return None
+    final = measured(run.summary).get(key) if kind == "eval" else None
+    if final is not None:  # it has more episodes than one while learning
+        points = [*(point for point in points if point[0] < run.step), (run.step, final)]
     steps, values = (np.array(each, np.float64) for each in zip(*points, strict=True))
     timed = [(line["step"], number(line.get("seconds")) or 0.0) for line in run.timing]
     at, seconds = (np.array([0.0, *each]) for each in (zip(*timed, strict=True) if timed else ((), ())))
@@ -101,6 +109,7 @@ def _panel(curves: Sequence[Sequence[_Curve]], title: str, axis: str, single: bo
             _draw(axes, runs, _x_of(axis), {"color": color(index), "linestyle": DASHES[dashes(index)]}, single)
         axes.set_title(title, loc="left", fontsize=10.0)
         axes.set_xlabel(AXES[axis])
+        axes.locator_params(axis="x", nbins=6)
         axes.grid(alpha=0.12, color=_INK)
         axes.spines[["top", "right"]].set_visible(False)
         if axis == "steps":

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from nil_core.errors import ConfigError, RunError
-from nil_core.report.metrics import METRICS, STARTS_SEED, Metric, number, trained
-from nil_core.report.records import Run, Source, readable
+from nil_core.report.evaluations import REWARD, settings, with_same_evaluation
+from nil_core.report.faults import Fault
+from nil_core.report.metrics import METRICS, Metric, plain
+from nil_core.report.records import Run, readable
+from nil_core.report.sources import Source
 from nil_core.report.statistics import Estimate, estimate, improvement
 
 NOT_COMPARED_KEYS = {"seed", "device", "track"}
@@ -94,6 +96,20 @@ class Comparison:
         return tuple(run for run in self.runs if run.outcome == "compared")
 
     @property
+    def evaluated(self) -> str:
+        """Which evaluation of a run its numbers are from, in words."""
+        saved = {run.uses_saved for run in self.compared}
+        if saved == {True}:
+            return "its evaluation by nil eval --save"
+        own = "its final evaluation"
+        return f"{own}, or that by nil eval --save where the list of runs says saved" if True in saved else own
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """Of the files of runs and studies."""
+        return tuple(fault for each in (*self.sources, *self.runs) for fault in each.faults)
+
+    @property
     def differences(self) -> tuple[str, ...]:
         """Config keys that differ between rows."""
         return tuple(dict.fromkeys(key for row in self.rows for key in row.config))
@@ -113,19 +129,20 @@ def build(sources: Sequence[Source], against: str | None = None) -> Comparison:
     """Compare the runs of some folders.
 
     Args:
-        sources: from :func:`nil_core.report.records.read_sources`.
+        sources: from :func:`nil_core.report.sources.read_sources`.
         against: name of the row to compare with; default: the first with a compared run.
 
     Raises:
         RunError: no run can be compared.
         ConfigError: ``against`` is no row, or none of its runs can be compared.
     """
-    grouped = _with_same_evaluation(_grouped(sources))
+    grouped = with_same_evaluation(_grouped(sources))
     configs = {name: next((run for run in runs if run.settings), None) for name, runs in grouped.items()}
     differing = _differing([run for run in configs.values() if run is not None])
     compared = {name: [run for run in runs if run.outcome == "compared"] for name, runs in grouped.items()}
     base = _base(grouped, compared, against)
-    unlike = {name: _unlike(config, configs[base]) for name, config in configs.items()}
+    changed = {key for runs in compared.values() for run in runs for key in settings(run)[REWARD]}
+    unlike = {name: _incomparable([config, configs[base]], changed) for name, config in configs.items()}
     rows = tuple(
         Row(
             name,
@@ -137,20 +154,8 @@ def build(sources: Sequence[Source], against: str | None = None) -> Comparison:
         for name, runs in grouped.items()
     )
     shown = tuple(metric for metric in METRICS if any(metric.key in run.metrics for row in rows for run in row.runs))
-    used = _differing([run for name, run in configs.items() if run is not None and compared[name]])
-    return Comparison(_title(sources, rows), tuple(sources), rows, base, shown, _incomparable(used))
-
-
-def _unlike(one: Run | None, other: Run | None) -> Collection[str]:
-    """Metrics that cannot be compared between two rows."""
-    return _incomparable(_differing([run for run in (one, other) if run is not None]))
-
-
-def plain(value: Any) -> str:
-    """A config value as text."""
-    if value is None:
-        return "unset"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    incomparable = _incomparable([config for name, config in configs.items() if compared[name]], changed)
+    return Comparison(_title(sources, rows), tuple(sources), rows, base, shown, incomparable)
 
 
 def _title(sources: Sequence[Source], rows: Sequence[Row]) -> str:
@@ -235,41 +240,6 @@ def _differing(runs: Sequence[Run]) -> tuple[str, ...]:
     return tuple(key for key in found if key.partition(".")[0] not in others or key in explicit)
 
 
-def _with_same_evaluation(rows: Mapping[str, tuple[Run, ...]]) -> dict[str, tuple[Run, ...]]:
-    """Set aside finished runs that were evaluated with other settings than most."""
-    compared = [run for runs in rows.values() for run in runs if run.outcome == "compared"]
-    if not compared:
-        return dict(rows)
-    settings = [_evaluation(run) for run in compared]
-    usual = max(settings, key=lambda each: sum(not _conflicts(each, other) for other in settings))
-    return {name: tuple(_judged(run, usual) for run in runs) for name, runs in rows.items()}
-
-
-def _judged(run: Run, usual: Mapping[str, Any]) -> Run:
-    conflicts = _conflicts(_evaluation(run), usual) if run.outcome == "compared" else []
-    if not conflicts:
-        return run
-    key = conflicts[0]
-    reason = f"evaluated with {key} = {plain(_evaluation(run)[key])}, most others with {plain(usual[key])}"
-    return replace(run, outcome="other evaluation", reason=reason)
-
-
-def _evaluation(run: Run) -> dict[str, Any]:
-    """Settings of the final evaluation."""
-    settings = {key: value for key, value in run.settings.items() if key.startswith("evaluation.")}
-    row = trained(run.summary)
-    conditions = {
-        "evaluation.episodes": number(row.get("episodes")),
-        "start states of seed": number(row.get(STARTS_SEED)),
-    }
-    return settings | {name: int(value) for name, value in conditions.items() if value is not None}
-
-
-def _conflicts(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """Keys that both have, with different values; a setting that an older nil did not have is no conflict."""
-    return [key for key in one if key in other and one[key] != other[key]]
-
-
 def _base(rows: Mapping[str, tuple[Run, ...]], compared: Mapping[str, list[Run]], against: str | None) -> str:
     """Name of the row to compare with."""
     if against is not None and against not in rows:
@@ -305,7 +275,14 @@ def _values(runs: Iterable[Run], key: str) -> list[float]:
     return [run.metrics[key] for run in runs if key in run.metrics]
 
 
-def _incomparable(differing: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    keys = list(differing)
+def _incomparable(runs: Iterable[Run | None], changed: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Metric to the config keys for which its values cannot be compared between rows.
+
+    Args:
+        runs: one of each row; None if no run of it has a config.
+        changed: keys of the reward that were changed for the evaluation, of all runs alike.
+    """
+    alike = ("reward.",) if {"reward", "reward.name"} & {*changed} else tuple(f"{key}." for key in changed)
+    keys = [key for key in _differing([run for run in runs if run]) if not f"{key}.".startswith(alike)]
     found = {metric: tuple(key for key in keys if key.startswith(starts)) for metric, starts in _DEPENDS.items()}
     return {metric: causes for metric, causes in found.items() if causes}

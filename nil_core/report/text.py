@@ -8,14 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nil_core.report import facts
-from nil_core.report.metrics import Metric
+from nil_core.report.metrics import Metric, plain
 from nil_core.report.records import Run
 from nil_core.report.statistics import Estimate
-from nil_core.report.table import Comparison, Row, plain
+from nil_core.report.table import Comparison, Row
 
 MARKDOWN_MARK = "<!-- Written by nil report. -->"
-HEAD = ("level", "row", "seed", "result", "reason", "runs", "compared", "steps", "hours", "nil-core", "folder")
-"""First columns of the CSV."""
+MARKED = ("level", "row", "seed", "result", "reason", "runs", "compared", "steps", "hours", "nil-core", "folder")
+"""First columns of the CSV: they tell that nil wrote it."""
+HEAD = (*MARKED, "evaluation")
 
 
 def shown(metric: Metric, estimate: Estimate | None) -> str:
@@ -82,7 +83,7 @@ def markdown(comparison: Comparison) -> str:
         parts += [f"## {title}", _table(*results(comparison, metrics))]
     parts.append(
         "Interquartile mean over the seeds of a row, and the 95 % interval of a bootstrap over seeds; each number of a "
-        "run is the mean of its final evaluation."
+        f"run is the mean of {comparison.evaluated}."
     )
     parts.append("\n".join(f"- {_escaped(note)}" for note in comparison.notes))
     for title, metrics in comparison.groups.items():
@@ -100,13 +101,13 @@ def markdown(comparison: Comparison) -> str:
 
 def _all_runs(comparison: Comparison) -> Table:
     metrics = comparison.metrics
-    columns = ["row", "seed", "result", "steps", *map(comparison.heading, metrics), "hours", "folder"]
+    columns = ["row", "seed", "result", "steps", *map(comparison.heading, metrics), "evaluated", "hours", "folder"]
     cells = []
     for row in comparison.rows:
         for run in row.runs:
             head = [row.name, "" if run.seed is None else str(run.seed), run.reason or run.outcome, str(run.step)]
             values = [each.shown(run.metrics[each.key]) if each.key in run.metrics else "" for each in metrics]
-            cells.append([*head, *values, f"{facts.hours([run]):.2f}", run.shown_path])
+            cells.append([*head, *values, run.evaluation, f"{facts.hours([run]):.2f}", run.shown_path])
     return columns, cells
 
 
@@ -169,7 +170,7 @@ def _run_line(comparison: Comparison, row: Row, run: Run) -> dict[str, Any]:
     known = {
         "level": "run", "row": row.name, "seed": "" if run.seed is None else run.seed, "result": run.outcome,
         "reason": run.reason, "steps": run.step, "hours": round(facts.hours([run]), 4),
-        "nil-core": run.versions.get("nil-core", ""), "folder": run.shown_path,
+        "nil-core": run.versions.get("nil-core", ""), "folder": run.shown_path, "evaluation": run.evaluation,
     }  # fmt: skip
     config = {key: plain(run.config[key]) for key in comparison.differences if key in run.config}
     return known | dict(run.metrics) | config
@@ -222,6 +223,7 @@ def _run_tree(row: Row, run: Run) -> dict[str, Any]:
         "reason": run.reason,
         "steps": run.step,
         "hours": facts.hours([run]),
+        "evaluation": run.evaluation,
         "versions": dict(run.versions),
         "metrics": dict(run.metrics),
     }

@@ -10,10 +10,11 @@ from nil_core.errors import RunError
 from nil_core.reference.contact_sheet import MARK
 from nil_core.report import page, text
 from nil_core.report.notes import notes
-from nil_core.report.records import read_sources
+from nil_core.report.sources import read_sources
 from nil_core.report.table import Comparison, build
 from nil_core.storage.atomic import write_text
 from nil_core.storage.os_errors import exists, explain_os_errors
+from nil_core.types import Progress, no_progress
 
 NAME = "report"
 _HEAD_BYTES = 4096  # in which a file says that nil wrote it
@@ -34,41 +35,48 @@ class Report:
     comparison: Comparison
 
 
-def compare(folders: Iterable[Path | str], against: str | None = None) -> Comparison:
+def compare(folders: Iterable[Path | str], against: str | None = None, progress: Progress = no_progress) -> Comparison:
     """Compare the final evaluations of runs.
 
     Args:
         folders: of runs and studies. Runs that differ in their seed only are one row.
         against: name of the row that others are compared with; default: the first.
+        progress: called as folders are read.
 
     Raises:
         RunError: a folder is neither a run nor a study, or nothing is finished.
         ConfigError: there is no such row.
         MachineError: a folder cannot be read.
     """
-    comparison = build(read_sources(map(Path, folders)), against)
+    comparison = build(read_sources(map(Path, folders), progress), against)
     return replace(comparison, notes=notes(comparison))
 
 
-def write_report(folders: Iterable[Path | str], out: Path | None = None, against: str | None = None) -> Report:
+def write_report(
+    folders: Iterable[Path | str],
+    out: Path | None = None,
+    against: str | None = None,
+    progress: Progress = no_progress,
+) -> Report:
     """Compare runs, and write ``report.html``, ``report.md`` and ``report.csv``.
 
     Args:
         folders: as for :func:`compare`.
         out: folder of the files; default: the run or study folder if there is only one, else the current folder.
         against: as for :func:`compare`.
+        progress: called as folders are read and curves are drawn.
 
     Raises:
         RunError, ConfigError: as :func:`compare`, or a file of the same name is not nil's; nothing was written.
         MachineError: a folder cannot be read or written.
     """
-    comparison = compare(folders, against)
+    comparison = compare(folders, against, progress)
     folder = out or (comparison.sources[0].path if len(comparison.sources) == 1 else Path())
     page_file, markdown, csv = (folder / f"{NAME}.{suffix}" for suffix in ("html", "md", "csv"))
     report = Report(page_file, markdown, csv, comparison)
     _refuse_foreign(report)
     written = {
-        report.page: page.render(comparison),
+        report.page: page.render(comparison, progress),
         report.markdown: text.markdown(comparison),
         report.csv: text.comma_separated(comparison),
     }
@@ -79,7 +87,7 @@ def write_report(folders: Iterable[Path | str], out: Path | None = None, against
 
 def _refuse_foreign(report: Report) -> None:
     """Never write over a file of the same name that is no report."""
-    marks = {report.page: MARK, report.markdown: text.MARKDOWN_MARK, report.csv: ",".join(text.HEAD)}
+    marks = {report.page: MARK, report.markdown: text.MARKDOWN_MARK, report.csv: ",".join(text.MARKED)}
     for path, mark in marks.items():
         if not exists(path, "write"):
             continue

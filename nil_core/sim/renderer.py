@@ -17,6 +17,9 @@ FLOOR_GROUP = 1
 MAX_OUTLINE_ERROR = 0.15
 """Maximum error, in pixels, of the outline of a ball, capsule or cylinder."""
 
+LARGE = 512
+"""Side of frames in pixels up to which a smaller shadow map does, which is drawn in half the time."""
+
 MIN_SIDES, MAX_SIDES = 8, 28  # of round geoms; MuJoCo's default is 28
 
 _CHANNEL_WEIGHTS = np.array([1, 1 << 8, 1 << 16], np.int32)  # of red, green and blue in a segment id
@@ -173,6 +176,6 @@ def _set_visuals(model: mujoco.MjModel, size: int, pretty: bool) -> None:
     model.stat.extent = 1
     visual.map.znear, visual.map.zfar = 0.05, 50
     visual.quality.offsamples = 4 if pretty else 0
-    visual.quality.shadowsize = 4096 if pretty else 0
+    visual.quality.shadowsize = (4096 if size > LARGE else 2048) if pretty else 0
     visual.map.shadowclip = 3
     visual.quality.numslices, visual.quality.numstacks, visual.quality.numquads = MAX_SIDES, 16, 4  # MuJoCo's defaults

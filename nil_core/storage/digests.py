@@ -21,7 +21,7 @@ _ALGORITHM = "sha256"
 def record(folder: Path, names: Iterable[str]) -> None:
     """Write down, beside those of other files, the digests of some files of a folder."""
     known = _read(folder) or {}
-    write_json(folder / NAME, {_ALGORITHM: known | {name: _digest(folder / name) for name in sorted(names)}})
+    write_json(folder / NAME, {_ALGORITHM: known | {name: file_digest(folder / name) for name in sorted(names)}})
 
 
 def verify(folder: Path, names: Iterable[str] | None = None) -> bool:
@@ -42,7 +42,7 @@ def verify(folder: Path, names: Iterable[str] | None = None) -> bool:
         if name not in digests:
             raise ValueError(f"{name} is not among the files of {NAME}")
         try:
-            found = _digest(folder / name)
+            found = file_digest(folder / name)
         except (FileNotFoundError, NotADirectoryError):
             raise ValueError(f"{name} is missing") from None
         if found != digests[name]:
@@ -63,6 +63,11 @@ def _read(folder: Path) -> dict[str, str] | None:
         raise ValueError(f"{NAME} cannot be read: {error}") from None
 
 
-def _digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file.
+
+    Raises:
+        MachineError: it cannot be read.
+    """
     with explain_os_errors(path, "read"), open(path, "rb") as file:
         return hashlib.file_digest(file, _ALGORITHM).hexdigest()

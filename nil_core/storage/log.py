@@ -25,33 +25,55 @@ def append(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """Every whole line up to the first that is none: a crash cuts off the last.
+    """Every whole line: a crash cuts off the last, and a bad disk damages others.
 
     Raises:
         MachineError: it cannot be read.
     """
-    rows = []
-    if exists(path):
-        with explain_os_errors(path, "read"):
-            text = path.read_text(encoding="utf-8", errors="replace")
-        for line in text.splitlines():
-            row = _row(line)
-            if row is None:
-                break
+    return read_around_damage(path)[0]
+
+
+def read_around_damage(
+    path: Path, growing: bool = False, with_steps: bool = True
+) -> tuple[list[dict[str, Any]], list[int]]:
+    """Every whole line, and the numbers of the damaged ones, from 1.
+
+    Args:
+        path: of the file; it may be missing.
+        growing: the file may be written to at this moment: a last line without its end is no damage.
+        with_steps: a whole line has a step.
+
+    Raises:
+        MachineError: it cannot be read.
+    """
+    rows, damaged = [], []
+    lines = _lines(path)
+    for number, line in enumerate(lines, start=1):
+        row = _row(line, with_steps)
+        if row is not None:
             rows.append(row)
-    return rows
+        elif not (growing and number == len(lines) and not line.endswith("\n")):
+            damaged.append(number)
+    return rows, damaged
 
 
-def _row(line: str) -> dict[str, Any] | None:
+def _lines(path: Path) -> list[str]:
+    if not exists(path):
+        return []
+    with explain_os_errors(path, "read"):
+        return path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+
+
+def _row(line: str, with_steps: bool = True) -> dict[str, Any] | None:
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
+    return row if isinstance(row, dict) and (isinstance(row.get("step"), int) or not with_steps) else None
 
 
 def cut_back(path: Path, step: int) -> None:
-    """Drop what was written after a step, and a broken last line."""
+    """Drop what was written after a step, and damaged lines."""
     if exists(path):
         kept = [json.dumps(row) + "\n" for row in read(path) if row["step"] <= step]
         write_text(path, "".join(kept))

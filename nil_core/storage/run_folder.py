@@ -20,6 +20,8 @@ from nil_core.storage.atomic import write_json, write_text, writing
 from nil_core.storage.os_errors import entries, exists, explain_os_errors
 
 FORMAT = 2
+EVALUATION_FORMAT = 1
+"""Of ``evaluation.json``."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class RunFolder:
     ``reference/`` frame, prompt, video, masks, embeddings, provenance; ``demonstrations/`` copies of what it learns
     from; ``metrics.jsonl`` what was learned, by step (no
     clock in it: equal runs write equal bytes); ``timing.jsonl`` how fast; ``checkpoints/``; ``videos/``; ``curve.png``;
-    ``summary.json`` the table at the end; ``lock`` see :func:`nil_core.storage.lock.run_lock`.
+    ``summary.json`` the table at the end; ``evaluation.json`` what ``nil eval --save`` found; ``lock`` see
+    :func:`nil_core.storage.lock.run_lock`.
     """
 
     path: Path
@@ -78,6 +81,10 @@ class RunFolder:
     @property
     def summary(self) -> Path:
         return self.path / "summary.json"
+
+    @property
+    def evaluation(self) -> Path:
+        return self.path / "evaluation.json"
 
     def write_config(self, config: RunConfig) -> None:
         """The resolved config."""

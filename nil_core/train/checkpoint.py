@@ -58,12 +58,17 @@ def save(root: Path, agent: Agent, state: LoopState, keep: int) -> Path:
     Raises:
         MachineError: the disk is full or not writable; earlier checkpoints are untouched.
     """
-    path = root / f"step-{state.step:09d}"
+    path = root / name_of(state.step)
     with explain_os_errors(path):
         write(path, agent, state)
         _flush(root)
         remove_old(root, keep)
     return path
+
+
+def name_of(step: int) -> str:
+    """Name of the checkpoint of a step."""
+    return f"step-{step:09d}"
 
 
 def remove_old(root: Path, keep: int) -> None:

@@ -26,7 +26,8 @@ def write_video(path: Path | str, frames: Frames, fps: float) -> None:
         MachineError: the disk is full or the folder cannot be written; what stood there still does.
     """
     height, width = Video(frames, fps).frames.shape[1:3]
-    even = np.pad(frames, [(0, 0), (0, height % 2), (0, width % 2), (0, 0)], mode="edge")
+    odd = height % 2 or width % 2
+    even = np.pad(frames, [(0, 0), (0, height % 2), (0, width % 2), (0, 0)], mode="edge") if odd else frames
     _encode(Path(path), Video(even, fps), "mp4", "libx264", "yuv420p", {"crf": "18"}, {"movflags": "+faststart"})
 
 

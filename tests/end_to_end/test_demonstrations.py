@@ -23,6 +23,7 @@ from nil_core.reporting import Silent
 from nil_core.storage.atomic import read_arrays
 from nil_core.study.grid import Row, StudySpec
 from nil_core.testing import toy_demonstrations, toy_scene
+from nil_core.video.files import read_video
 
 pytestmark = pytest.mark.skipif("amp" not in registry.names("reward"), reason="the reward amp is not installed")
 
@@ -78,7 +79,10 @@ def test_what_a_file_holds_is_shown(recorded: Path, nil: Callable[..., Any], tmp
     said = ("a1", "2, 0.4 to 0.4 s each", "0.8 at 25 Hz, 22 rows", "12: ", "policy of run run, newest checkpoint")
     assert all(words in shown.out for words in said)
     assert re.search(r"2\.7 at 1 m/s, 32\.\d at 0\.5 m/s", shown.out), "LocoMuJoCo's reward of a robot that stands"
-    assert (tmp_path / "still.mp4").stat().st_size > 0
+    assert "video: still.mp4\n" in shown.out and read_video(tmp_path / "still.mp4").frames.shape == (22, 64, 64, 3)
+    cut = nil("demos", "show", recorded, "--video", "cut.mp4", "--size", "64", "--seconds", "0.4")
+    assert "video: cut.mp4, 0.4 of 0.8 s (--seconds)" in cut.out, cut.out
+    assert len(read_video(tmp_path / "cut.mp4").frames) == 12
     nil("record", "nowhere", "--out", ".").complains("is a folder")
     nil("demos", "show", "none.npz").complains("there is no file of demonstrations none.npz", "nil demos make")
 

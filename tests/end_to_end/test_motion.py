@@ -89,8 +89,8 @@ def test_standing_still_is_what_it_is_without_a_motion(learned: Path, tmp_path: 
     without = summary(run(plain, tmp_path / "plain", reporter=Silent(), hooks=Hooks()).folder)
     found = summary(learned)
     assert list(found["policies"]) == ["trained", "standing", "base", "random"]
-    assert list(without["policies"]) == ["trained", "zero", "random"]
-    assert found["policies"]["standing"] == without["policies"]["zero"]
+    assert list(without["policies"]) == ["trained", "standing", "random"]
+    assert found["policies"]["standing"] == without["policies"]["standing"]
     assert found["policies"]["base"]["return"] > found["policies"]["standing"]["return"]
     trained, standing = (found["policies"][name]["return"] for name in ("trained", "standing"))
     assert found["return_over_zero"] == pytest.approx(trained / standing - 1)

@@ -97,7 +97,7 @@ def test_the_video_alone_serves_too(
     assert provenance["video"]["facts"]["source"] == "odd.mp4"
     summary = json.loads((tmp_path / "run/summary.json").read_text())
     assert summary["target_speed"] is None
-    assert "environment_reward" not in summary["policies"]["zero"], "nobody knows the speed of a film"
+    assert "environment_reward" not in summary["policies"]["standing"], "nobody knows the speed of a film"
 
 
 def test_nothing_is_made_twice_until_the_file_changes(nil: Callable[..., Any], generated: Path, tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_every_picture_may_be_drawn_between_frames_and_follow_the_robot(
     assert abs(longest - 64 / 1.2) < 3, "the robot fills the square, but for a tenth on each side"
     aligned = json.loads((tmp_path / "run/reference/provenance.json").read_text())["aligned"]
     assert (aligned["alignment"], aligned["framing"], aligned["first_frame_aligned"]) == ("flow", "box", True)
-    standing = json.loads((tmp_path / "run/summary.json").read_text())["policies"]["zero"]
+    standing = json.loads((tmp_path / "run/summary.json").read_text())["policies"]["standing"]
     assert standing["iou"] > 0.5, "reference and rollout are framed alike"
 
 

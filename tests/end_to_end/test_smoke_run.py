@@ -243,9 +243,16 @@ def test_eval_measures_the_distance_from_a_recording(copy: Path, nil: Callable[.
     np.savez("walk.npz", **motion, **root, q_trunk_tx=0.5 * times)
     files = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
     said = ("--mocap", "walk.npz", "--set", "evaluation.mocap_options.rate=100", "--falls", "locomujoco")
-    outcome = nil("eval", copy, *said, "--json")
+    outcome = nil("eval", copy, *said, "--json", "--save")
     assert outcome.code == 0, outcome.err
     rows = json.loads(outcome.out)
+    saved = json.loads((copy / "evaluation.json").read_text())
+    assert saved["policies"] == rows and saved["conditions"]["settings"]["evaluation.falls"] == "locomujoco"
+    compared = json.loads(nil("runs", "compare", copy, "--json").out)
+    assert compared["runs"][0]["metrics"]["mocap_loss_deg"] == rows["trained"]["mocap_loss_deg"]
+    again = nil("eval", copy, *said, "--save")
+    assert f"saved before: {copy / 'evaluation.json'}" in again.out
+    nil("eval", copy, "--save", "--checkpoint", "best").complains("the policy after the last step", "--checkpoint best")
     assert set(rows["standing"]) == COLUMNS | {
         *(f"mocap_{name}" for name in ("loss_deg", "warp", "shift_deg", "keybody_mm")),
         *(f"mocap_{name}_std" for name in ("loss_deg", "warp", "shift_deg", "keybody_mm")),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+from nil_core import compare
 from nil_core.reporting import Silent
 from nil_core.study import StudySpec, run_study
 from nil_core.study.grid import Row
@@ -27,7 +29,7 @@ class Watched(LocalExecutor):
         return self.last
 
 
-def test_a_killed_run_resumes_and_a_second_start_does_nothing(tmp_path: Path) -> None:
+def test_a_killed_run_resumes_and_a_second_start_does_nothing(tmp_path: Path, nil: Callable[..., Any]) -> None:
     executor = Watched(jobs=1)
     killed: list[int] = []
 
@@ -53,3 +55,7 @@ def test_a_killed_run_resumes_and_a_second_start_does_nothing(tmp_path: Path) ->
     again = Watched(jobs=1)
     assert run_study(SPEC, tmp_path / "s", again, Silent()).counts["finished"] == 2
     assert not hasattr(again, "last")
+    saved = nil("eval", tmp_path / "s", "--episodes", "2", "--save")
+    assert "saved 2 of 2 runs (0 not finished, 0 failed)" in saved.out, saved.err
+    assert {run.evaluation[:5] for run in compare([tmp_path / "s"]).runs} == {"saved"}
+    nil("eval", tmp_path / "s").complains("is a study", "--save")

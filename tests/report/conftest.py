@@ -53,6 +53,22 @@ def write_run(path: Path, config: RunConfig, speed: float = 0.5, finished: bool 
     return path
 
 
+def write_saved(path: Path, episodes: int = 5, reward: dict[str, Any] | None = None, **more: Any) -> None:
+    """What ``nil eval --save`` leaves in the folder of a finished run: the values of its end, and ``more``."""
+    folder = RunFolder(path)
+    summary = folder.read(folder.summary)
+    row = summary["policies"]["trained"] | {"episodes": episodes, "seed": 0} | more
+    mocap = {"evaluation.mocap": "/data/walk.npz"} if "mocap_loss_deg" in more else {"evaluation.mocap": None}
+    settings = {"evaluation.episodes": episodes, "evaluation.falls": "robot", "evaluation.target_speed": None, **mocap}
+    conditions = {"steps": summary["steps"], "seed": 0, "settings": settings, "reward": reward or {}}
+    digest = {"recording_sha256": "1234567890abcdef"} if "mocap_loss_deg" in more else {}
+    head = {"nil": "evaluation", "format": 1, "at": "2026-11-29 10:00:00"}
+    known = {key: summary[key] for key in ("return_over_zero", "reference_speed") if key in summary}
+    versions = {"versions": {"nil-core": "0.3.0"}}
+    value = {**head, "conditions": conditions | versions, "policies": {"trained": row}, **digest, **known}
+    write_json(folder.evaluation, value)
+
+
 def config(seed: int = 0, **changes: Any) -> RunConfig:
     return RunConfig(**{"robot": "a1", "steps": 400, "seed": seed, **changes})
 
@@ -83,6 +99,7 @@ def make() -> Any:
     class Make:
         run = staticmethod(write_run)
         study = staticmethod(write_study)
+        saved = staticmethod(write_saved)
         config = staticmethod(config)
         change = staticmethod(change_json)
         folder = RunFolder

@@ -16,6 +16,7 @@ import pytest
 
 from nil_core import compare, write_report
 from nil_core.errors import ConfigError, MachineError, RunError
+from nil_core.report import plots
 from nil_core.study.folder import StudyFolder
 
 
@@ -135,6 +136,94 @@ def test_metrics_are_shown_where_a_run_has_them(tmp_path: Path, make: Any) -> No
     assert values["speed_share"].value == pytest.approx(62.5) and values["return_over_zero"].value == pytest.approx(50)
     assert any("foot slip (1)" in note for note in comparison.notes)
     assert any("charm" in note and "known" in note for note in comparison.notes)
+
+
+def test_a_saved_evaluation_is_shown_where_all_have_one_alike_and_said_to_be(study: Path, make: Any, nil: Any) -> None:
+    runs = sorted((study / "runs").iterdir())
+    for number, run in enumerate(runs):
+        make.saved(run, mocap_loss_deg=5.0 + number, speed=0.9)
+    nil("report", study)
+    text = text_of(study / "report.html")
+    for part in (
+        "MoCap loss (deg)", "the mean of its evaluation by nil eval --save (5 episodes)", "saved 2026-11-29 10:00:00",
+        "Values of 6 of 6 compared runs are from evaluations of nil eval --save, 2026-11-29 10:00:00, by nil-core "
+        "0.3.0 (6 runs). Settings: 5 episodes, start states of seed 0, recording walk.npz (SHA-256 1234567890ab).",
+    ):  # fmt: skip
+        assert part in text, part
+    assert compare([study]).rows[0].values["speed"].value == pytest.approx(0.9)
+    for run in runs[3:]:
+        (run / "evaluation.json").unlink()
+    mixed = compare([study])  # a recording is no reason to set a run aside
+    assert len(mixed.compared) == 6 and mixed.rows[1].values["speed"].value == pytest.approx(0.52)
+    assert any("Values of 3 of 6" in note and "those of the others" in note for note in mixed.notes)
+    rows = list(csv.DictReader(nil("runs", "compare", study, "--csv").out.splitlines()))
+    assert [row["evaluation"] for row in rows[2:]] == ["saved 2026-11-29 10:00:00"] * 3 + ["at its end"] * 3
+    for run in runs[:3]:
+        make.saved(run, episodes=20, speed=0.9)
+    own = compare([study])  # three have other settings than six
+    assert own.rows[0].values["speed"].value == pytest.approx(0.42) and len(own.compared) == 6
+    unlike = "Saved evaluations with other settings are not shown: evaluation.episodes = 20, shown is 5."
+    assert unlike in own.notes
+    for run in runs[3:]:
+        make.saved(run, episodes=20, speed=0.9)
+    make.change(runs[0] / "evaluation.json", lambda value: value["conditions"].update(steps=200))
+    (runs[1] / "evaluation.json").write_text("{")
+    saved = compare([study])
+    assert {run.path for run in saved.runs if run.outcome == "compared" and run.uses_saved} == set()  # four of six
+    assert any("(evaluation.json is of step 200, the run has 400)" in note for note in saved.notes)
+    assert nil("runs", "compare", study).err.startswith("warning: Saved evaluations that cannot be shown: ")
+
+
+def test_returns_by_one_reward_can_be_compared(study: Path, make: Any) -> None:
+    runs = sorted((study / "runs").iterdir())
+    for run in runs:
+        make.saved(run, reward={"reward.iou": 0.5}, **{"return": 1.5})
+    comparison = compare([study])
+    assert comparison.incomparable == {} and "reward.iou" in comparison.differences
+    assert comparison.rows[1].improvement["return"].value == 0.5
+    (runs[0] / "evaluation.json").unlink()
+    own = compare([study])
+    assert own.incomparable["return"] == ("reward.iou",) and not any(run.uses_saved for run in own.runs)
+    make.change(runs[0] / "summary.json", lambda summary: summary["policies"]["trained"].update(episodes=7))
+    odd = {run.path: run.reason for run in compare([study]).runs if run.reason}
+    assert odd == {runs[0]: "evaluated with evaluation.episodes = 7, most others with 5"}
+
+
+def test_damaged_lines_unknown_keys_and_equal_results_are_said(study: Path, make: Any, nil: Any) -> None:
+    one, other, *_ = runs = sorted((study / "runs").iterdir())
+    lines = (one / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (one / "metrics.jsonl").write_text("".join([*lines[:2], "{\n", *lines[2:], '{"step": 400, "ki']))
+    with (study / "attempts.jsonl").open("a") as file:
+        file.write("\0\0\n{")  # the last line is being written
+    with (other / "config.toml").open("a") as file:
+        file.write("[future]\nkey = 1\n")
+    text = (other / "config.toml").read_text()
+    (other / "config.toml").write_text(text.replace("[agent]", "[agent]\ntwist = 2\n"))
+    for run in runs:
+        make.change(
+            run / "summary.json", lambda summary: summary["policies"]["trained"].update({"return": 1, "speed": 1})
+        )
+        make.change(run / "summary.json", lambda summary: summary.update(return_over_zero=0.5))
+    result = nil("report", study)
+    warnings = [
+        f"Damaged lines are left out: {study}/attempts.jsonl (1 of 1, the first is line 1), "
+        f"{one}/metrics.jsonl (2 of 10, the first is line 3).",
+        f"Config keys that this nil does not know: {other}/config.toml (future, agent.twist).",
+    ]
+    assert (result.code, result.err.splitlines()) == (0, [f"warning: {line}" for line in warnings])
+    text = text_of(study / "report.html")
+    assert all(line in text for line in warnings)
+    assert "Identical results in every metric and seed: all, no-iou. What differs had no effect: reward.iou." in text
+    assert next(run for run in compare([study]).runs if run.path == one).step == 400
+
+
+def test_curves_end_with_the_final_evaluation_and_progress_is_told(study: Path) -> None:
+    told: list[tuple[int, int, str]] = []
+    comparison = write_report([study], progress=lambda *each: told.append(each)).comparison
+    assert told[5] == (6, 6, f"runs of {study} read") and told[-1][2] == "curves drawn"
+    (curve,) = (plots._curve(run, "eval", "return") for run in comparison.runs if run.path == run_of(study, "all-s0"))
+    assert curve is not None and curve.steps.tolist() == [100, 200, 300, 400]
+    assert curve.values.tolist() == [0.4, 0.8, 1.2, 1.4] and curve.hours[-1] == 1.0  # 1.6 in a single episode
 
 
 def test_less_is_better_where_it_is(tmp_path: Path, make: Any) -> None:

@@ -60,6 +60,17 @@ def test_a_line_cut_off_by_a_crash_is_left_out_and_mended(tmp_path: Path, cut: i
     assert path.read_bytes() == whole
 
 
+def test_lines_after_a_damaged_one_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    first, *others = write(path, 4).splitlines(keepends=True)
+    path.write_bytes(first + b"\0\0{\n" + b"".join(others) + b'{"step": 4')
+    rows, damaged = log.read_around_damage(path)
+    assert ([row["step"] for row in rows], damaged) == ([0, 1, 2, 3], [2, 6])
+    assert log.read_around_damage(path, growing=True) == (rows, [2])
+    log.cut_back(path, 2)
+    assert path.read_bytes() == first + b"".join(others[:2])
+
+
 def test_what_is_not_there_is_empty_and_stays_away(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     assert log.read(path) == []

@@ -16,6 +16,7 @@ MIN_OVERLAP = 0.85  # from which the recovered pose explains a frame
 MIN_OVERLAP_MOVING_CAMERA = 0.8  # likewise if the camera moved: warping a mask moves its outline by up to a pixel
 MIN_EXPLAINED_SHARE = 0.9  # of the frames
 MIN_FIRST_OVERLAP = 0.75  # of the first frame with the standing pose
+STILL = "the robot does not move in this video; a prompt that names the motion may help"
 MAX_STILL_ANGLE = 0.06  # rad; a video shows no motion if no joint moves more than this
 MIN_STILL_OVERLAP = 0.97  # ... and the mean overlap of its frames with the first exceeds this
 MAX_CUT_OVERLAP = 0.5  # overlap of two consecutive frames below which the video has a cut
@@ -72,7 +73,7 @@ def _reasons(fit: Fit, space: PoseSpace, spec: RobotSpec, masks: Masks, stand: M
     steady = [warp_to_first_view(*each) for each in zip(masks, views, strict=True)] if space.camera else masks
     still = np.abs(joints - joints[0]).max() < MAX_STILL_ANGLE
     if still and float(np.mean([overlap_of(mask, first) for mask in steady])) > MIN_STILL_OVERLAP:
-        reasons.append("the robot does not move in this video; a prompt that names the motion may help")
+        reasons.append(STILL)
     lost = fit.overlaps < (MIN_OVERLAP_MOVING_CAMERA if space.camera else MIN_OVERLAP)
     if lost.mean() > 1 - MIN_EXPLAINED_SHARE:
         start = int(np.flatnonzero(lost)[0])
