@@ -23,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from nil_core.storage.run_folder import RunFolder
 from nil_core.study import Entry, StudySpec
 from nil_core.study.grid import Row
 from nil_core.study.machine import this_machine
@@ -117,7 +118,10 @@ def environment(cache: Path) -> dict[str, str]:
 def learning_worker(study: Path, executor: str) -> int | None:
     """Process to kill: one that learns a run, or with an executor the process that started it there."""
     for pid, parent, job in workers():
-        if job.get("study") == str(study) and (study / job["target"] / "metrics.jsonl").exists():
+        if job.get("study") != str(study):
+            continue
+        run = RunFolder(study / job["target"])
+        if run.metrics.exists() and not run.summary.exists():
             return pid if executor == "local" else parent
     return None
 

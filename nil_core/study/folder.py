@@ -120,6 +120,7 @@ class StudyFolder:
             if before.get(entry.row, now) != now:
                 raise RunError(f"{self.path} holds another grid: {self._difference(spec, entry)}", hint)
         if index.get("name") != spec.name:
+            hint = f"choose another folder with --out, or name the study {index.get('name')}"
             raise RunError(f"{self.path} holds the study {index.get('name')}, not {spec.name}", hint)
 
     def _difference(self, spec: StudySpec, entry: Entry) -> str:

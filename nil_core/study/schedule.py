@@ -203,8 +203,9 @@ class Schedule:
 
     def _conclude(self, task: _Task, outcome: Outcome) -> None:
         name = task.job.target.rpartition("/")[2] if task.entry else f"the {task.job.kind} {task.job.target}"
-        task.error = outcome.error
-        if outcome.state == "finished":
+        at_its_end = outcome.state == "lost" and task.entry and self._progress(task, task.entry).finished
+        task.error = "" if at_its_end else outcome.error
+        if outcome.state == "finished" or at_its_end:
             task.state = "finished"
             self.reporter.say(f"{name}: finished")
         elif outcome.stop:
