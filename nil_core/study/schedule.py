@@ -203,7 +203,7 @@ class Schedule:
 
     def _conclude(self, task: _Task, outcome: Outcome) -> None:
         name = task.job.target.rpartition("/")[2] if task.entry else f"the {task.job.kind} {task.job.target}"
-        at_its_end = outcome.state == "lost" and task.entry and self._progress(task, task.entry).finished
+        at_its_end = outcome.state == "lost" and self._is_done(task)
         task.error = "" if at_its_end else outcome.error
         if outcome.state == "finished" or at_its_end:
             task.state = "finished"
@@ -221,6 +221,11 @@ class Schedule:
             task.error = what
         else:
             self.reporter.warn(f"{name}: {outcome.error or 'interrupted'}; trying again")
+
+    def _is_done(self, task: _Task) -> bool:
+        if task.entry is None:
+            return self.folder.has_reference(task.job.target)
+        return self._progress(task, task.entry).finished
 
     def _gives_up(self, task: _Task) -> bool:
         """Count a lost attempt. One that came further than those before does not count."""

@@ -9,9 +9,10 @@ import pytest
 from nil_core import registry
 from nil_core.demonstrations.files import write_demonstrations
 from nil_core.errors import ConfigError, DataError, NilError, RunError
+from nil_core.storage import run_folder
 from nil_core.storage.atomic import write_json
 from nil_core.storage.lock import run_lock
-from nil_core.study import StudySpec, built_in, read_spec, with_baselines
+from nil_core.study import StudySpec, built_in, costs, read_spec, with_baselines
 from nil_core.study.builtin import BUILT_IN
 from nil_core.study.folder import StudyFolder, default_folder
 from nil_core.study.grid import Row, parse_seeds
@@ -185,6 +186,18 @@ def test_a_row_with_a_new_name_keeps_its_runs(tmp_path: Path) -> None:
         ("all", 0), ("without", 0), ("all", 1), ("without", 1),
     ]  # fmt: skip
     assert [row.name for row in folder.read_spec().rows] == ["all", "without"]
+
+
+def test_the_time_of_a_study_is_known_from_an_earlier_run_of_default_steps(tmp_path: Path) -> None:
+    spec = built_in("reward-terms", {"robot": "a1"}, seeds=2)
+    config = costs.with_steps(spec.entries()[-1].config)
+    assert (spec.entries()[-1].config.steps, config.steps) == (None, 12_000)
+    made = run_folder.create(tmp_path / "runs" / "one", config, {})
+    write_json(made.summary, {"steps": 6_000, "learning_seconds": 60.0, "evaluation_seconds": 30.0})
+    known = costs.timings([tmp_path / "runs", tmp_path / "none"])
+    assert costs.seconds(config, known) == 60 * 2 + 30
+    assert costs.remaining(config, 9_000, known) == 150 / 4
+    assert costs.seconds(config, []) is None
 
 
 def test_folders_that_are_no_study_are_refused(tmp_path: Path) -> None:
