@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,7 +20,7 @@ from nil_core.errors import ConfigError
 from nil_core.reporting import Reporter
 
 if TYPE_CHECKING:
-    from nil_core.study.grid import Entry, StudySpec
+    from nil_core.study.grid import StudySpec
     from nil_core.study.study import StudyResult, View
 
 INTERRUPTED_EXIT_CODE = 130
@@ -75,7 +75,7 @@ def study(
         typer.Option(metavar="KEY=VALUE", help="Set an option of the executor; repeatable.", show_default=False),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the grid and its cost in hours and money; start nothing.")
+        bool, typer.Option("--dry-run", help="Print the grid and its cost in time and money; start nothing.")
     ] = False,
     yes: o.Yes = False,
 ) -> None:
@@ -141,8 +141,10 @@ def _spec(what: str, changes: dict[str, Any], seeds: str | None, preset: str | N
 
 def _dry_run(spec: StudySpec, out: Path | None, jobs: int | None) -> None:
     from nil_core.cli import tables
+    from nil_core.cli.study_view import duration
     from nil_core.study import costs
     from nil_core.study.folder import StudyFolder, default_folder
+    from nil_core.study.grid import run_path
     from nil_core.study.machine import this_machine
     from nil_core.study.references import distinct, prices, shared_reference
 
@@ -151,26 +153,28 @@ def _dry_run(spec: StudySpec, out: Path | None, jobs: int | None) -> None:
     folder.check(spec, entries)
     known = costs.timings([folder.path / "runs", Path("runs"), *costs.run_folders(Path("studies"))])
     console = tables.new_console()
+    former = {now: before for before, now in folder.renamed(entries).items()}
+    configs = {entry.row: costs.with_steps(entry.config) for entry in entries if entry.seed == entries[0].seed}
     rows, left = [], []
     for entry in entries:
-        progress = folder.progress(entry.run, entry.config)
-        expected = 0.0 if progress.finished else costs.remaining(entry, progress.step, known)
+        run = run_path(former.get(entry.row, entry.row), entry.seed, entry.hash)
+        progress, config = folder.progress(run, entry.config), configs[entry.row]
+        expected = 0.0 if progress.finished else costs.remaining(config, progress.step, known)
         left.append(expected)
-        total = str(entry.config.steps or "robot's")
-        hours = "?" if expected is None else f"{expected:.2f}"
-        rows.append((entry.row, str(entry.seed), progress.state, f"{progress.step}/{total}", hours))
-    tables.show_table(console, ("row", "seed", "state", "steps", "hours left"), rows)
-    for line in _differences(spec, entries):
+        time_left = "?" if expected is None else duration(expected)
+        rows.append((entry.row, str(entry.seed), progress.state, f"{progress.step}/{config.steps}", time_left))
+    tables.show_table(console, ("row", "seed", "state", "steps", "time left"), rows)
+    for line in _differences(spec):
         tables.show(console, line)
     slots = jobs or this_machine().slots
-    hours_left = [each for each in left if each is not None]
-    unknown = len(left) - len(hours_left)
+    expected_left = [each for each in left if each is not None]
+    unknown = len(left) - len(expected_left)
     tables.show(console, f"{len(entries)} runs, {sum(each == 0 for each in left)} finished; {slots} at once here")
-    if hours_left and not all(each == 0 for each in left):
+    if total := sum(expected_left):
         more = f", and {unknown} runs of unknown length" if unknown else ""
-        tables.show(console, f"about {sum(hours_left):.1f} hours of runs, {sum(hours_left) / slots:.1f} here{more}")
+        tables.show(console, f"time: {duration(total)} of runs, {duration(total / slots)} here{more}")
     elif unknown:
-        tables.show(console, "hours: unknown, no finished run with these components and steps is on this machine")
+        tables.show(console, "time: unknown, no finished run with these components is in ./runs or ./studies")
     references = distinct(shared_reference(entry, spec.reference_seed) for entry in entries)
     missing = [each for each in references if not folder.has_reference(each.path)]
     found = prices(missing)
@@ -181,7 +185,7 @@ def _dry_run(spec: StudySpec, out: Path | None, jobs: int | None) -> None:
     tables.show(console, f"price: {found.total or 'nothing to pay'}")
 
 
-def _differences(spec: StudySpec, entries: Sequence[Entry]) -> Iterator[str]:
+def _differences(spec: StudySpec) -> Iterator[str]:
     for row in spec.rows:
         values = ", ".join(f"{key}={value}" for key, value in row.overrides.items())
         yield f"{row.name}: {values or 'no changes'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -52,5 +53,9 @@ class StudyView:
 def _time_left(run: RunState) -> str:
     if run.started is None or not run.total or not run.advanced:
         return ""
-    seconds = run.started / run.advanced * (run.total - run.step)
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    return duration(run.started / run.advanced * (run.total - run.step))
+
+
+def duration(seconds: float) -> str:
+    """Minutes, rounded up, or hours."""
+    return f"{math.ceil(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

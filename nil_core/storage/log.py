@@ -16,12 +16,17 @@ DIGITS = 6
 
 
 def append(path: Path, values: Mapping[str, Any]) -> None:
-    """One line, on disk when the call returns; numbers with six significant digits."""
-    line = json.dumps({key: _rounded(value) for key, value in values.items()}) + "\n"
-    with explain_os_errors(path), open(path, "a", encoding="utf-8") as file:
-        file.write(line)
-        file.flush()
-        os.fsync(file.fileno())
+    """One line, on disk when the call returns; numbers with six significant digits. All of it is written or nothing."""
+    rest = (json.dumps({key: _rounded(value) for key, value in values.items()}) + "\n").encode()
+    with explain_os_errors(path), open(path, "ab", buffering=0) as file:
+        size = file.tell()
+        try:
+            while rest:
+                rest = rest[file.write(rest) :]
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(size)
+            raise
 
 
 def read(path: Path) -> list[dict[str, Any]]:

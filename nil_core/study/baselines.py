@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from nil_core.config import load_preset, with_changes
-from nil_core.demonstrations.files import read_demonstrations
 from nil_core.errors import DataError
 from nil_core.study.grid import Row, StudySpec
 
@@ -52,6 +51,8 @@ def _baselines(spec: StudySpec, row: Row, demonstrations: str, patterns: Sequenc
     if not file.exists():
         command = f"nil demos make RECORDING --robot {shlex.quote(robot)} --out {shlex.quote(str(file))}"
         raise DataError(f"there are no demonstrations {file} for row {row.name}", f"make them: {command}")
+    from nil_core.demonstrations.files import read_demonstrations  # imports mujoco
+
     has_actions = read_demonstrations(file).actions is not None
     for method, kind in methods.items():
         if has_actions or method not in FROM_ACTIONS:

@@ -1,4 +1,4 @@
-"""What a study would cost: hours, from the timings of earlier runs, before anything is started."""
+"""What a study would cost: time, from the timings of earlier runs, before anything is started."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from nil_core.components import choose
 from nil_core.config import RunConfig
 from nil_core.errors import NilError
 from nil_core.storage.os_errors import entries as listed
 from nil_core.storage.run_folder import open_run
-from nil_core.study.grid import Entry
 
 
 @dataclass(frozen=True)
@@ -41,27 +41,32 @@ def run_folders(studies: Path) -> list[Path]:
     return [path / "runs" for path in listed(studies)]
 
 
-def hours(config: RunConfig, known: Sequence[Timing]) -> float | None:
-    """Expected hours of a run, from the most similar finished runs; None if no run is similar.
+def with_steps(config: RunConfig) -> RunConfig:
+    """The same config; where its steps are not set, with those of its robot, which is loaded."""
+    if config.steps is not None:
+        return config
+    return config.model_copy(update={"steps": choose(config)["robot"].build().spec.learning_steps})
+
+
+def seconds(config: RunConfig, known: Sequence[Timing]) -> float | None:
+    """Expected seconds of a run, from the most similar finished runs; None if no run is similar.
 
     Args:
         config: of the run; its steps must be set.
         known: timings on this machine.
     """
-    if config.steps is None:
-        return None
     for alike in (_same_but_seed, _same_components):
         similar = [timing for timing in known if alike(timing.config) == alike(config)]
         if similar:
             step = median(timing.seconds_per_step for timing in similar)
-            return (step * config.steps + median(timing.evaluation_seconds for timing in similar)) / 3600
+            return step * config.total_steps + median(timing.evaluation_seconds for timing in similar)
     return None
 
 
-def remaining(entry: Entry, step: int, known: Sequence[Timing]) -> float | None:
-    """Expected hours of the rest of a run. Args: its entry, steps done, timings."""
-    whole = hours(entry.config, known)
-    return None if whole is None else whole * max(0.0, 1 - step / entry.config.total_steps)
+def remaining(config: RunConfig, step: int, known: Sequence[Timing]) -> float | None:
+    """Expected seconds of the rest of a run. Args: its config, steps done, timings."""
+    whole = seconds(config, known)
+    return None if whole is None else whole * max(0.0, 1 - step / config.total_steps)
 
 
 def _timing(path: Path) -> Timing | None:

@@ -12,17 +12,18 @@ import socket
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nil_core.config import RunConfig
+from nil_core.config import RunConfig, flatten
 from nil_core.errors import NilError, RunError
 from nil_core.storage import log
 from nil_core.storage.atomic import write_json, write_text
+from nil_core.storage.lock import run_lock
 from nil_core.storage.os_errors import exists, explain_os_errors
 from nil_core.storage.run_folder import RunFolder
-from nil_core.study.grid import Entry, StudySpec, read_spec
+from nil_core.study.grid import Entry, StudySpec, read_spec, run_path
 from nil_core.study.references import shared_reference
 
 SCHEMA = 1
@@ -98,7 +99,7 @@ class StudyFolder:
         return read_spec(self.spec)
 
     def check(self, spec: StudySpec, entries: Sequence[Entry]) -> None:
-        """Refuse a folder of another grid. More rows or seeds, and fewer, are the same grid.
+        """Refuse a folder of another grid. More rows or seeds, and fewer, and rows of new names, are the same grid.
 
         Raises:
             RunError: a row of the same name has another config, or the folder holds something else.
@@ -117,14 +118,38 @@ class StudyFolder:
         for entry in entries:
             now = entry.row_hash, shared_reference(entry, spec.reference_seed).path
             if before.get(entry.row, now) != now:
-                raise RunError(f"{self.path} holds another grid: its row {entry.row} has another config", hint)
+                raise RunError(f"{self.path} holds another grid: {self._difference(spec, entry)}", hint)
         if index.get("name") != spec.name:
+            hint = f"choose another folder with --out, or name the study {index.get('name')}"
             raise RunError(f"{self.path} holds the study {index.get('name')}, not {spec.name}", hint)
 
+    def _difference(self, spec: StudySpec, entry: Entry) -> str:
+        """What a row has that it had not when the study was started, in a few words."""
+        try:
+            before = self.read_spec()
+            configs = {each.row: flatten(each.config.tree()) for each in before.entries()}
+        except NilError:  # the config of another nil
+            return f"its row {entry.row} has another config"
+        if before.reference_seed != spec.reference_seed:
+            return f"its base.seed is {before.reference_seed}, not {spec.reference_seed}"
+        was, now = ({**config, "seed": None} for config in (configs[entry.row], flatten(entry.config.tree())))
+        changed = [key for key in sorted(was.keys() | now.keys()) if was.get(key) != now.get(key)]
+        if not changed:
+            return f"its row {entry.row} has another config"
+        more = f", and {len(changed) - 1} more differ" if len(changed) > 1 else ""
+        values = f"{was.get(changed[0], 'not set')}, not {now.get(changed[0], 'not set')}"
+        return f"its row {entry.row} has {changed[0]} {values}{more}"
+
     def write(self, spec: StudySpec, entries: Sequence[Entry]) -> None:
-        """Write ``study.toml`` and ``study.json``; entries of earlier starts stay listed."""
+        """Write ``study.toml`` and ``study.json``; entries of earlier starts stay listed, under the new names of rows.
+
+        Raises:
+            RunError: a row has another name, and one of its runs is being learned.
+            MachineError: the folder cannot be written.
+        """
         index = self.read_index()
-        listed = {each["hash"]: each for each in index.get("entries", [])}
+        renamed = self.renamed(entries)
+        listed = {each["hash"]: self._move(each, renamed) for each in index.get("entries", [])}
         for entry in entries:
             listed[entry.hash] = {
                 "row": entry.row,
@@ -135,11 +160,33 @@ class StudyFolder:
                 "reference": shared_reference(entry, spec.reference_seed).path,
             }
         if index:
-            spec = _grown(self.read_spec(), spec)
+            before = self.read_spec()
+            rows = tuple(row for row in before.rows if row.name not in renamed)
+            spec = _grown(replace(before, rows=rows), spec)
         write_text(self.spec, spec.to_toml())
         identity = index.get("id") or uuid.uuid4().hex
         value = {"nil": "study", "schema": SCHEMA, "id": identity, "name": spec.name, "entries": [*listed.values()]}
         write_json(self.index, value)
+
+    def renamed(self, entries: Iterable[Entry]) -> dict[str, str]:
+        """Rows of earlier starts whose config has another name now: former name to name."""
+        rows = {entry.row: entry.row_hash for entry in entries}
+        names = {config: row for row, config in rows.items()}
+        before = {each["row"]: each["config"] for each in self.read_index().get("entries", [])}
+        return {row: names[config] for row, config in before.items() if row not in rows and config in names}
+
+    def _move(self, listed: dict[str, Any], renamed: Mapping[str, str]) -> dict[str, Any]:
+        """An entry under the name that its row has now, with the folder of its run."""
+        if (row := renamed.get(listed["row"])) is None:
+            return listed
+        run = run_path(row, listed["seed"], listed["hash"])
+        before, now = self.path / listed["run"], self.path / run
+        if exists(before) and not exists(now):
+            with run_lock(before):
+                pass
+            with explain_os_errors(now):
+                before.rename(now)
+        return {**listed, "row": row, "run": run}
 
     def note(self, event: str, target: str, values: Mapping[str, Any]) -> None:
         """Append a line to ``attempts.jsonl``.

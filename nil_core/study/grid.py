@@ -91,7 +91,12 @@ class Entry:
     @property
     def run(self) -> str:
         """Its run folder, relative to the study folder."""
-        return f"runs/{self.row}-s{self.seed}-{self.hash[:8]}"
+        return run_path(self.row, self.seed, self.hash)
+
+
+def run_path(row: str, seed: int, digest: str) -> str:
+    """A run folder, relative to the study folder. Args: row, seed, and hash of its :class:`Entry`."""
+    return f"runs/{row}-s{seed}-{digest[:8]}"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+SAVE_SECONDS = 300.0
+"""For saving a run that was asked to end; then it is killed, and goes on from an earlier checkpoint."""
+
 State = Literal["finished", "interrupted", "failed", "lost"]
 
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from nil_core.study.jobs import Job, Outcome
+from nil_core.study.jobs import SAVE_SECONDS, Job, Outcome
 
 WORKER = "nil_core.study.worker"
 
@@ -88,7 +88,7 @@ class JobProcess:
             return Outcome("lost", f"the process died ({how})", f"see {self.job.log}", host=socket.gethostname())
 
 
-def run_job(job: Job, environment: Mapping[str, str] | None = None, stop_seconds: float = 300.0) -> Outcome:
+def run_job(job: Job, environment: Mapping[str, str] | None = None, stop_seconds: float = SAVE_SECONDS) -> Outcome:
     """Work on a job in a child process, and wait for it. For executors on other machines.
 
     Ctrl-C, or an exception of the scheduler in this thread, stops the job; it saves first.
@@ -101,7 +101,7 @@ def run_job(job: Job, environment: Mapping[str, str] | None = None, stop_seconds
     process = JobProcess(job, environment)
     try:
         while (outcome := process.poll()) is None:
-            time.sleep(0.2)
+            time.sleep(0.05)
         return outcome
     except BaseException:
         process.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,13 +10,14 @@ from typing import Literal
 
 from nil_core.reporting import Reporter
 from nil_core.study.executors import Executor, Handle
-from nil_core.study.folder import StudyFolder
+from nil_core.study.folder import Progress, StudyFolder
 from nil_core.study.grid import Entry
-from nil_core.study.jobs import Job, Outcome
+from nil_core.study.jobs import SAVE_SECONDS, Job, Outcome
 from nil_core.study.references import SharedReference, distinct
 
-POLL_SECONDS = 0.5
-STOP_SECONDS = 300.0  # for saving after Ctrl-C; then runs are killed, and go on from an earlier checkpoint
+POLL_SECONDS = 0.05  # for each job that works: few are noticed soon, many do not keep a cluster busy
+MOST_POLL_SECONDS = 0.5
+VIEW_SECONDS = 0.5
 
 State = Literal["waiting", "queued", "running", "finished", "interrupted", "failed"]
 
@@ -58,6 +60,7 @@ class _Task:
     reached: int = 0  # step of the furthest attempt
     started: float = 0.0
     begun_at: int = 0  # step
+    progress: Progress | None = None  # last read; of a run that does not work it stays
     error: str = ""
     executor: str = ""
 
@@ -102,7 +105,8 @@ class Schedule:
             progress = self.folder.progress(entry.run, entry.config)
             begun = progress.state != "waiting"  # its folder holds the reference
             state: State = "finished" if progress.finished else "waiting"
-            runs.append(_Task(job, None if begun else made[reference.hash], entry, state=state))
+            needs = None if begun else made[reference.hash]
+            runs.append(_Task(job, needs, entry, state=state, progress=progress))
         needed = {id(run.needs) for run in runs if run.state == "waiting"}
         self._tasks = [*(task for task in made.values() if id(task) in needed), *runs]
 
@@ -122,7 +126,7 @@ class Schedule:
         Raises:
             MachineError: a file of the study cannot be written, or nothing can be started.
         """
-        asked = 0.0
+        asked = viewed = 0.0
         try:
             while self._working() or (not self.stopping and not self.stopped_by and self._ready()):
                 if self.stopping and not asked:
@@ -130,12 +134,14 @@ class Schedule:
                     self.reporter.say("stopping: runs save and end; Ctrl-C again ends at once")
                     for task in self._working():
                         _handle(task).stop()
-                if asked and time.monotonic() - asked > STOP_SECONDS:
+                if asked and time.monotonic() - asked > SAVE_SECONDS:
                     break
                 self._collect()
                 self._submit()
-                view(self.states())
-                time.sleep(POLL_SECONDS)
+                if time.monotonic() - viewed >= VIEW_SECONDS:
+                    view(self.states())
+                    viewed = time.monotonic()
+                time.sleep(min(MOST_POLL_SECONDS, POLL_SECONDS * max(1, len(self._working()))))
         except BaseException:
             self._end_all()
             raise
@@ -148,7 +154,7 @@ class Schedule:
 
     def _state(self, task: _Task) -> RunState:
         assert task.entry is not None
-        progress = self.folder.progress(task.job.target, task.entry.config)
+        progress = self._progress(task, task.entry)
         state, error = task.state, task.error
         if task.needs is not None and task.needs.state == "failed" and state == "waiting":
             state, error = "failed", f"no reference: {task.needs.error}"
@@ -188,7 +194,7 @@ class Schedule:
             outcome = _handle(task).poll()
             if outcome is None:
                 continue
-            task.handle = None
+            task.handle = task.progress = None
             self._conclude(task, outcome)
             seconds = round(time.monotonic() - task.started, 1)
             end = {"executor": task.executor, "attempt": task.attempts, "seconds": seconds, "outcome": outcome.state}
@@ -197,8 +203,9 @@ class Schedule:
 
     def _conclude(self, task: _Task, outcome: Outcome) -> None:
         name = task.job.target.rpartition("/")[2] if task.entry else f"the {task.job.kind} {task.job.target}"
-        task.error = outcome.error
-        if outcome.state == "finished":
+        at_its_end = outcome.state == "lost" and self._is_done(task)
+        task.error = "" if at_its_end else outcome.error
+        if outcome.state == "finished" or at_its_end:
             task.state = "finished"
             self.reporter.say(f"{name}: finished")
         elif outcome.stop:
@@ -209,10 +216,16 @@ class Schedule:
         elif outcome.state == "failed" or self._gives_up(task):
             task.state = "failed"
             what = outcome.error or "it ended before its last step"
-            self.reporter.warn(f"{name} failed: {what}; {outcome.hint or f'see {task.job.log}'}")
+            elsewhere = f" on {outcome.host}" if outcome.host not in ("", socket.gethostname()) else ""
+            self.reporter.warn(f"{name} failed{elsewhere}: {what}; {outcome.hint or f'see {task.job.log}'}")
             task.error = what
         else:
             self.reporter.warn(f"{name}: {outcome.error or 'interrupted'}; trying again")
+
+    def _is_done(self, task: _Task) -> bool:
+        if task.entry is None:
+            return self.folder.has_reference(task.job.target)
+        return self._progress(task, task.entry).finished
 
     def _gives_up(self, task: _Task) -> bool:
         """Count a lost attempt. One that came further than those before does not count."""
@@ -222,20 +235,25 @@ class Schedule:
         return task.losses > self.retries
 
     def _step(self, task: _Task) -> int:
-        return 0 if task.entry is None else self.folder.progress(task.job.target, task.entry.config).step
+        return 0 if task.entry is None else self._progress(task, task.entry).step
+
+    def _progress(self, task: _Task, entry: Entry) -> Progress:
+        if task.progress is None or task.handle is not None:
+            task.progress = self.folder.progress(task.job.target, entry.config)
+        return task.progress
 
     def _end_all(self) -> None:
         """Let what still runs save, for as long as it takes a checkpoint; then kill it."""
         working = self._working()
         for task in working:
             _handle(task).stop()
-        deadline = time.monotonic() + (0.0 if self.stopping else STOP_SECONDS)
+        deadline = time.monotonic() + (0.0 if self.stopping else SAVE_SECONDS)
         for task in working:
             while not _ended(task) and time.monotonic() < deadline:
                 time.sleep(POLL_SECONDS)
             if task.handle is not None:
                 _handle(task).kill()
-                task.handle = None
+                task.handle = task.progress = None
 
 
 def _handle(task: _Task) -> Handle:
@@ -246,5 +264,5 @@ def _handle(task: _Task) -> Handle:
 def _ended(task: _Task) -> bool:
     """Whether a task has ended; its handle is then gone."""
     if task.handle is not None and task.handle.poll() is not None:
-        task.handle = None
+        task.handle = task.progress = None
     return task.handle is None

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -21,9 +22,9 @@ from nil_core.config import RunConfig, validate
 from nil_core.errors import MachineError, NilError
 from nil_core.storage.atomic import write_text
 from nil_core.storage.os_errors import unforeseen
-from nil_core.study.jobs import Job, Outcome
+from nil_core.study.jobs import SAVE_SECONDS, Job, Outcome
 
-LOCK_SECONDS = 120.0  # another process may still be saving the run after it lost its parent
+LOCK_SECONDS = SAVE_SECONDS + 10.0  # another process may still be saving the run after it lost its parent
 
 
 def execute(job: Job) -> Outcome:
@@ -87,15 +88,23 @@ def _config(job: Job) -> RunConfig:
 
 
 def _end_with(parent: int) -> None:
-    """Interrupt this process, which saves its run, when its parent is gone."""
+    """Interrupt this process, which saves its run, when its parent is gone; end it if it does not end by itself."""
 
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(1.0)
-        print("the process that started this one is gone: saving", flush=True)
+        _log("the process that started this one is gone: saving")
         os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(SAVE_SECONDS)
+        os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _log(text: str) -> None:
+    """Print; the disk of the log may be full."""
+    with suppress(OSError):
+        print(text, flush=True)
 
 
 def _interrupt_on(number: int) -> None:
@@ -106,24 +115,26 @@ def _interrupt_on(number: int) -> None:
 
 def main() -> None:
     """Work on the job, and write its outcome."""
-    folder = Path(sys.argv[1])
+    folder, parent = Path(sys.argv[1]), int(sys.argv[2])
     for name in ("SIGUSR1", "SIGUSR2"):
         if hasattr(signal, name):
             _interrupt_on(getattr(signal, name))
     if hasattr(signal, "SIGTERM"):
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-    _end_with(int(sys.argv[2]))
+    _end_with(parent)
     job = Job.from_json((folder / "job.json").read_text(encoding="utf-8"))
     sys.argv = ["nil", "study", job.study]  # the command that the run's manifest names
-    print(f"--- {job.kind} {job.target} on {socket.gethostname()}, {time.strftime('%Y-%m-%d %H:%M:%S')}", flush=True)
+    _log(f"--- {job.kind} {job.target} on {socket.gethostname()}, {time.strftime('%Y-%m-%d %H:%M:%S')}")
     try:
         outcome = execute(job)
     except BaseException as error:  # a bug, or a worker process that died: another attempt may succeed
         traceback.print_exc()
         outcome = Outcome("lost", f"{type(error).__name__}: {' '.join(str(error).split())}", f"see {job.log}")
     if outcome.error:
-        print(f"nil: {outcome.error}\n     {outcome.hint}", flush=True)
+        _log(f"nil: {outcome.error}\n     {outcome.hint}")
     write_text(folder / "outcome.json", replace(outcome, host=socket.gethostname()).to_json())
+    if os.getppid() != parent:  # nobody will read it
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

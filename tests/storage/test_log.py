@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 from pathlib import Path
 
 import pytest
@@ -86,11 +85,16 @@ def test_a_line_without_its_line_break_counts(tmp_path: Path) -> None:
     assert path.read_bytes() == whole
 
 
-def test_a_full_disk_is_said_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_said_in_words_and_leaves_no_part_of_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "metrics.jsonl"
+    before = write(path, 2)
+
     def refuse(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("os.fsync", refuse)
     with pytest.raises(MachineError, match="the disk is full"):
-        log.append(tmp_path / "metrics.jsonl", {"step": 1})
-    assert all(json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines())
+        log.append(path, {"step": 3})
+    assert path.read_bytes() == before

@@ -9,7 +9,10 @@ import pytest
 from nil_core import registry
 from nil_core.demonstrations.files import write_demonstrations
 from nil_core.errors import ConfigError, DataError, NilError, RunError
-from nil_core.study import StudySpec, built_in, read_spec, with_baselines
+from nil_core.storage import run_folder
+from nil_core.storage.atomic import write_json
+from nil_core.storage.lock import run_lock
+from nil_core.study import StudySpec, built_in, costs, read_spec, with_baselines
 from nil_core.study.builtin import BUILT_IN
 from nil_core.study.folder import StudyFolder, default_folder
 from nil_core.study.grid import Row, parse_seeds
@@ -154,10 +157,47 @@ def test_a_grid_can_grow_and_another_one_is_refused(tmp_path: Path) -> None:
         ("all", 0), ("all", 1), ("all", 2), ("no-iou", 0), ("no-iou", 1), ("raw", 1), ("raw", 2),
     }  # fmt: skip
     assert [row.name for row in folder.read_spec().rows] == ["all", "no-iou", "raw"]
-    for changed in (spec.changed({"steps": 90}), spec.changed({"seed": 3}), spec.changed({"steps": 9}, seeds=(8,))):
-        with pytest.raises(RunError, match="another grid"):
+    for changed, what in (
+        (spec.changed({"steps": 90}), "its row all has steps 80, not 90"),
+        (spec.changed({"seed": 3}), "its base.seed is 0, not 3"),
+        (spec.changed({"steps": 9, "training.keep": 4}, seeds=(8,)), "row all has steps 80, not 9, and 1 more differ"),
+    ):
+        with pytest.raises(RunError, match=f"holds another grid: .*{what}\\n"):
             folder.check(changed, changed.entries())
     assert folder.read_index() == index
+
+
+def test_a_row_with_a_new_name_keeps_its_runs(tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path / "folder")
+    spec = read(tmp_path, TWO)
+    folder.write(spec, spec.entries())
+    run = folder.path / spec.entries()[1].run
+    write_json(run / "manifest.json", {"nil": "run"})
+    renamed = read(tmp_path, TWO.replace('"no-iou"', '"without"')).changed(seeds=(0,))
+    folder.check(renamed, renamed.entries())
+    assert folder.renamed(renamed.entries()) == {"no-iou": "without"}
+    with run_lock(run), pytest.raises(RunError, match="is learning in"):
+        folder.write(renamed, renamed.entries())
+    folder.write(renamed, renamed.entries())
+    moved = renamed.entries()[1]
+    assert moved.row == "without" and not run.exists()
+    assert folder.progress(moved.run, moved.config).state != "waiting"
+    assert [(e["row"], e["seed"]) for e in folder.read_index()["entries"]] == [
+        ("all", 0), ("without", 0), ("all", 1), ("without", 1),
+    ]  # fmt: skip
+    assert [row.name for row in folder.read_spec().rows] == ["all", "without"]
+
+
+def test_the_time_of_a_study_is_known_from_an_earlier_run_of_default_steps(tmp_path: Path) -> None:
+    spec = built_in("reward-terms", {"robot": "a1"}, seeds=2)
+    config = costs.with_steps(spec.entries()[-1].config)
+    assert (spec.entries()[-1].config.steps, config.steps) == (None, 12_000)
+    made = run_folder.create(tmp_path / "runs" / "one", config, {})
+    write_json(made.summary, {"steps": 6_000, "learning_seconds": 60.0, "evaluation_seconds": 30.0})
+    known = costs.timings([tmp_path / "runs", tmp_path / "none"])
+    assert costs.seconds(config, known) == 60 * 2 + 30
+    assert costs.remaining(config, 9_000, known) == 150 / 4
+    assert costs.seconds(config, []) is None
 
 
 def test_folders_that_are_no_study_are_refused(tmp_path: Path) -> None:

@@ -102,6 +102,15 @@ def test_a_lost_run_is_tried_again_for_as_long_as_it_advances(tmp_path: Path) ->
     executor = Scripted(act)
     assert study(tmp_path / "s", executor).counts["finished"] == 4
 
+    def die_at_the_end(job: Job, attempt: int) -> Outcome:
+        finish(job)
+        return LOST
+
+    dying = Scripted(die_at_the_end)
+    result = study(tmp_path / "d", dying)
+    assert result.counts["finished"] == 4 and not any(run.error for run in result.runs)
+    assert [job.kind for job in dying.seen].count("run") == 4, "none is tried again"
+
     stuck = Scripted(lambda job, attempt: finish(job) if job.kind == "reference" else LOST)
     result = study(tmp_path / "t", stuck)
     assert result.counts == {"finished": 0, "failed": 4}

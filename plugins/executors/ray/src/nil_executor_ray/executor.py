@@ -100,7 +100,7 @@ class RayHandle:
 
 def _connect(address: str | None) -> None:
     where = address or os.environ.get("RAY_ADDRESS", "")
-    hint = "`ray status --address ADDRESS` tests it; --executor-set address=ADDRESS, or `ray start --head` here"
+    hint = "`ray status --address ADDRESS` tests it; if it asks for a token: RAY_AUTH_MODE=token before the command"
     try:
         _refuse_unreachable(where)
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)

@@ -15,6 +15,8 @@ from nil_core.api import MachineError
 from nil_core.study import Handle, Job, Outcome, run_here
 from nil_executor_submitit import SubmititOptions
 
+UNFINISHED = ("PENDING", "RUNNING", "REQUEUED", "COMPLETING", "PREEMPTED", "SUSPENDED")
+
 
 class SubmititExecutor:
     """Submits jobs to Slurm (implements :class:`nil_core.study.Executor`).
@@ -37,18 +39,25 @@ class SubmititExecutor:
         self._executor: Any = None
 
     def submit(self, job: Job) -> Handle:
-        """Queue a Slurm job.
+        """Queue a Slurm job, unless that of an earlier start of the study, which was killed, is still there.
 
         Raises:
             MachineError: Slurm refuses it.
         """
-        if self._executor is None:
-            self._executor = self._make(Path(job.study) / "logs" / "submitit")
+        folder = Path(job.study) / "logs" / "submitit"
+        number = folder / f"{job.log.stem}.id"
         try:
-            return SubmititHandle(self._executor.submit(Task(), job))
+            if self._executor is None:
+                self._executor = self._make(folder)
+            earlier = _unfinished(number) if self._executor.cluster == "slurm" else None
+            submitted = earlier or self._executor.submit(Task(), job)
+            number.write_text(submitted.job_id, encoding="ascii")
+        except OSError:  # of the disk
+            raise
         except Exception as error:  # of sbatch, as a failed command
             reason = " ".join(str(error).split())[:300]
             raise MachineError(f"Slurm refuses the job: {reason}", "check --executor-set slurm.KEY=VALUE") from None
+        return SubmititHandle(submitted)
 
     def close(self) -> None:
         """Nothing: queued jobs are Slurm's."""
@@ -65,6 +74,14 @@ class SubmititExecutor:
         )
         executor.update_parameters(**{f"slurm_{key}": value for key, value in options.slurm.items()})
         return executor
+
+
+def _unfinished(number: Path) -> Any:
+    """The Slurm job whose number is in a file; None if it has ended, or Slurm does not know it."""
+    if not number.exists():
+        return None
+    job: Any = submitit.SlurmJob(number.parent, number.read_text(encoding="ascii").strip())
+    return job if job.get_info().get("State") in UNFINISHED else None
 
 
 class Task:
