@@ -11,7 +11,8 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -56,18 +57,39 @@ def evaluate(agent: Agent) -> float:
     return float(sum(pendulums.step(agent.act(pendulums.observe(), False)).mean() for _ in range(HORIZON)))
 
 
-def learn(name: str, options: dict[str, Any], steps: int, num_envs: int, seed: int, every: int) -> dict[int, float]:
-    """Train one seed; returns step to return."""
+class Judge(Protocol):
+    """Gives rewards in place of the pendulums' own."""
+
+    def begin(self, pendulums: Pendulums) -> None:
+        """An episode begins in each."""
+
+    def judge(self, pendulums: Pendulums, actions: Floats) -> Floats:
+        """Rewards (N,) after a step."""
+
+
+def build(name: str, options: dict[str, Any], steps: int, num_envs: int, seed: int) -> Agent:
+    """An agent of nil for this task."""
     agent: Agent = registry.build("agent", name, options, AgentSpec(3, 1, num_envs, HORIZON, steps, seed))
+    return agent
+
+
+def learn(
+    agent: Agent, steps: int, num_envs: int, seed: int, every: int, judge: Judge | None = None
+) -> dict[int, float]:
+    """Train one seed; returns step to return."""
     pendulums, late = Pendulums(num_envs, 1000 + seed), list[Transitions]()
     curve = {0: evaluate(agent)}
     for step in range(1, steps // num_envs + 1):
+        if judge is not None and step % HORIZON == 1:
+            judge.begin(pendulums)
         observations = pendulums.observe()
         actions = agent.act(observations, True)
         for transitions in late:
             agent.observe(transitions)
             agent.update(num_envs)
         rewards, none = pendulums.step(actions), np.zeros(num_envs, np.bool_)
+        if judge is not None:
+            rewards = judge.judge(pendulums, actions)
         ends = np.full(num_envs, step % HORIZON == 0)
         envs = np.arange(num_envs, dtype=np.int32)
         late = [Transitions(observations, actions, rewards, pendulums.observe(), none, ends, envs)]
@@ -76,6 +98,14 @@ def learn(name: str, options: dict[str, Any], steps: int, num_envs: int, seed: i
         if step * num_envs // every > (step - 1) * num_envs // every:
             curve[step * num_envs // every * every] = evaluate(agent)
     return curve
+
+
+def show(curves: Sequence[dict[int, float]]) -> None:
+    """Print a Markdown table of learning curves, one for each seed."""
+    print("| steps | return, mean ± std over seeds |\n| --- | --- |")
+    for step in curves[0]:
+        returns = [curve[step] for curve in curves]
+        print(f"| {step} | {np.mean(returns):.0f} ± {np.std(returns):.0f} |", flush=True)
 
 
 def main() -> None:
@@ -91,13 +121,11 @@ def main() -> None:
     options = {key: json.loads(value) for key, _, value in (each.partition("=") for each in given.set)}
     curves, began = [], time.process_time()
     for seed in given.seeds:
-        curves.append(learn(given.agent, options, given.steps, given.envs, seed, given.every))
+        agent = build(given.agent, options, given.steps, given.envs, seed)
+        curves.append(learn(agent, given.steps, given.envs, seed, given.every))
         print(f"seed {seed}: {', '.join(f'{step}: {value:.0f}' for step, value in curves[-1].items())}", flush=True)
     print(f"{given.agent} {' '.join(given.set)}, {time.process_time() - began:.0f} CPU seconds")
-    print("| steps | return, mean ± std over seeds |\n| --- | --- |")
-    for step in curves[0]:
-        returns = [curve[step] for curve in curves]
-        print(f"| {step} | {np.mean(returns):.0f} ± {np.std(returns):.0f} |")
+    show(curves)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from nil_core.tick import Tick
 from nil_core.types import Doubles, Floats, Reference, RewardSpec, Scene
 
 HZ, TICK_HZ, SPEED, PERIOD = 100.0, 25.0, 0.5, 0.5
-ROUNDS = 60
+ROUNDS = 25
 BATCH = 40
 
 

@@ -96,7 +96,6 @@ SAMPLES: dict[tuple[str, str], Callable[[Path], dict[str, Any]]] = {
     ("agent", "bco"): lambda folder: {
         "demonstrations": task_demos(folder),
         "exploration_steps": 16,
-        "gradient_steps": 5,
         "hidden": [8],
     },
     ("agent", "bro"): lambda folder: {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,7 @@ def reward(walk: Path, spec: RewardSpec | None = None, **options: Any) -> Motion
 def test_contract(walk: Path) -> None:
     check_card(CARD)
     check_light("nil_reward_amp")
-    for loss in ("least_squares", "logistic"):
-        check_reward(lambda spec, loss=loss: reward(walk, spec, loss=loss))
+    check_reward(lambda spec: reward(walk, spec))
 
 
 @pytest.mark.parametrize("loss", ["least_squares", "logistic"])
@@ -84,6 +84,30 @@ def test_loss_is_that_of_the_paper(walk: Path, loss: str) -> None:
         assert np.allclose(style, np.maximum(0, 1 - 0.25 * (of_agent - 1) ** 2), atol=1e-4)
     else:
         assert np.allclose(style, -np.log(np.maximum(1 - 1 / (1 + np.exp(-of_agent)), 1e-4)), atol=1e-4)
+
+
+@pytest.mark.skipif(find_spec("amp_rsl_rl") is None, reason="amp-rsl-rl is not installed")
+def test_loss_penalty_and_reward_are_those_of_amp_rsl_rl(walk: Path) -> None:
+    from amp_rsl_rl.networks.discriminator import Discriminator as Theirs
+
+    amp = reward(walk, loss="logistic", gradient_penalty=7.0, last_layer_penalty=0.0)
+    theirs = Theirs(amp.expert.shape[1], SMALL["hidden"], reward_scale=1.0, use_minibatch_std=False)
+    weights = amp.discriminator.state_dict()
+    theirs.load_state_dict({name.replace("body", "trunk").replace("last", "linear"): weights[name] for name in weights})
+    expert, agent = torch.randn(2, 9, amp.expert.shape[1], generator=torch.Generator().manual_seed(0))
+    pairs = [side.tensor_split(2, dim=1) for side in (expert, agent)]
+    classification, penalty = theirs.compute_loss(theirs(agent), theirs(expert), *pairs, lambda_=7.0)
+    loss, metrics = amp.loss(expert, agent)
+    assert float(metrics["gradient_penalty"].detach()) == pytest.approx(float(penalty.detach()) / 3.5, rel=1e-5)
+    assert float(loss.detach()) == pytest.approx(float((classification + penalty).detach()), rel=1e-5)
+    gradients = [
+        torch.autograd.grad(each, net.parameters())
+        for each, net in ((loss, amp.discriminator), (classification + penalty, theirs))
+    ]
+    for own, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(own, other, rtol=1e-4, atol=1e-6)
+    with torch.no_grad():
+        torch.testing.assert_close(amp.style_reward(agent), theirs.predict_reward(*pairs[1]), rtol=1e-4, atol=1e-5)
 
 
 def test_reward_is_style_and_task(walk: Path) -> None:

@@ -53,7 +53,7 @@ def test_contract(walk: Path) -> None:
 @pytest.mark.parametrize("inputs", ["states", "actions"])
 def test_it_tells_a_trot_from_jerks(walk: Path, acted: Path, inputs: str) -> None:
     path = walk if inputs == "states" else acted
-    options = {"inputs": inputs, "update_every": 10, "batch_size": 64, "hidden": [64, 64], "draws": 4}
+    options = {"inputs": inputs, "update_every": 40, "batch_size": 64, "hidden": [64, 64], "draws": 4}
     check_tells_apart(lambda spec: reward(path, spec, **options))
 
 
@@ -127,8 +127,11 @@ def test_reward_of_an_input_does_not_depend_on_what_is_scored_with_it(walk: Path
         alone = torch.cat([drail.style_reward(row[None]) for row in rows])
         other = reward(walk, toy_reward_spec(SCENE, seed=1), draws=3)
         raised = reward(walk, draws=3, offset=3.0).style_reward(rows)
+        odds = reward(walk, draws=1, offset=0.0).style_reward(rows).numpy()
+        positive = reward(walk, draws=1, form="expert").style_reward(rows).numpy()
     assert torch.allclose(together, alone, atol=1e-6) and len(set(together.tolist())) == 5
     assert torch.allclose(raised, together + 2, atol=1e-6), "the offset is 1 unless given"
+    assert np.allclose(positive, -np.log(1 - 1 / (1 + np.exp(-odds))), atol=1e-5), "of D, whose log odds are the others"
     other.adopt(drail.learned())
     with torch.no_grad():
         assert not torch.allclose(other.style_reward(rows), together, atol=1e-6), "another seed draws other noise"

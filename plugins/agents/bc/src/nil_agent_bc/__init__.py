@@ -9,6 +9,9 @@ from pydantic import Field, PositiveInt
 
 from nil_core.api import LEARNING_REQUIREMENTS, Capability, ComponentCard, Options
 
+GRADIENT_STEPS, PER_ENVIRONMENT_STEP = 20_000, 10
+"""Most gradient steps, and how many for each environment step of the run, unless ``gradient_steps`` says otherwise."""
+
 
 class BcOptions(Options):
     """Options of ``bc``."""
@@ -20,8 +23,10 @@ class BcOptions(Options):
     loss: Literal["likelihood", "mse"] = Field(
         "likelihood", description="likelihood: of a Gaussian policy; mse: squared error of a deterministic one."
     )
-    gradient_steps: PositiveInt = Field(
-        20_000, description="Gradient steps, spread evenly over the first half of the run."
+    gradient_steps: PositiveInt | None = Field(
+        None,
+        description="Gradient steps, spread evenly over the first half of the run; unset: "
+        f"{PER_ENVIRONMENT_STEP} times the run's steps, at most {GRADIENT_STEPS}.",
     )
     batch_size: PositiveInt = Field(128, description="Demonstrated actions per gradient step.")
     learning_rate: float = Field(3e-4, gt=0, description="Of Adam.")

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from nil_agent_bc import BcOptions
+from nil_agent_bc import GRADIENT_STEPS, PER_ENVIRONMENT_STEP, BcOptions
 from nil_agent_bc.demonstrated import demonstrated
 from nil_core.api import AgentSpec, Floats, Transitions
 from nil_core.learning import (
@@ -44,6 +44,7 @@ class BehavioralCloning:
             model = ActionModel(spec.observation_size, options.hidden, spec.action_size, options.loss)
         self.model = model.to(self.device)
         self.optimizer = FlatAdam(self.model.parameters(), options.learning_rate)
+        self.planned = options.gradient_steps or min(GRADIENT_STEPS, PER_ENVIRONMENT_STEP * spec.total_steps)
         self.gradient_steps = self.environment_steps = 0
 
     @cached_property
@@ -86,7 +87,7 @@ class BehavioralCloning:
         """
         self.environment_steps += steps
         progress = min(1.0, self.environment_steps / (TRAINING_SHARE * self.spec.total_steps))
-        due = int(progress * self.options.gradient_steps) - self.gradient_steps
+        due = int(progress * self.planned) - self.gradient_steps
         if due <= 0:
             return {}
         self.gradient_steps += due

@@ -10,7 +10,7 @@ from pydantic import Field, PositiveInt
 from nil_core.api import FROM_DEMONSTRATIONS, LEARNING_REQUIREMENTS, Capability, ComponentCard, Options
 
 EXPLORATION_STEPS = 5000
-"""Most environment steps before the first round of learning, unless ``exploration_steps`` says otherwise."""
+"""Most environment steps with random actions alone, unless ``exploration_steps`` says otherwise."""
 
 
 class BcoOptions(Options):
@@ -19,13 +19,14 @@ class BcoOptions(Options):
     demonstrations: Path = Field(description="Demonstrations (nil demos make, nil record) or a recording of the robot.")
     exploration_steps: PositiveInt | None = Field(
         None,
-        description="Environment steps before the first round of learning, with random actions; unset: a tenth of the "
-        f"run's steps, at most {EXPLORATION_STEPS}.",
+        description="Environment steps of the first round, with random actions; unset: a tenth of the run's steps, at "
+        f"most {EXPLORATION_STEPS}.",
     )
     alpha: float = Field(
         1.0,
         ge=0,
-        description="Environment steps of each later round, as a share of exploration_steps; 0: one round only.",
+        description="Environment steps of each later round, as a share of exploration_steps; 0: one round only, and "
+        "nothing is learned from what happens after it.",
     )
     random_share: float = Field(
         0.5,
@@ -40,8 +41,8 @@ class BcoOptions(Options):
     loss: Literal["likelihood", "mse"] = Field(
         "likelihood", description="likelihood: of Gaussian actions; mse: squared error of deterministic ones."
     )
-    gradient_steps: PositiveInt = Field(
-        2000, description="Gradient steps of each of the two networks in a round of learning."
+    replay_ratio: float = Field(
+        0.5, gt=0, description="Gradient steps of each of the two networks per environment step; fractions add up."
     )
     batch_size: PositiveInt = Field(128, description="Transitions per gradient step.")
     learning_rate: float = Field(1e-3, gt=0, description="Of Adam, for both networks.")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 
@@ -51,9 +52,9 @@ class StatePolicy(nn.Module):
 class CloningFromObservation:
     """The agent ``bco``; see :class:`nil_core.api.Agent` for its methods.
 
-    In a round, the inverse dynamics, the distribution of the action given a state and the next one, are fitted to all
-    own transitions; they label the demonstrated transitions; and the policy is fitted to the labels. Both networks go
-    on from the round before.
+    The inverse dynamics, the distribution of the action given a state and the next one, are fitted to own transitions.
+    They label the demonstrated transitions, and the policy is fitted to the labels. Gradient steps are spread evenly
+    over the environment steps, and labels are those of the newest inverse dynamics.
 
     A state is what the observation says of positions and velocities. The policy sees nothing else: a recording does not
     tell the phase, the preview or the last action of this environment.
@@ -74,8 +75,7 @@ class CloningFromObservation:
         self.inverse_optimizer = FlatAdam(self.inverse.parameters(), options.learning_rate)
         self.replay = ReplayBuffer(options.buffer_size, size, spec.action_size, 0.0, self.device)
         self.exploration_steps = options.exploration_steps or max(1, min(EXPLORATION_STEPS, spec.total_steps // 10))
-        self.rounds = 0
-        self.steps = 0  # environment steps since the last round
+        self.steps = 0  # of the environments
 
     @cached_property
     def demonstrations(self) -> tuple[Tensor, Tensor]:
@@ -87,9 +87,20 @@ class CloningFromObservation:
         return states, following
 
     @property
+    def is_exploring(self) -> bool:
+        """Whether all actions are random."""
+        return self.steps < self.exploration_steps
+
+    @property
     def random_share(self) -> float:
-        """Probability of a random action in the running round."""
-        return 1.0 if not self.rounds else self.options.random_share * self.options.random_decay ** (self.rounds - 1)
+        """Probability of a random action in the running round; 0 after the only round of alpha 0."""
+        options, later = self.options, self.steps - self.exploration_steps
+        if self.is_exploring:
+            return 1.0
+        if not options.alpha:
+            return 0.0
+        rounds = later // max(1, round(options.alpha * self.exploration_steps))
+        return float(options.random_share * options.random_decay**rounds)
 
     def act(self, observations: Floats, explore: bool) -> Floats:
         """The mean of the policy; if exploring, its samples or, with probability ``random_share``, uniform actions."""
@@ -111,69 +122,64 @@ class CloningFromObservation:
         return StatePolicy(self.policy, torch.from_numpy(self._columns).to(self.device))
 
     def observe(self, transitions: Transitions) -> None:
-        """Remember the states and actions, for the inverse dynamics."""
+        """Remember the states and actions, for the inverse dynamics; with alpha 0 those of the exploration only."""
+        if not (self.is_exploring or self.options.alpha):
+            return
         before, after = (rows[:, self._columns] for rows in (transitions.observations, transitions.next_observations))
         self.replay.add(replace(transitions, observations=before, next_observations=after))
-        self.steps += len(transitions)
+        if self.is_exploring:
+            change = changes(torch.from_numpy(before), torch.from_numpy(after))
+            self.inverse.normalizer.update(change.to(self.device))
 
     def update(self, steps: int) -> Mapping[str, float]:
-        """Learn, if the steps of a round have gone by.
+        """Make ``replay_ratio`` gradient steps per environment step on the inverse dynamics, then on the policy.
+
+        The policy learns as soon as the exploration is over.
 
         Returns:
-            ``inverse_loss`` and ``policy_loss``, means over the gradient steps, and ``random_share`` of the
-            round that begins; empty if there was none.
+            ``inverse_loss`` and ``policy_loss``, means over the gradient steps, and ``random_share``; empty if there
+            were none.
 
         Raises:
             DataError: the demonstrations cannot be read or do not fit.
             NumericalError: a loss is not finite.
         """
-        if not self._round_is_over():
+        ratio, before = Fraction(str(self.options.replay_ratio)), self.steps
+        self.steps += steps
+        due = int(ratio * self.steps) - int(ratio * before)
+        if not due or not len(self.replay):
             return {}
         with cpu_threads(self.options.threads):
-            losses = {"inverse_loss": self._learn_inverse(), "policy_loss": self._learn_policy()}
-        self.rounds, self.steps = self.rounds + 1, 0
+            losses = {"inverse_loss": self._learn_inverse(due)}
+            if not self.is_exploring:
+                losses["policy_loss"] = self._learn_policy(due)
         return checked_metrics("bco", losses | {"random_share": self.random_share})
 
-    def _round_is_over(self) -> bool:
-        if not self.rounds:
-            return self.steps >= self.exploration_steps
-        return self.options.alpha > 0 and self.steps >= self.options.alpha * self.exploration_steps
-
-    def _learn_inverse(self) -> float:
-        batch_size = self.options.batch_size
-
-        def draw() -> tuple[Tensor, Tensor]:
-            (batch,) = self.replay.sample(1, batch_size, self.generator)
-            return changes(batch.observations, batch.next_observations), batch.actions
-
-        if not self.rounds:
-            (many,) = self.replay.sample(1, max(batch_size, len(self.replay)), self.generator)
-            self.inverse.normalizer.update(changes(many.observations, many.next_observations))
-        return self._fit(self.inverse, self.inverse_optimizer, draw)
-
-    def _learn_policy(self) -> float:
-        states, following = self.demonstrations
-        with torch.no_grad():
-            labels = self.inverse(changes(states, following))
-
-        def draw() -> tuple[Tensor, Tensor]:
-            rows = torch.randint(len(labels), (self.options.batch_size,), generator=self.generator, device=self.device)
-            return states[rows], labels[rows]
-
-        return self._fit(self.policy, self.policy_optimizer, draw)
-
-    def _fit(self, model: ActionModel, optimizer: FlatAdam, draw: Callable[[], tuple[Tensor, Tensor]]) -> float:
-        """Take the gradient steps of a round on batches of inputs and actions; the mean loss."""
+    def _learn_inverse(self, count: int) -> float:
+        """Take gradient steps on own transitions; the mean loss."""
         losses = []
-        for _ in range(self.options.gradient_steps):
-            loss = model.loss(*draw())
-            optimizer.minimize(loss)
+        for batch in self.replay.sample(count, self.options.batch_size, self.generator):
+            loss = self.inverse.loss(changes(batch.observations, batch.next_observations), batch.actions)
+            self.inverse_optimizer.minimize(loss)
+            losses.append(loss.detach())
+        return float(torch.stack(losses).mean())
+
+    def _learn_policy(self, count: int) -> float:
+        """Take gradient steps on demonstrated states and inferred actions; the mean loss."""
+        states, following = self.demonstrations
+        size = count, self.options.batch_size
+        losses = []
+        for rows in torch.randint(len(states), size, generator=self.generator, device=self.device):
+            with torch.no_grad():
+                labels = self.inverse(changes(states[rows], following[rows]))
+            loss = self.policy.loss(states[rows], labels)
+            self.policy_optimizer.minimize(loss)
             losses.append(loss.detach())
         return float(torch.stack(losses).mean())
 
     def save(self, folder: Path) -> None:
         """Write networks, optimizers, random state, counters and own transitions."""
-        save_state(folder, self._parts(), {"rounds": self.rounds, "steps": self.steps})
+        save_state(folder, self._parts(), {"steps": self.steps})
         self.replay.save(folder / REPLAY)
 
     def load(self, folder: Path) -> None:
@@ -187,7 +193,7 @@ class CloningFromObservation:
         counters = load_state(folder, self._parts())
         if (folder / REPLAY).exists():
             self.replay.load(folder / REPLAY)
-        self.rounds, self.steps = integers(folder, counters, "rounds", "steps")
+        (self.steps,) = integers(folder, counters, "steps")
 
     def _parts(self) -> dict[str, Part]:
         return {

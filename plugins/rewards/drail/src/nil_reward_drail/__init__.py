@@ -19,10 +19,17 @@ class DrailOptions(AdversarialOptions):
         (128, 128, 128), min_length=1, description="Widths of the hidden layers of the noise predictor."
     )
     learning_rate: float = Field(1e-3, gt=0, description="Of Adam, for the noise predictor.")
+    gradient_steps: PositiveInt = Field(8, description="Gradient steps of an update.")
+    form: Literal["log_odds", "expert"] = Field(
+        "log_odds",
+        description="log_odds: reward log D - log(1 - D) + offset, of either sign; expert: -log(1 - D), positive.",
+    )
     offset: float = Field(
         1.0, description="Added to log D - log(1 - D), which is negative for the agent, so that falling does not pay."
     )
-    draws: PositiveInt = Field(1, description="Draws of noise and time that the reward of a tick is averaged over.")
+    draws: PositiveInt = Field(
+        8, description="Draws of noise and time that the reward of a tick is averaged over; published is 1."
+    )
     diffusion_steps: int = Field(1000, ge=2, description="Steps of the diffusion process.")
 
 

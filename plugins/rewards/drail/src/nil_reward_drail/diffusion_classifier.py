@@ -7,6 +7,7 @@ from zlib import crc32
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import softplus
 
 from nil_core.api import ConfigError, DataError, Demonstrations, Floats, RewardSpec, Tick
 from nil_core.learning import logistic_loss
@@ -43,6 +44,8 @@ class DiffusionClassifier(AdversarialReward):
     def unit(self) -> str:
         """See the base class."""
         pair = "s, s'" if self._options.inputs == "states" else "s, a"
+        if self._options.form == "expert":
+            return f"-log(1 - D({pair}))"
         return f"log D({pair}) - log(1 - D({pair})) + {self._options.offset:g}"
 
     def demonstrated(self, demonstrations: Demonstrations) -> Floats:
@@ -87,7 +90,7 @@ class DiffusionClassifier(AdversarialReward):
         }
 
     def style_reward(self, inputs: Tensor) -> Tensor:
-        """log D - log(1 - D), which is L_0 - L_1, averaged over draws of time and noise, plus the offset.
+        """The form that the options name, averaged over draws of time and noise; log D - log(1 - D) is L_0 - L_1.
 
         Draws are random from one input to the next, but the same for the same input: so an evaluation can be repeated,
         and it does not matter which inputs are scored together.
@@ -104,4 +107,5 @@ class DiffusionClassifier(AdversarialReward):
             torch.from_numpy(times.ravel()).to(self.device),
             torch.from_numpy(noise.reshape(-1, size)).to(self.device),
         )
-        return logits.view(len(inputs), draws).mean(1) + self._options.offset
+        by_draw = softplus(logits) if self._options.form == "expert" else logits + self._options.offset
+        return by_draw.view(len(inputs), draws).mean(1)
