@@ -131,6 +131,8 @@ def _evaluate_study(folder: Path, evaluate_run: Callable[..., dict[str, Any]], s
             try:
                 rows[run.shown_path] = evaluate_run(run.path, reporter=Silent())
             except NilError as error:
+                if isinstance(error, ConfigError) and not (rows or errors):
+                    raise  # it is the same for all
                 errors.append(error)
                 typer.echo(f"warning: {run.shown_path}: {error.message}", err=True)
             show.progress(number, len(finished), "runs evaluated")
