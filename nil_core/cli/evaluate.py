@@ -125,7 +125,8 @@ def _evaluate_study(folder: Path, evaluate_run: Callable[..., dict[str, Any]], s
     finished = [run for run in runs if run.outcome == "compared"]
     if not finished:
         raise RunError(f"no run of the study {folder} is finished", f"nil study {shlex.quote(str(folder))}")
-    rows, errors = {}, []
+    rows: dict[str, Any] = {}
+    errors: list[NilError] = []
     with nullcontext(Silent()) if json else reporter() as show:
         for number, run in enumerate(finished, start=1):
             try:
