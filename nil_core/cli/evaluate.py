@@ -125,12 +125,15 @@ def _evaluate_study(folder: Path, evaluate_run: Callable[..., dict[str, Any]], s
     finished = [run for run in runs if run.outcome == "compared"]
     if not finished:
         raise RunError(f"no run of the study {folder} is finished", f"nil study {shlex.quote(str(folder))}")
-    rows, errors = {}, []
+    rows: dict[str, Any] = {}
+    errors: list[NilError] = []
     with nullcontext(Silent()) if json else reporter() as show:
         for number, run in enumerate(finished, start=1):
             try:
                 rows[run.shown_path] = evaluate_run(run.path, reporter=Silent())
             except NilError as error:
+                if isinstance(error, ConfigError) and not (rows or errors):
+                    raise  # it is the same for all
                 errors.append(error)
                 typer.echo(f"warning: {run.shown_path}: {error.message}", err=True)
             show.progress(number, len(finished), "runs evaluated")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from nil_core.errors import ConfigError, RunError
@@ -107,7 +108,8 @@ class Comparison:
     @property
     def faults(self) -> tuple[Fault, ...]:
         """Of the files of runs and studies."""
-        return tuple(fault for each in (*self.sources, *self.runs) for fault in each.faults)
+        of_sources = (source.faults for source in self.sources)
+        return tuple(chain.from_iterable([*of_sources, *(run.faults for run in self.runs)]))
 
     @property
     def differences(self) -> tuple[str, ...]:

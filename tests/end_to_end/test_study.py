@@ -59,3 +59,4 @@ def test_a_killed_run_resumes_and_a_second_start_does_nothing(tmp_path: Path, ni
     assert "saved 2 of 2 runs (0 not finished, 0 failed)" in saved.out, saved.err
     assert {run.evaluation[:5] for run in compare([tmp_path / "s"]).runs} == {"saved"}
     nil("eval", tmp_path / "s").complains("is a study", "--save")
+    nil("eval", tmp_path / "s", "--save", "--set", "evaluation.episodez=1").complains("episodez", "evaluation.episodes")
