@@ -144,8 +144,9 @@ def described(folder: Path, began: float, seconds: float) -> str:
     at = [time.mktime(time.strptime(line["at"], "%Y-%m-%d %H:%M:%S")) for line in lines]
     ends = [line for line in lines if line["event"] == "end"]
     outcomes = ", ".join(line["outcome"] for line in ends if line["outcome"] != "finished")
+    attempts = sum(line["seconds"] for line in ends)
     return (
-        f"{at[0] - began:.0f} s before the first process, {sum(line['seconds'] for line in ends):.0f} s in processes, "
+        f"{at[0] - began:.0f} s before the first process, {attempts:.0f} s in attempts and queues, "
         f"{began + seconds - at[-1]:.0f} s after the last one; not finished at once: {outcomes or 'none'}"
     )
 

@@ -161,7 +161,7 @@ def _dry_run(spec: StudySpec, out: Path | None, jobs: int | None) -> None:
         progress, config = folder.progress(run, entry.config), configs[entry.row]
         expected = 0.0 if progress.finished else costs.remaining(config, progress.step, known)
         left.append(expected)
-        time_left = "?" if expected is None else duration(expected)
+        time_left = "" if progress.finished else "?" if expected is None else duration(expected)
         rows.append((entry.row, str(entry.seed), progress.state, f"{progress.step}/{config.steps}", time_left))
     tables.show_table(console, ("row", "seed", "state", "steps", "time left"), rows)
     for line in _differences(spec):
@@ -182,7 +182,9 @@ def _dry_run(spec: StudySpec, out: Path | None, jobs: int | None) -> None:
         if (error := found.failures.get(reference.hash)) is not None:
             price = registry.card("generator", reference.config.generator.name).price
             tables.show(console, f"{reference.config.generator.name}: {error.message} (list price: {price})")
-    tables.show(console, f"price: {found.total or 'nothing to pay'}")
+    total_price = [str(found.total)] if found.total else []
+    total_price += [f"{len(found.failures)} videos of unknown price, see above"] if found.failures else []
+    tables.show(console, f"price: {', and '.join(total_price) or 'nothing to pay'}")
 
 
 def _differences(spec: StudySpec) -> Iterator[str]:

@@ -56,3 +56,16 @@ def test_a_cluster_that_is_not_there_is_one_line() -> None:
         port = server.getsockname()[1]
     with pytest.raises(MachineError, match=f"there is no Ray cluster at 127.0.0.1:{port}"):
         RayExecutor(RayOptions(address=f"127.0.0.1:{port}"))
+
+
+def test_a_cluster_that_was_killed_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nil_executor_ray.executor import _remembers_a_dead_cluster
+
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    assert not _remembers_a_dead_cluster()
+    file = tmp_path / "ray" / "ray_current_cluster"
+    file.parent.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        file.write_text(f"127.0.0.1:{server.getsockname()[1]}")
+        assert not _remembers_a_dead_cluster()
+    assert _remembers_a_dead_cluster()

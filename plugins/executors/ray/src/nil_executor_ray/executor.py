@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import socket
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -102,11 +103,28 @@ def _connect(address: str | None) -> None:
     where = address or os.environ.get("RAY_ADDRESS", "")
     hint = "`ray status --address ADDRESS` tests it; if it asks for a token: RAY_AUTH_MODE=token before the command"
     try:
-        _refuse_unreachable(where)
+        if where:
+            _refuse_unreachable(where)
+        elif _remembers_a_dead_cluster():
+            address = "local"
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         what = f"there is no Ray cluster at {where}" if where else "Ray cannot be started"
         raise MachineError(f"{what}: {' '.join(str(error).split())[:200]}", hint) from None
+
+
+def _remembers_a_dead_cluster() -> bool:
+    """Whether Ray would look for a cluster of this machine that was killed: its address stays in a file."""
+    folder = Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir())
+    try:
+        address = (folder / "ray" / "ray_current_cluster").read_text(encoding="utf-8").strip()
+    except OSError:
+        return False
+    try:
+        _refuse_unreachable(address)
+    except OSError:
+        return True
+    return False
 
 
 def _refuse_unreachable(address: str) -> None:
