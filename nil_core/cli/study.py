@@ -183,8 +183,8 @@ def _dry_run(spec: StudySpec, out: Path | None, jobs: int | None) -> None:
             price = registry.card("generator", reference.config.generator.name).price
             tables.show(console, f"{reference.config.generator.name}: {error.message} (list price: {price})")
     total_price = [str(found.total)] if found.total else []
-    total_price += [f"{len(found.failures)} videos of unknown price, see above"] if found.failures else []
-    tables.show(console, f"price: {', and '.join(total_price) or 'nothing to pay'}")
+    total_price += [f"unknown for {len(found.failures)} of {len(missing)} videos, see above"] if found.failures else []
+    tables.show(console, f"price: {'; '.join(total_price) or 'nothing to pay'}")
 
 
 def _differences(spec: StudySpec) -> Iterator[str]:
