@@ -54,10 +54,10 @@ def read_sources(folders: Iterable[Path], progress: Progress = no_progress) -> l
     if not distinct:
         raise RunError("no folder was given", "for example: nil report runs/*")
     sources = []
-    for number_, folder in enumerate(distinct.values(), start=1):
+    for count, folder in enumerate(distinct.values(), start=1):
         sources.append(_read_source(folder, progress))
         if len(distinct) > 1:
-            progress(number_, len(distinct), "folders read")
+            progress(count, len(distinct), "folders read")
     return sources
 
 
