@@ -40,7 +40,7 @@ def test_everything_in_a_run_has_a_name_of_its_own(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     names = [name for name, value in vars(RunFolder).items() if isinstance(value, property)]
     paths = {getattr(folder, name) for name in names}
-    assert len(paths) == len(names) == 11
+    assert len(paths) == len(names) == 12
     assert all(path.parent == tmp_path for path in paths)
 
 
