@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import pickle
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.reduction import ForkingPickler
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -80,7 +80,7 @@ class Comparisons:
         if workers:
             context = multiprocessing.get_context("spawn")
             # In shared memory: starting a process with large arguments takes until it reads them, after its imports.
-            arguments = pickle.dumps((scene, frames, masks, camera))
+            arguments = ForkingPickler.dumps((scene, frames, masks, camera))
             memory = context.RawArray("B", len(arguments))
             memoryview(memory).cast("B")[:] = arguments
             self._pool = ProcessPoolExecutor(workers, context, _initialize_worker, (memory,))
@@ -169,11 +169,11 @@ def _lost() -> MachineError:
 
 
 def _initialize_worker(arguments: Any) -> None:
-    """Main function of a process; ``arguments``: of :class:`Levels`, pickled in shared memory."""
+    """Initialize a process; ``arguments``: of :class:`Levels`, as multiprocessing sends them, in shared memory."""
     global _levels
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process handles Ctrl-C
     threadpool_limits(1)  # the processes share the cores; more threads only slow down products this small
-    _levels = Levels(*pickle.loads(arguments))
+    _levels = Levels(*ForkingPickler.loads(arguments))
 
 
 def _nothing() -> None:
