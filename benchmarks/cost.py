@@ -47,7 +47,7 @@ class Method:
 
 METHODS = {
     IMITATION: Method(SAC),
-    "bro": Method({"agent": "bro", "agent.learning_starts": 0}, 132, 2, 130),  # 20 gradient steps, slow ones
+    "bro": Method({"agent": "bro", "agent.learning_starts": 128}, 148, 4, 136),  # 120 gradient steps, slow ones
     "ppo": Method({"agent": "ppo"}, 2560, 256),  # nine whole updates
     "bc": Method({"agent": "bc", "agent.demonstrations": "acted"}, every=10),
     "sac, environment": Method(SAC | {"reward.name": "environment"}),
