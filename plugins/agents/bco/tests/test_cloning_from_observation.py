@@ -78,15 +78,17 @@ def interact(learner: CloningFromObservation, steps: int) -> list[dict[str, floa
     return told
 
 
-def test_contract(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [{}, {"loss": "mse", "alpha": 0.5}])
+def test_contract(tmp_path: Path, options: dict[str, Any]) -> None:
     check_card(CARD)
     path = file(tmp_path, 7)
-    check_agent(lambda spec: agent(path, spec, alpha=0.5))
-    check_network(lambda spec: agent(path, spec))
+    check_agent(lambda spec: agent(path, spec, **options))
+    check_network(lambda spec: agent(path, spec, **options))
 
 
-def test_learns_an_experts_actions_from_its_states_alone(tmp_path: Path) -> None:
-    learner = agent(file(tmp_path), exploration_steps=300, batch_size=64)
+@pytest.mark.parametrize("loss", ["likelihood", "mse"])
+def test_learns_an_experts_actions_from_its_states_alone(tmp_path: Path, loss: str) -> None:
+    learner = agent(file(tmp_path), loss=loss, exploration_steps=300, batch_size=64)
     interact(learner, 200)
     rng = np.random.default_rng(2)
     states, actions = rng.uniform(-0.5, 1, (200, SIZE)).astype(np.float32), rng.uniform(-1, 1, (200, ACTION))

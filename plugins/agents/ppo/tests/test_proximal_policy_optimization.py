@@ -256,8 +256,17 @@ def test_refuses_another_agents_folder(tmp_path: Path, changes: dict[str, Any]) 
         agent(**changes).load(tmp_path)
 
 
-def test_learns_a_one_step_task() -> None:
-    learner = agent(spec(num_envs=10), rollout_steps=10, epochs=5, batch_size=25, learning_rate=3e-3)
+@pytest.mark.parametrize("normalized", [True, False])
+def test_learns_a_one_step_task(normalized: bool) -> None:
+    learner = agent(
+        spec(num_envs=10),
+        rollout_steps=10,
+        epochs=5,
+        batch_size=25,
+        learning_rate=3e-3,
+        normalize_observations=normalized,
+        normalize_rewards=normalized,
+    )
     zeros, ends, envs = np.zeros((10, OBSERVATION), np.float32), np.ones(10, np.bool_), np.arange(10, dtype=np.int32)
     best = np.array([0.5, -0.3])
 

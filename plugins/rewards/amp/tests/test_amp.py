@@ -43,7 +43,8 @@ def reward(walk: Path, spec: RewardSpec | None = None, **options: Any) -> Motion
 def test_contract(walk: Path) -> None:
     check_card(CARD)
     check_light("nil_reward_amp")
-    check_reward(lambda spec: reward(walk, spec))
+    for loss in ("least_squares", "logistic"):
+        check_reward(lambda spec, loss=loss: reward(walk, spec, loss=loss))
 
 
 @pytest.mark.parametrize("loss", ["least_squares", "logistic"])

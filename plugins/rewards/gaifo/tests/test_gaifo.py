@@ -41,8 +41,9 @@ def test_contract(walk: Path) -> None:
     check_reward(lambda spec: reward(walk, spec))
 
 
-def test_it_tells_a_trot_from_jerks(walk: Path) -> None:
-    check_tells_apart(lambda spec: reward(walk, spec, update_every=10, batch_size=64))
+@pytest.mark.parametrize("form", ["expert", "log_odds"])
+def test_it_tells_a_trot_from_jerks(walk: Path, form: str) -> None:
+    check_tells_apart(lambda spec: reward(walk, spec, form=form, update_every=10, batch_size=64))
 
 
 def test_loss_and_rewards_are_those_of_the_probability_of_the_expert(walk: Path) -> None:
