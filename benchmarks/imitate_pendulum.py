@@ -63,14 +63,14 @@ class Imitation:
     def __init__(self, reward: LearnedReward) -> None:
         self._reward, self._index = reward, 0
 
-    def begin(self, pendulums: Pendulums) -> None:
+    def reset(self, pendulums: Pendulums) -> None:
         """An episode begins in each."""
         self._index = 0
         ticks = self._ticks(pendulums, np.zeros((len(pendulums.angle), 0, 1), np.float32))
         self._reward.score(ticks)
         self._reward.learn(ticks)
 
-    def judge(self, pendulums: Pendulums, actions: Floats) -> Floats:
+    def rewards(self, pendulums: Pendulums, actions: Floats) -> Floats:
         """Rewards (N,) after a step, from which the reward then learns."""
         self._index += 1
         ticks = self._ticks(pendulums, actions[:, None])
@@ -157,9 +157,9 @@ def main() -> None:
     for name in given.rewards:
         curves, began = [], time.process_time()
         for seed in given.seeds:
-            judge = imitation(name, REWARDS.get(name, {}) | options, shown, given.envs, seed)
+            reward = imitation(name, REWARDS.get(name, {}) | options, shown, given.envs, seed)
             agent = build(given.agent, agent_options, given.steps, given.envs, seed)
-            curves.append(learn(agent, given.steps, given.envs, seed, given.every, judge))
+            curves.append(learn(agent, given.steps, given.envs, seed, given.every, reward))
         print(f"{name} {' '.join(given.set)}, {time.process_time() - began:.0f} CPU seconds")
         show(curves)
 

@@ -57,13 +57,13 @@ def evaluate(agent: Agent) -> float:
     return float(sum(pendulums.step(agent.act(pendulums.observe(), False)).mean() for _ in range(HORIZON)))
 
 
-class Judge(Protocol):
+class RewardFunction(Protocol):
     """Gives rewards in place of the pendulums' own."""
 
-    def begin(self, pendulums: Pendulums) -> None:
+    def reset(self, pendulums: Pendulums) -> None:
         """An episode begins in each."""
 
-    def judge(self, pendulums: Pendulums, actions: Floats) -> Floats:
+    def rewards(self, pendulums: Pendulums, actions: Floats) -> Floats:
         """Rewards (N,) after a step."""
 
 
@@ -74,22 +74,22 @@ def build(name: str, options: dict[str, Any], steps: int, num_envs: int, seed: i
 
 
 def learn(
-    agent: Agent, steps: int, num_envs: int, seed: int, every: int, judge: Judge | None = None
+    agent: Agent, steps: int, num_envs: int, seed: int, every: int, reward: RewardFunction | None = None
 ) -> dict[int, float]:
     """Train one seed; returns step to return."""
     pendulums, late = Pendulums(num_envs, 1000 + seed), list[Transitions]()
     curve = {0: evaluate(agent)}
     for step in range(1, steps // num_envs + 1):
-        if judge is not None and step % HORIZON == 1:
-            judge.begin(pendulums)
+        if reward is not None and step % HORIZON == 1:
+            reward.reset(pendulums)
         observations = pendulums.observe()
         actions = agent.act(observations, True)
         for transitions in late:
             agent.observe(transitions)
             agent.update(num_envs)
         rewards, none = pendulums.step(actions), np.zeros(num_envs, np.bool_)
-        if judge is not None:
-            rewards = judge.judge(pendulums, actions)
+        if reward is not None:
+            rewards = reward.rewards(pendulums, actions)
         ends = np.full(num_envs, step % HORIZON == 0)
         envs = np.arange(num_envs, dtype=np.int32)
         late = [Transitions(observations, actions, rewards, pendulums.observe(), none, ends, envs)]
