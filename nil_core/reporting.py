@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from nil_core.readable import readable
 from nil_core.time_shares import briefly
+
+if TYPE_CHECKING:
+    from nil_core.interfaces import TermRow
 
 
 class Reporter(Protocol):
@@ -22,8 +25,16 @@ class Reporter(Protocol):
         """A warning."""
         ...
 
-    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """A small table."""
+    def reward(self, rows: Sequence[TermRow]) -> None:
+        """The reward's terms and their weights, before training."""
+        ...
+
+    def evaluation(self, rows: Mapping[str, Mapping[str, Any]]) -> None:
+        """An evaluation: policy to values by metric (:data:`nil_core.evaluation.columns.COLUMNS`)."""
+        ...
+
+    def facts(self, title: str, facts: Mapping[str, str]) -> None:
+        """Properties of a thing and their values."""
         ...
 
     def progress(self, done: int, total: int, what: str) -> None:
@@ -51,7 +62,13 @@ class Silent:
     def warn(self, text: str) -> None:
         """Nothing."""
 
-    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    def reward(self, rows: Sequence[TermRow]) -> None:
+        """Nothing."""
+
+    def evaluation(self, rows: Mapping[str, Mapping[str, Any]]) -> None:
+        """Nothing."""
+
+    def facts(self, title: str, facts: Mapping[str, str]) -> None:
         """Nothing."""
 
     def progress(self, done: int, total: int, what: str) -> None:
@@ -92,12 +109,23 @@ class Lines(Silent):
         """One line, marked."""
         self.say(f"warning: {text}")
 
-    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Columns padded to one width each."""
-        widths = [max(len(row[i]) for row in [columns, *rows]) for i in range(len(columns))]
+    def reward(self, rows: Sequence[TermRow]) -> None:
+        """A line for each term."""
+        for row in rows:
+            self.say(f"reward: {row.symbol} x {row.weight:g}: {row.name} ({row.unit})")
+
+    def evaluation(self, rows: Mapping[str, Mapping[str, Any]]) -> None:
+        """A line for each policy: its metrics, without their spread."""
+        for policy, row in rows.items():
+            numbers = {n: v for n, v in row.items() if isinstance(v, (int, float)) and not n.endswith("_std")}
+            values = [f"{name} {value:.4g}" for name, value in numbers.items()]
+            self.say(f"{policy}: {', '.join(values)}")
+
+    def facts(self, title: str, facts: Mapping[str, str]) -> None:
+        """A line for each fact."""
         self.say(title)
-        for row in [columns, *rows]:
-            self.say("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        for name, value in facts.items():
+            self.say(f"  {name}: {value}")
 
     def progress(self, done: int, total: int, what: str) -> None:
         """A line at each fifth."""

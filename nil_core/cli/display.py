@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from nil_core.cli import tables
-from nil_core.reporting import Lines, Reporter
+from nil_core.cli.result_tables import ResultTables, TableLines
+from nil_core.reporting import Reporter
 from nil_core.time_shares import briefly
 
 SHOWN = ("reward", "similarity", "iou", "torque", "action", "velocity", "feet", "stability")
@@ -30,11 +31,11 @@ NIL_LOGGER = logging.getLogger("nil")
 
 
 @contextmanager
-def reporter() -> Iterator[Reporter]:
+def reporter() -> Iterator[Screen | TableLines]:
     """A :class:`Screen` in a terminal, lines of text where there is none; it also shows what is logged for people."""
     console = tables.new_console()
     if sys.stdout is None or not sys.stdout.isatty() or console.is_dumb_terminal:
-        lines = Lines()
+        lines = TableLines()
         with _telling(lines):
             yield lines
         return
@@ -67,7 +68,7 @@ class _ScreenHandler(logging.Handler):
             self._shown.say(record.getMessage())
 
 
-class Screen:
+class Screen(ResultTables):
     """Reports to a terminal (implements :class:`nil_core.reporting.Reporter`).
 
     What moves stands at the bottom. A line or a table lets it come to rest where it is, and stands below it: so

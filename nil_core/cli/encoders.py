@@ -11,9 +11,9 @@ import typer
 from nil_core import registry
 from nil_core.card import Capability
 from nil_core.cli import options as o
-from nil_core.cli.display import reporter
+from nil_core.cli.display import Screen, reporter
+from nil_core.cli.result_tables import TableLines
 from nil_core.errors import NilError, PluginError
-from nil_core.reporting import Reporter
 
 if TYPE_CHECKING:
     from nil_core.evaluation.ranking import Played, Ranking
@@ -76,7 +76,7 @@ def rank(
         _show(show, scene.spec.name, played, rankings)
 
 
-def _show(show: Reporter, robot: str, played: Mapping[str, Played], rankings: Mapping[str, Ranking]) -> None:
+def _show(show: Screen | TableLines, robot: str, played: Mapping[str, Played], rankings: Mapping[str, Ranking]) -> None:
     from nil_core.evaluation.behaviors import EXPECTED_ORDER
     from nil_core.evaluation.ranking import overlap
 

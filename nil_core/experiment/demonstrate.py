@@ -198,7 +198,7 @@ def show_demonstrations(
         scene = build_scene(config, choose(config), size=size if video else None)
         check_demonstrations(found, scene.spec, scene.model, str(file))
         facts["LocoMuJoCo's reward of 400"] = _rewards(found, scene)
-    reporter.table(str(file), ["property", "value"], [[name, value] for name, value in facts.items()])
+    reporter.facts(str(file), facts)
     if video is not None and scene is not None:
         stride = max(1, round(found.hz / VIDEO_HZ))
         poses = _shown_poses(found, stride, seconds)

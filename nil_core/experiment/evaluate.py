@@ -10,7 +10,6 @@ from typing import Any
 from nil_core.evaluation.metrics import Scoring
 from nil_core.experiment import saved_evaluation
 from nil_core.experiment.evaluator import Evaluator, evaluate_beside_baselines, results
-from nil_core.experiment.messages import show_evaluation, show_spread
 from nil_core.experiment.open_run import OpenRun
 from nil_core.experiment.scoring import full_scoring
 from nil_core.reporting import Lines, Reporter
@@ -33,7 +32,7 @@ def evaluate(
         episodes: per policy; default: the run's config.
         seed: of the start states.
         which: ``newest`` or ``best`` checkpoint.
-        reporter: receives messages and tables.
+        reporter: receives messages and the result.
         sets: dotted config keys that override the run's config: with equal reward weights, the returns of different
             runs are comparable; ``evaluation.mocap`` names a recording for the MoCap loss.
         save: keep the result in ``evaluation.json`` of the run folder, for reports. One of the same conditions that is
@@ -59,8 +58,7 @@ def evaluate(
     wanted = saved_evaluation.conditions(run.experiment, scoring, episodes, seed, sets or {})
     earlier = saved_evaluation.saved_rows(run.folder, wanted) if save else None
     rows = earlier or _evaluated(run, episodes, seed, which, scoring, reporter)
-    show_evaluation(rows, reporter)
-    show_spread(rows, reporter)
+    reporter.evaluation(rows)
     if save and not earlier:
         found = results(run.experiment, rows, scoring)
         saved_evaluation.save(run.folder, wanted, found, time.perf_counter() - began)

@@ -28,8 +28,6 @@ from nil_core.experiment.messages import (
     describe_inexact_resume,
     describe_use_of_motion,
     motion_used,
-    show_evaluation,
-    show_reward,
     warn_of_blind_encoder,
 )
 from nil_core.experiment.scoring import full_scoring
@@ -63,7 +61,7 @@ def learn(folder: RunFolder, experiment: Experiment, reporter: Reporter, hooks: 
     with _run_finished_hook(folder, hooks) as ending:
         scoring = full_scoring(experiment)  # first, so that a recording that cannot be read fails before training
         reward = experiment.reward(config.simulation.num_envs)
-        show_reward(reward, reporter)
+        reporter.reward(reward.rows())
         describe_use_of_motion(experiment, reporter)
         if not resuming:
             warn_of_blind_encoder(experiment, reporter)
@@ -148,7 +146,7 @@ def _conclude(
         "evaluation_seconds": time.perf_counter() - began,
     }
     write_json(folder.summary, summary)
-    show_evaluation(rows, reporter)
+    reporter.evaluation(rows)
     gain = summary["return_over_zero"]
     if gain is not None:
         compared_with = DO_NOTHING[baselines(experiment)[0]]

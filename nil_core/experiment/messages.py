@@ -1,19 +1,16 @@
-"""Console messages and tables of a run."""
+"""What a run says, in words."""
 
 from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from nil_core.card import Capability
 from nil_core.config import RunConfig, flatten
-from nil_core.evaluation.columns import tables
 from nil_core.experiment.experiment import Experiment
-from nil_core.interfaces import Reward
 from nil_core.reference.recovery.quality import STILL
 from nil_core.reference.report import ReferenceReport
 from nil_core.reporting import Reporter
@@ -27,10 +24,6 @@ pooled embeddings of video transformers, the narrowest of all, differ by a few p
 
 REST_SECONDS = 1.0
 """A robot that is at rest for this long at the start of its video may still move later."""
-
-SPREAD_SHOWN = ("return", "speed", "locomujoco_1.25", "mocap_loss_deg", "reference_loss_deg")
-"""Columns whose spread is printed; that of the others is in the rows."""
-
 
 ORIGINS = {
     "video": "recovered from the video",
@@ -157,29 +150,3 @@ def describe_inexact_resume(experiment: Experiment, step: int, reporter: Reporte
         reporter.warn(f"the agent {chosen.name} does not save all of its state: from step {step} on it is another run")
     else:
         reporter.say(f"the agent {chosen.name} does not save all of its state: --resume goes on, but not exactly")
-
-
-def show_reward(reward: Reward, reporter: Reporter) -> None:
-    """Print all reward weights before training."""
-    rows = [[row.symbol, row.name, f"{row.weight:g}", row.unit] for row in reward.rows()]
-    reporter.table("Reward", ["term", "definition", "weight", "unit or scale"], rows)
-
-
-def show_evaluation(rows: Mapping[str, Mapping[str, Any]], reporter: Reporter) -> None:
-    """Print the tables of an evaluation, one line per policy."""
-    for title, headings, cells in tables(rows):
-        reporter.table(title, headings, cells)
-
-
-def show_spread(rows: Mapping[str, Mapping[str, Any]], reporter: Reporter) -> None:
-    """Print standard deviations and confidence intervals of the main columns; nothing for a single episode."""
-    lines = []
-    for name in SPREAD_SHOWN:
-        for policy, row in rows.items():
-            if row.get(f"{name}_ci95") is not None:
-                low, high = row[f"{name}_ci95"]
-                interval = f"{low:.3f} to {high:.3f}"
-                lines.append([name, policy, f"{row[name]:.3f}", f"{row[f'{name}_std']:.3f}", interval])
-    if lines:
-        columns = ["metric", "policy", "mean", "std", "95 % interval (Student's t)"]
-        reporter.table("Spread over episodes", columns, lines)

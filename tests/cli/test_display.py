@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from nil_core.cli.display import Screen, reporter
-from nil_core.reporting import Lines
+from nil_core.cli.result_tables import TableLines
 
 VALUES = {
     "reward": 0.4321,
@@ -105,6 +105,26 @@ def test_words_are_shown_as_they_are(console: Console) -> None:
     assert shown(console)[-1] == "[/]"
 
 
-def test_where_there_is_no_terminal_there_are_lines() -> None:
+def test_where_there_is_no_terminal_there_are_lines(capsys: pytest.CaptureFixture[str]) -> None:
     with reporter() as show:
-        assert isinstance(show, Lines)
+        assert isinstance(show, TableLines)
+        show.table("Evaluation", ["policy", "return"], [["trained", "1.2"], ["zero", "10.25"]])
+    assert capsys.readouterr().out.splitlines() == [
+        "Evaluation",
+        "  policy   return",
+        "  trained  1.2",
+        "  zero     10.25",
+    ]
+
+
+def test_the_spread_is_shown_for_more_than_one_episode(capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"return": 1.25, "return_std": 0.1, "return_ci95": [1.0, 1.5], "speed": 0.5}
+    TableLines().evaluation({"trained": row})
+    assert [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()] == [
+        "Evaluation",
+        "policy return speed m/s",
+        "trained 1.250 0.500",
+        "Spread over episodes",
+        "metric policy mean std 95 % interval (Student's t)",
+        "return trained 1.250 0.100 1.000 to 1.500",
+    ]

@@ -6,6 +6,7 @@ import io
 
 import pytest
 
+from nil_core.interfaces import TermRow
 from nil_core.reporting import Lines, Silent
 
 
@@ -20,9 +21,20 @@ def test_lines_and_warnings() -> None:
     assert said(stream) == ["reference: 63 frames", "warning: no GPU"]
 
 
-def test_the_columns_of_a_table_stand_under_each_other() -> None:
-    Lines(stream := io.StringIO()).table("Evaluation", ["policy", "return"], [["trained", "1.2"], ["zero", "10.25"]])
-    assert said(stream) == ["Evaluation", "  policy   return", "  trained  1.2", "  zero     10.25"]
+def test_results_are_lines() -> None:
+    lines = Lines(stream := io.StringIO())
+    lines.reward([TermRow("S_v", "similarity to the video", 1.0, "per tick")])
+    row = {"speed": 0.512345, "return": 1.25, "return_std": 0.1, "return_ci95": [1.0, 1.5], "mocap_loss_deg": None}
+    lines.evaluation({"trained": row, "standing": {"return": 1}})
+    lines.facts("walk.npz", {"robot": "a1", "rows": "50"})
+    assert said(stream) == [
+        "reward: S_v x 1: similarity to the video (per tick)",
+        "trained: speed 0.5123, return 1.25",
+        "standing: return 1",
+        "walk.npz",
+        "  robot: a1",
+        "  rows: 50",
+    ]
 
 
 @pytest.mark.parametrize("total", [1, 4, 100])
@@ -62,7 +74,9 @@ def test_silence(capsys: pytest.CaptureFixture[str]) -> None:
     silent = Silent()
     silent.say("a")
     silent.warn("b")
-    silent.table("c", ["d"], [["e"]])
+    silent.reward([])
+    silent.evaluation({"a": {"return": 1.0}})
+    silent.facts("c", {"d": "e"})
     silent.progress(1, 2, "f")
     silent.learning(1, 2, {}, {})
     assert capsys.readouterr() == ("", "")
