@@ -144,7 +144,6 @@ def _dry_run(spec: StudySpec, out: Path | None, jobs: int | None) -> None:
     from nil_core.cli.study_view import duration
     from nil_core.study import costs
     from nil_core.study.folder import StudyFolder, default_folder
-    from nil_core.study.grid import run_path
     from nil_core.study.machine import this_machine
     from nil_core.study.references import distinct, prices, shared_reference
 
@@ -153,12 +152,12 @@ def _dry_run(spec: StudySpec, out: Path | None, jobs: int | None) -> None:
     folder.check(spec, entries)
     known = costs.timings([folder.path / "runs", Path("runs"), *costs.run_folders(Path("studies"))])
     console = tables.new_console()
-    former = {now: before for before, now in folder.renamed(entries).items()}
+    places = folder.places(entries)
     configs = {entry.row: costs.with_steps(entry.config) for entry in entries if entry.seed == entries[0].seed}
     rows, left = [], []
     for entry in entries:
-        run = run_path(former.get(entry.row, entry.row), entry.seed, entry.hash)
-        progress, config = folder.progress(run, entry.config), configs[entry.row]
+        progress = folder.progress(places.get(entry.hash, entry.run), entry.config)
+        config = configs[entry.row]
         expected = 0.0 if progress.finished else costs.remaining(config, progress.step, known)
         left.append(expected)
         time_left = "" if progress.finished else "?" if expected is None else duration(expected)

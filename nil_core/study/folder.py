@@ -99,7 +99,9 @@ class StudyFolder:
         return read_spec(self.spec)
 
     def check(self, spec: StudySpec, entries: Sequence[Entry]) -> None:
-        """Refuse a folder of another grid. More rows or seeds, and fewer, and rows of new names, are the same grid.
+        """Refuse a folder of another grid.
+
+        More rows or seeds, and fewer, rows of new names, and rows that are learned for more steps, are the same grid.
 
         Raises:
             RunError: a row of the same name has another config, or the folder holds something else.
@@ -115,9 +117,13 @@ class StudyFolder:
             return
         before = {each["row"]: (each["config"], each["reference"]) for each in index["entries"]}
         hint = "choose another folder with --out, or give the changed rows other names"
+        longer = {entry.row for entry in self.lengthened(entries).values()}
+        if longer and (others := sorted(before.keys() - longer)):
+            raise RunError(f"the rows {', '.join(others)} of {self.path} keep their steps", "start all rows together")
         for entry in entries:
             now = entry.row_hash, shared_reference(entry, spec.reference_seed).path
-            if before.get(entry.row, now) != now:
+            was = before.get(entry.row, now)
+            if was != now and (entry.row not in longer or was[1] != now[1]):
                 raise RunError(f"{self.path} holds another grid: {self._difference(spec, entry)}", hint)
         if index.get("name") != spec.name:
             hint = f"choose another folder with --out, or name the study {index.get('name')}"
@@ -141,15 +147,18 @@ class StudyFolder:
         return f"its row {entry.row} has {changed[0]} {values}{more}"
 
     def write(self, spec: StudySpec, entries: Sequence[Entry]) -> None:
-        """Write ``study.toml`` and ``study.json``; entries of earlier starts stay listed, under the new names of rows.
+        """Write ``study.toml`` and ``study.json``; entries of earlier starts stay listed.
+
+        The runs of a row that has another name, or is learned for more steps, get their new names.
 
         Raises:
-            RunError: a row has another name, and one of its runs is being learned.
+            RunError: one of these runs is being learned.
             MachineError: the folder cannot be written.
         """
         index = self.read_index()
-        renamed = self.renamed(entries)
-        listed = {each["hash"]: self._move(each, renamed) for each in index.get("entries", [])}
+        renamed, longer = self.renamed(entries), self.lengthened(entries)
+        moved = [self._move(each, renamed, longer) for each in index.get("entries", [])]
+        listed = {each["hash"]: each for each in moved}
         for entry in entries:
             listed[entry.hash] = {
                 "row": entry.row,
@@ -161,7 +170,7 @@ class StudyFolder:
             }
         if index:
             before = self.read_spec()
-            rows = tuple(row for row in before.rows if row.name not in renamed)
+            rows = tuple(row for row in before.rows if row.name not in renamed and not longer)
             spec = _grown(replace(before, rows=rows), spec)
         write_text(self.spec, spec.to_toml())
         identity = index.get("id") or uuid.uuid4().hex
@@ -175,18 +184,40 @@ class StudyFolder:
         before = {each["row"]: each["config"] for each in self.read_index().get("entries", [])}
         return {row: names[config] for row, config in before.items() if row not in rows and config in names}
 
-    def _move(self, listed: dict[str, Any], renamed: Mapping[str, str]) -> dict[str, Any]:
-        """An entry under the name that its row has now, with the folder of its run."""
-        if (row := renamed.get(listed["row"])) is None:
-            return listed
-        run = run_path(row, listed["seed"], listed["hash"])
-        before, now = self.path / listed["run"], self.path / run
-        if exists(before) and not exists(now):
+    def places(self, entries: Iterable[Entry]) -> dict[str, str]:
+        """Where the listed runs are before :meth:`write`, by the hash that they will have: folders relative to this."""
+        longer = self.lengthened(entries)
+        listed = self.read_index().get("entries", [])
+        return {longer[h].hash if (h := each["hash"]) in longer else h: each["run"] for each in listed}
+
+    def lengthened(self, entries: Iterable[Entry]) -> dict[str, Entry]:
+        """Runs of earlier starts that are learned for more steps now, of all seeds: former hash to entry."""
+        rows = {entry.row: entry.config for entry in entries}
+        try:
+            before = self.read_spec().entries() if exists(self.spec) else ()
+        except NilError:  # the config of another nil
+            return {}
+        found = {}
+        for was in before:
+            if was.row in rows and rows[was.row].total_steps > was.config.total_steps:
+                now = Entry(was.row, rows[was.row].model_copy(update={"seed": was.seed}))
+                if Entry(was.row, was.config.model_copy(update={"steps": now.config.steps})).hash == now.hash:
+                    found[was.hash] = now
+        return found
+
+    def _move(self, listed: dict[str, Any], renamed: Mapping[str, str], longer: Mapping[str, Entry]) -> dict[str, Any]:
+        """An entry as it is called now, with the folder of its run."""
+        row = renamed.get(listed["row"], listed["row"])
+        now = longer.get(listed["hash"])
+        digest, config = (now.hash, now.row_hash) if now else (listed["hash"], listed["config"])
+        run = run_path(row, listed["seed"], digest)
+        before, after = self.path / listed["run"], self.path / run
+        if before != after and exists(before) and not exists(after):
             with run_lock(before):
                 pass
-            with explain_os_errors(now):
-                before.rename(now)
-        return {**listed, "row": row, "run": run}
+            with explain_os_errors(after):
+                before.rename(after)
+        return {**listed, "row": row, "hash": digest, "config": config, "run": run}
 
     def note(self, event: str, target: str, values: Mapping[str, Any]) -> None:
         """Append a line to ``attempts.jsonl``.
@@ -218,7 +249,7 @@ def progress(path: Path, config: RunConfig) -> Progress:
     except NilError:
         return Progress("damaged", 0, False)
     step = status.get("step", 0) if isinstance(status.get("step", 0), int) else 0
-    finished = summary.get("finished") is True and config.steps in (None, summary.get("steps"))
+    finished = summary.get("finished") is True and summary.get("steps", 0) >= config.total_steps
     return Progress(str(status.get("state", "?")), max(step, _last_step(folder.metrics)), finished)
 
 

@@ -62,7 +62,7 @@ def _learn(job: Job) -> bool:
     from nil_core.experiment.resume import resume
     from nil_core.experiment.run import run
     from nil_core.storage.os_errors import exists
-    from nil_core.storage.run_folder import RunFolder
+    from nil_core.storage.run_folder import RunFolder, open_run
     from nil_core.study.folder import progress
 
     config = _config(job)
@@ -71,7 +71,8 @@ def _learn(job: Job) -> bool:
     _wait_for_lock(job.folder)
     if progress(job.folder, config).finished:
         return True
-    return resume(job.folder).finished
+    learned_for = open_run(job.folder)[1].total_steps
+    return resume(job.folder, config.total_steps if config.total_steps > learned_for else None).finished
 
 
 def _wait_for_lock(folder: Path) -> None:

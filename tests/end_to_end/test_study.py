@@ -55,6 +55,13 @@ def test_a_killed_run_resumes_and_a_second_start_does_nothing(tmp_path: Path, ni
     again = Watched(jobs=1)
     assert run_study(SPEC, tmp_path / "s", again, Silent()).counts["finished"] == 2
     assert not hasattr(again, "last")
+    longer = SPEC.changed({"steps": 100})
+    assert run_study(longer, tmp_path / "s", again, Silent()).counts["finished"] == 2
+    for run in result.runs:
+        assert not (tmp_path / "s" / run.entry.run).exists()
+    for entry in longer.entries():
+        rows = (tmp_path / "s" / entry.run / "metrics.jsonl").read_text().splitlines()
+        assert [row["step"] for row in map(json.loads, rows)] == [20, 40, 60, 80, 100], "it went on"
     saved = nil("eval", tmp_path / "s", "--episodes", "2", "--save")
     assert "saved 2 of 2 runs (0 not finished, 0 failed)" in saved.out, saved.err
     assert {run.evaluation[:5] for run in compare([tmp_path / "s"]).runs} == {"saved"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -158,7 +159,7 @@ def test_a_grid_can_grow_and_another_one_is_refused(tmp_path: Path) -> None:
     }  # fmt: skip
     assert [row.name for row in folder.read_spec().rows] == ["all", "no-iou", "raw"]
     for changed, what in (
-        (spec.changed({"steps": 90}), "its row all has steps 80, not 90"),
+        (spec.changed({"steps": 70}), "its row all has steps 80, not 70"),
         (spec.changed({"seed": 3}), "its base.seed is 0, not 3"),
         (spec.changed({"steps": 9, "training.keep": 4}, seeds=(8,)), "row all has steps 80, not 9, and 1 more differ"),
     ):
@@ -186,6 +187,35 @@ def test_a_row_with_a_new_name_keeps_its_runs(tmp_path: Path) -> None:
         ("all", 0), ("without", 0), ("all", 1), ("without", 1),
     ]  # fmt: skip
     assert [row.name for row in folder.read_spec().rows] == ["all", "without"]
+
+
+def test_more_steps_go_on_with_the_runs_of_all_seeds(tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path / "folder")
+    spec = read(tmp_path, TWO)
+    folder.write(spec, spec.entries())
+    runs = [folder.path / entry.run for entry in spec.entries()]
+    for number, run in enumerate(runs):
+        write_json(run / "manifest.json", {"nil": "run"})
+        write_json(run / "summary.json", {"finished": True, "steps": 80, "number": number})
+        write_json(run / "status.json", {"state": "finished", "step": 80})
+    with pytest.raises(RunError, match=r"the rows no-iou of .* keep their steps"):
+        folder.check(spec, spec.changed({"steps": 120}).only(["all"]).entries())
+    longer = spec.changed({"steps": 120}, seeds=(1,))
+    folder.check(longer, longer.entries())
+    place = folder.places(longer.entries())[longer.entries()[0].hash]
+    assert folder.progress(place, longer.entries()[0].config).step == 80
+    folder.write(longer, longer.entries())
+    both = spec.changed({"steps": 120})
+    for number, (before, entry) in enumerate(zip(runs, both.entries(), strict=True)):
+        assert json.loads((folder.path / entry.run / "summary.json").read_text())["number"] == number
+        assert not before.exists() and not folder.progress(entry.run, entry.config).finished
+    folder.check(both, both.entries())
+    folder.write(both, both.entries())
+    index = folder.read_index()
+    assert [each["run"] for each in index["entries"]] == [entry.run for entry in both.entries()]
+    assert folder.read_spec().entries() == both.entries()
+    with pytest.raises(RunError, match="its row all has steps 120, not 80"):
+        folder.check(spec, spec.entries())
 
 
 def test_the_time_of_a_study_is_known_from_an_earlier_run_of_default_steps(tmp_path: Path) -> None:
