@@ -144,6 +144,7 @@ def _dry_run(spec: StudySpec, out: Path | None, jobs: int | None) -> None:
     from nil_core.cli.study_view import duration
     from nil_core.study import costs
     from nil_core.study.folder import StudyFolder, default_folder
+    from nil_core.study.grid import with_steps
     from nil_core.study.machine import this_machine
     from nil_core.study.references import distinct, prices, shared_reference
 
@@ -153,7 +154,7 @@ def _dry_run(spec: StudySpec, out: Path | None, jobs: int | None) -> None:
     known = costs.timings([folder.path / "runs", Path("runs"), *costs.run_folders(Path("studies"))])
     console = tables.new_console()
     places = folder.places(entries)
-    configs = {entry.row: costs.with_steps(entry.config) for entry in entries if entry.seed == entries[0].seed}
+    configs = {entry.row: with_steps(entry.config) for entry in entries if entry.seed == entries[0].seed}
     rows, left = [], []
     for entry in entries:
         progress = folder.progress(places.get(entry.hash, entry.run), entry.config)

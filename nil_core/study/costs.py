@@ -8,7 +8,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from nil_core.components import choose
 from nil_core.config import RunConfig
 from nil_core.errors import NilError
 from nil_core.storage.os_errors import entries as listed
@@ -39,13 +38,6 @@ def timings(roots: Iterable[Path]) -> list[Timing]:
 def run_folders(studies: Path) -> list[Path]:
     """The folders of all studies under a folder that contain runs."""
     return [path / "runs" for path in listed(studies)]
-
-
-def with_steps(config: RunConfig) -> RunConfig:
-    """The same config; where its steps are not set, with those of its robot, which is loaded."""
-    if config.steps is not None:
-        return config
-    return config.model_copy(update={"steps": choose(config)["robot"].build().spec.learning_steps})
 
 
 def seconds(config: RunConfig, known: Sequence[Timing]) -> float | None:

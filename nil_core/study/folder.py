@@ -23,7 +23,7 @@ from nil_core.storage.atomic import write_json, write_text
 from nil_core.storage.lock import run_lock
 from nil_core.storage.os_errors import exists, explain_os_errors
 from nil_core.storage.run_folder import RunFolder
-from nil_core.study.grid import Entry, StudySpec, read_spec, run_path
+from nil_core.study.grid import Entry, StudySpec, read_spec, run_path, with_steps
 from nil_core.study.references import shared_reference
 
 SCHEMA = 1
@@ -191,7 +191,10 @@ class StudyFolder:
         return {longer[h].hash if (h := each["hash"]) in longer else h: each["run"] for each in listed}
 
     def lengthened(self, entries: Iterable[Entry]) -> dict[str, Entry]:
-        """Runs of earlier starts that are learned for more steps now, of all seeds: former hash to entry."""
+        """Runs of earlier starts that are learned for more steps now, of all seeds: former hash to entry.
+
+        The steps have to be set now; steps that were not set are those of the robot, which is loaded.
+        """
         rows = {entry.row: entry.config for entry in entries}
         try:
             before = self.read_spec().entries() if exists(self.spec) else ()
@@ -199,10 +202,12 @@ class StudyFolder:
             return {}
         found = {}
         for was in before:
-            if was.row in rows and rows[was.row].total_steps > was.config.total_steps:
-                now = Entry(was.row, rows[was.row].model_copy(update={"seed": was.seed}))
-                if Entry(was.row, was.config.model_copy(update={"steps": now.config.steps})).hash == now.hash:
-                    found[was.hash] = now
+            if (config := rows.get(was.row)) is None or config.steps in (None, was.config.steps):
+                continue
+            now = Entry(was.row, config.model_copy(update={"seed": was.seed}))
+            same = Entry(was.row, was.config.model_copy(update={"steps": config.steps})).hash == now.hash
+            if same and config.total_steps > with_steps(was.config).total_steps:
+                found[was.hash] = now
         return found
 
     def _move(self, listed: dict[str, Any], renamed: Mapping[str, str], longer: Mapping[str, Entry]) -> dict[str, Any]:
@@ -249,7 +254,7 @@ def progress(path: Path, config: RunConfig) -> Progress:
     except NilError:
         return Progress("damaged", 0, False)
     step = status.get("step", 0) if isinstance(status.get("step", 0), int) else 0
-    finished = summary.get("finished") is True and summary.get("steps", 0) >= config.total_steps
+    finished = summary.get("finished") is True and summary.get("steps", 0) >= (config.steps or 0)
     return Progress(str(status.get("state", "?")), max(step, _last_step(folder.metrics)), finished)
 
 

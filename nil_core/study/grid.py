@@ -94,6 +94,13 @@ class Entry:
         return run_path(self.row, self.seed, self.hash)
 
 
+def with_steps(config: RunConfig) -> RunConfig:
+    """The same config; where its steps are not set, with those of its robot, which is loaded."""
+    if config.steps is not None:
+        return config
+    return config.model_copy(update={"steps": choose(config)["robot"].build().spec.learning_steps})
+
+
 def run_path(row: str, seed: int, digest: str) -> str:
     """A run folder, relative to the study folder. Args: row, seed, and hash of its :class:`Entry`."""
     return f"runs/{row}-s{seed}-{digest[:8]}"

@@ -71,8 +71,8 @@ def _learn(job: Job) -> bool:
     _wait_for_lock(job.folder)
     if progress(job.folder, config).finished:
         return True
-    learned_for = open_run(job.folder)[1].total_steps
-    return resume(job.folder, config.total_steps if config.total_steps > learned_for else None).finished
+    grown = config.steps is not None and config.steps > open_run(job.folder)[1].total_steps
+    return resume(job.folder, config.steps if grown else None).finished
 
 
 def _wait_for_lock(folder: Path) -> None:

@@ -16,7 +16,7 @@ from nil_core.storage.lock import run_lock
 from nil_core.study import StudySpec, built_in, costs, read_spec, with_baselines
 from nil_core.study.builtin import BUILT_IN
 from nil_core.study.folder import StudyFolder, default_folder
-from nil_core.study.grid import Row, parse_seeds
+from nil_core.study.grid import Row, parse_seeds, with_steps
 from nil_core.study.references import distinct, shared_reference
 from nil_core.testing import toy_demonstrations, toy_scene
 
@@ -218,9 +218,22 @@ def test_more_steps_go_on_with_the_runs_of_all_seeds(tmp_path: Path) -> None:
         folder.check(spec, spec.entries())
 
 
+def test_more_steps_than_the_default(tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path / "folder")
+    spec = StudySpec("default", (Row("all"),), (0,))
+    folder.write(spec, spec.entries())
+    default = with_steps(spec.entries()[0].config).total_steps
+    with pytest.raises(RunError, match="another grid"):
+        folder.check(spec, spec.changed({"steps": default}).entries())
+    longer = spec.changed({"steps": default + 1})
+    folder.check(longer, longer.entries())
+    folder.write(longer, longer.entries())
+    assert [each["run"] for each in folder.read_index()["entries"]] == [longer.entries()[0].run]
+
+
 def test_the_time_of_a_study_is_known_from_an_earlier_run_of_default_steps(tmp_path: Path) -> None:
     spec = built_in("reward-terms", {"robot": "a1"}, seeds=2)
-    config = costs.with_steps(spec.entries()[-1].config)
+    config = with_steps(spec.entries()[-1].config)
     assert (spec.entries()[-1].config.steps, config.steps) == (None, 12_000)
     made = run_folder.create(tmp_path / "runs" / "one", config, {})
     write_json(made.summary, {"steps": 6_000, "learning_seconds": 60.0, "evaluation_seconds": 30.0})
