@@ -179,7 +179,7 @@ def test_the_summary_and_the_table_at_the_end_agree(smoke: tuple[Path, str]) -> 
         assert line[1:4] == [f"{row[name]:.3f}" for name in ("return", "similarity", "iou")]
         assert line[4:6] == [f"{row[name]:.3f}" for name in ("speed", "environment_reward")]
         assert scores[1] == f"{row['locomujoco_1.25']:.1f}" and quality[1] == f"{row['joint_acceleration']:.1f}"
-        assert row["reference_loss_deg"] <= row["reference_shift_deg"] * (1 + 1e-9)  # equal but for rounding, if unwarped
+        assert row["reference_loss_deg"] <= row["reference_shift_deg"] * (1 + 1e-9)  # rounding
         assert row["foot_slip"] >= 0
         assert row["locomujoco_own_speed"] == summary["reference_speed"] and row["seed"] == 0
     standing = summary["policies"]["standing"]
