@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import hypothesis
 import pytest
 
@@ -11,6 +13,10 @@ hypothesis.settings.register_profile("nil", BOUNDED, derandomize=True, max_examp
 # Others every time: benchmarks/fuzz.py searches with it, and prints the seed that repeats what it found.
 hypothesis.settings.register_profile("wide", BOUNDED, max_examples=400, print_blob=True)
 hypothesis.settings.load_profile("nil")
+
+# A script that starts the tests in the background lets them, and all processes that they start, ignore Ctrl-C.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SLOW_FOLDERS = ("tests/docs", "tests/end_to_end")
 
