@@ -53,8 +53,8 @@ def simplify(vertices: Floats, triangles: Triangles, cube: float, area: float, f
             outer, corners = fast_simplification.simplify(outer, corners, target_count=wanted, agg=AGGRESSIVENESS)
         if len(corners) <= CLOSE_ENOUGH * wanted:
             break
-    used, corners = np.unique(corners[seen(outer, corners, SPACING * cube)], return_inverse=True)
-    return outer[used].astype(np.float32), corners.reshape(-1, 3).astype(np.int32)
+    used, shown = np.unique(corners[seen(outer, corners, SPACING * cube)], return_inverse=True)
+    return outer[used].astype(np.float32), shown.reshape(-1, 3).astype(np.int32)
 
 
 def seen(vertices: Floats, triangles: Triangles, step: float) -> npt.NDArray[np.bool_]:
