@@ -27,7 +27,7 @@ AREA = 1.8  # of a triangle on average, in square pixels
 FEWEST = 12  # triangles
 UNSEEN = 1e-9  # m^2; a simplified mesh of less area is not used
 
-_RECIPE = f"3 {CUBE} {LEAST_CUBE} {AREA} {FEWEST}"  # part of the cache's key: raise the number when the code changes
+_RECIPE = f"4 {CUBE} {LEAST_CUBE} {AREA} {FEWEST}"  # part of the cache's key: raise the number when the code changes
 
 
 @dataclass(frozen=True)

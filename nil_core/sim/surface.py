@@ -1,7 +1,8 @@
 """What is seen of a mesh from outside, with few triangles.
 
 Robots' meshes are drawings for manufacture: screws, motors inside closed covers, loose parts, hundreds of thousands of
-triangles. :func:`simplify` draws a mesh anew on a grid of cubes, keeps the outer side alone, and merges flat areas.
+triangles. :func:`simplify` draws a mesh anew on a grid of cubes, keeps the outer side alone, merges flat areas, and
+drops what cannot be seen: the inside of open covers.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ AGGRESSIVENESS = 3.0  # of fast_simplification: lower is slower, and truer; at i
 COARSER = (0.0, 0.3, 0.6, 1.2, 1.8)  # in cubes: vertices this near are merged where edges alone do not collapse enough
 MOST_CUBES = 200  # along a mesh, and ...
 MOST_SQUARES = 500_000  # ... on its surface: cubes of larger meshes are larger, so that memory and time have a limit
+DIRECTIONS = 60  # that a mesh is seen from
+SPACING = 0.7  # of points on triangles, in cubes
 CLOSE_ENOUGH = 1.05  # triangles, as a share of those wanted
 
 
 def simplify(vertices: Floats, triangles: Triangles, cube: float, area: float, fewest: int) -> tuple[Floats, Triangles]:
-    """The outer surface in triangles of a given mean area.
+    """What is seen of the outer surface, in triangles of a given mean area.
 
     Args:
         vertices: float32 (V, 3), m.
@@ -50,7 +53,46 @@ def simplify(vertices: Floats, triangles: Triangles, cube: float, area: float, f
             outer, corners = fast_simplification.simplify(outer, corners, target_count=wanted, agg=AGGRESSIVENESS)
         if len(corners) <= CLOSE_ENOUGH * wanted:
             break
-    return outer.astype(np.float32), corners.astype(np.int32)
+    used, shown = np.unique(corners[seen(outer, corners, SPACING * cube)], return_inverse=True)
+    return outer[used].astype(np.float32), shown.reshape(-1, 3).astype(np.int32)
+
+
+def seen(vertices: Floats, triangles: Triangles, step: float) -> npt.NDArray[np.bool_]:
+    """Which triangles show their front in a picture of the mesh alone from any of 60 directions, from far away.
+
+    Args:
+        vertices: float32 (V, 3), m.
+        triangles: int32 (F, 3), indices of vertices, counter-clockwise from the front.
+        step: m, side of the pictures' pixels; what is smaller may be missed.
+
+    Returns:
+        bool (F,).
+    """
+    result = np.zeros(len(triangles), np.bool_)
+    if not len(triangles):
+        return result
+    points, owner = _points(vertices, triangles, step, margin=1 / 3)  # at an edge, the neighbor is seen, too
+    a, b, c = vertices[triangles].astype(np.float64).transpose(1, 0, 2)
+    normals = np.cross(b - a, c - a)
+    for axes in _views(DIRECTIONS):
+        front = (normals @ axes[2] >= 0)[owner]  # triangles without an area have no back
+        x, y, depth = axes @ points[front].T
+        columns, rows = (np.floor((each - each.min(initial=np.inf)) / step).astype(np.int64) for each in (x, y))
+        pixel = columns * (rows.max(initial=0) + 1) + rows
+        nearest = np.full(pixel.max(initial=0) + 1, -np.inf)
+        np.maximum.at(nearest, pixel, depth)
+        result[owner[front][depth >= nearest[pixel]]] = True
+    return result
+
+
+def _views(count: int) -> Doubles:
+    """Right, up and towards the eye, (count, 3, 3), of directions all around (a Fibonacci lattice)."""
+    number = np.arange(count) + 0.5
+    z, turn = 1 - 2 * number / count, np.pi * (1 + 5**0.5) * number
+    flat = np.sqrt(1 - z**2)
+    eye = np.stack([np.cos(turn) * flat, np.sin(turn) * flat, z], axis=1)
+    right = np.stack([-np.sin(turn), np.cos(turn), np.zeros(count)], axis=1)
+    return np.stack([right, np.cross(eye, right), eye], axis=1)
 
 
 def outer_surface(vertices: Floats, triangles: Triangles, cube: float) -> tuple[Floats, Triangles]:
@@ -58,7 +100,7 @@ def outer_surface(vertices: Floats, triangles: Triangles, cube: float) -> tuple[
 
     The boundary's vertices are moved to the surface of the mesh: to the mean of its points in the cubes around them.
     """
-    points = _points(vertices, triangles, 0.7 * cube)
+    points, _ = _points(vertices, triangles, SPACING * cube)
     cells = np.floor((points - points.min(0)) / cube).astype(np.int64) + 1  # with a free cube all around
     shape = cells.max(0) + 2
     touched, owner, count = np.unique(
@@ -106,18 +148,28 @@ def _hull_area(vertices: Floats) -> float:
         return np.inf
 
 
-def _points(vertices: Floats, triangles: Triangles, step: float) -> Doubles:
-    """Points (P, 3) all over the triangles, ``step`` (m) apart at most."""
+def _points(
+    vertices: Floats, triangles: Triangles, step: float, margin: float = 0.0
+) -> tuple[Doubles, npt.NDArray[np.int64]]:
+    """Points (P, 3) all over the triangles, ``step`` (m) apart at most, and the triangle (P,) of each.
+
+    Args:
+        vertices: of the mesh.
+        triangles: of the mesh.
+        step: m.
+        margin: to a triangle's edges, in distances of its points.
+    """
     corners = vertices[triangles].astype(np.float64)
     longest = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(1)
     parts = np.maximum(np.ceil(longest / step), 1).astype(np.int64)
-    points = []
+    points, owner = [], []
     for n in np.unique(parts):
         i, j = np.indices((n + 1, n + 1)).reshape(2, -1)
         i, j = i[i + j <= n], j[i + j <= n]
-        weights = np.stack([i, j, n - i - j], axis=1) / n
+        weights = (np.stack([i, j, n - i - j], axis=1) + margin) / (n + 3 * margin)
         points.append((weights @ corners[parts == n]).reshape(-1, 3))
-    return np.concatenate(points)
+        owner.append(np.repeat(np.flatnonzero(parts == n), len(weights)))
+    return np.concatenate(points), np.concatenate(owner)
 
 
 def _squares(solid: npt.NDArray[np.bool_]) -> Integers:

@@ -74,3 +74,15 @@ def test_merging_keeps_the_two_sides_of_a_plate_and_drops_doubles():
     vertices, kept = surface.merge(corners, triangles, 0.1)
     order = [0, 2, 1]  # of the cells
     assert (vertices == corners[order]).all() and kept.tolist() == [[0, 2, 1], [0, 1, 2]]
+
+
+def test_what_no_picture_shows_is_not_seen():
+    box = trimesh.creation.box([0.2, 0.2, 0.2]).subdivide().subdivide()
+    box.update_faces(box.triangles_center[:, 2] < 0.0999)  # it is open at the top
+    both = trimesh.util.concatenate([box, ball(0.09)])
+    vertices, triangles = np.asarray(both.vertices, np.float32), np.asarray(both.faces, np.int32)
+    seen = surface.seen(vertices, triangles, CUBE / 2)
+    height = both.triangles_center[len(box.faces) :, 2]
+    assert seen[: len(box.faces)].all()
+    assert seen[len(box.faces) :][height > 0.06].all()
+    assert not seen[len(box.faces) :][height < -0.06].any()

@@ -48,6 +48,27 @@ def test_jobs_end_with_their_outcome_seen_or_sent(executor: Any, tmp_path: Path)
     assert (jobs[1].folder / "status.json").exists()
 
 
+def test_a_reference_is_made_while_ray_starts_and_hides_no_failure(tmp_path: Path) -> None:
+    from nil_executor_ray import RayOptions
+    from nil_executor_ray.executor import EarlyProcess, RayExecutor
+
+    executor = RayExecutor(RayOptions(cpus=100_000, address="local"))
+    job = Job("reference", str(tmp_path), "id", "references/x", RunConfig(generator="nowhere_installed").to_toml())
+    handle = executor.submit(job)
+    assert isinstance(handle, EarlyProcess)
+    with pytest.raises(MachineError, match="no machine of the Ray cluster has 100000 cores"):
+        executor.submit(job)
+    with pytest.raises(MachineError, match="100000 cores"):
+        handle.poll()
+    outcome, until = None, time.monotonic() + 200
+    while outcome is None and time.monotonic() < until:
+        outcome = handle.poll()
+        time.sleep(0.1)
+    assert outcome is not None
+    assert outcome.error.startswith("no generator is called 'nowhere_installed'")
+    executor.close()
+
+
 def test_a_cluster_that_is_not_there_is_one_line() -> None:
     from nil_executor_ray import RayOptions
     from nil_executor_ray.executor import RayExecutor
@@ -59,13 +80,14 @@ def test_a_cluster_that_is_not_there_is_one_line() -> None:
 
 
 def test_a_cluster_that_was_killed_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from nil_executor_ray.executor import _remembers_a_dead_cluster
+    from nil_executor_ray.executor import _cluster_of_this_machine
 
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
-    assert not _remembers_a_dead_cluster()
+    assert not _cluster_of_this_machine()
     file = tmp_path / "ray" / "ray_current_cluster"
     file.parent.mkdir()
     with socket.create_server(("127.0.0.1", 0)) as server:
-        file.write_text(f"127.0.0.1:{server.getsockname()[1]}")
-        assert not _remembers_a_dead_cluster()
-    assert _remembers_a_dead_cluster()
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        file.write_text(address)
+        assert _cluster_of_this_machine() == address
+    assert not _cluster_of_this_machine()

@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import tempfile
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,49 +15,88 @@ import ray
 from ray.exceptions import GetTimeoutError, RayError, TaskCancelledError
 
 from nil_core.api import MachineError
+from nil_core.storage.os_errors import explain_os_errors
 from nil_core.study import Handle, Job, Outcome, Parcel, pack, run_here, unpack
+from nil_core.study.process import JobProcess
 from nil_executor_ray import RayOptions
+
+NEW = "local"
+"""Ray's word for a cluster that is started for this process."""
+
+
+# Ray is started and ended in this thread: a study need not wait for that, and ends and starts keep their order.
+_starter = ThreadPoolExecutor(1, "ray")
 
 
 class RayExecutor:
     """Submits jobs as Ray tasks (implements :class:`nil_core.study.Executor`).
 
+    While a new Ray starts, the first reference is made in a process of this machine.
+
     Args:
         options: of the plugin.
 
     Raises:
-        MachineError: there is no cluster at that address, or Ray cannot be started.
+        MachineError: there is no cluster at that address.
     """
 
     def __init__(self, options: RayOptions) -> None:
         self.slots = options.jobs
         self._send = options.send
-        self._ours = not ray.is_initialized()
-        if self._ours:
-            _connect(options.address)
+        self._ours = not _starter.submit(ray.is_initialized).result()
         # nil study retries by itself, and notes each attempt
         self._task = ray.remote(num_cpus=options.cpus, num_gpus=options.gpus, max_retries=0)(run_here)
-        self._refuse_impossible(options)
+        address = (_address(options) or NEW) if self._ours else None
+        self._start = _starter.submit(_start, address, options)
+        self._may_precede = address == NEW
+        if address != NEW:
+            self._wait_for_start()
 
     def submit(self, job: Job) -> Handle:
-        """Submit a task, with what it needs if the study folder is not shared."""
+        """Submit a task, with what it needs if the study folder is not shared.
+
+        Raises:
+            MachineError: Ray cannot be started, or has no machine that is large enough.
+        """
+        if self._may_precede and job.kind == "reference" and not self._start.done():
+            self._may_precede = False
+            with explain_os_errors(Path(job.study)):
+                return EarlyProcess(job, self._start)
+        self._wait_for_start()
         parcel = pack(job) if self._send else None
         return RayHandle(job, self._task.remote(job, parcel))
 
     def close(self) -> None:
-        """Leave the cluster; ends a Ray that was started here."""
+        """Leave the cluster; ends a Ray that was started here, without waiting for its end."""
         if self._ours:
-            ray.shutdown()
+            _starter.submit(ray.shutdown)
 
-    def _refuse_impossible(self, options: RayOptions) -> None:
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        wanted = {"CPU": options.cpus, "GPU": options.gpus}
-        if not any(all(node.get(name, 0.0) >= number for name, number in wanted.items()) for node in nodes):
+    def _wait_for_start(self) -> None:
+        try:
+            self._start.result()
+        except MachineError:
             self.close()
-            raise MachineError(
-                f"no machine of the Ray cluster has {options.cpus:g} cores and {options.gpus:g} GPUs",
-                "--executor-set cpus=N, --executor-set gpus=N; `ray status` shows what there is",
-            )
+            raise
+
+
+class EarlyProcess(JobProcess):
+    """A process that works while Ray starts.
+
+    Args:
+        job: what to do.
+        start: of Ray.
+    """
+
+    def __init__(self, job: Job, start: Future[None]) -> None:
+        super().__init__(job)
+        self._start: Future[None] | None = start
+
+    def poll(self) -> Outcome | None:
+        """The outcome. Raises MachineError, once, if Ray cannot be started: this job may take long."""
+        if self._start is not None and self._start.done():
+            start, self._start = self._start, None
+            start.result()
+        return super().poll()
 
 
 class RayHandle:
@@ -99,32 +139,49 @@ class RayHandle:
         return result
 
 
-def _connect(address: str | None) -> None:
-    where = address or os.environ.get("RAY_ADDRESS", "")
+def _address(options: RayOptions) -> str | None:
+    """Address of the cluster to use, None if there is none yet."""
+    return options.address or os.environ.get("RAY_ADDRESS") or _cluster_of_this_machine()
+
+
+def _start(address: str | None, options: RayOptions) -> None:
+    """Connect to a cluster, or start one; no address: the one that this process is connected to.
+
+    Raises:
+        MachineError: that fails, or no machine of the cluster is large enough for a run.
+    """
+    if address is not None:
+        _connect(address)
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    wanted = {"CPU": options.cpus, "GPU": options.gpus}
+    if not any(all(node.get(name, 0.0) >= number for name, number in wanted.items()) for node in nodes):
+        raise MachineError(
+            f"no machine of the Ray cluster has {options.cpus:g} cores and {options.gpus:g} GPUs",
+            "--executor-set cpus=N, --executor-set gpus=N; `ray status` shows what there is",
+        )
+
+
+def _connect(address: str) -> None:
     hint = "`ray status --address ADDRESS` tests it; if it asks for a token: RAY_AUTH_MODE=token before the command"
+    # Without its dashboard, Ray starts sooner and takes less of the cores that runs need.
+    choices: dict[str, Any] = {"include_dashboard": False} if address == NEW else {}
     try:
-        if where:
-            _refuse_unreachable(where)
-        elif _remembers_a_dead_cluster():
-            address = "local"
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        _refuse_unreachable(address)
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **choices)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        what = f"there is no Ray cluster at {where}" if where else "Ray cannot be started"
+        what = "Ray cannot be started" if address == NEW else f"there is no Ray cluster at {address}"
         raise MachineError(f"{what}: {' '.join(str(error).split())[:200]}", hint) from None
 
 
-def _remembers_a_dead_cluster() -> bool:
-    """Whether Ray would look for a cluster of this machine that was killed: its address stays in a file."""
+def _cluster_of_this_machine() -> str | None:
+    """Its address, which stays in a file when the cluster is killed; Ray would wait for it then."""
     folder = Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir())
     try:
         address = (folder / "ray" / "ray_current_cluster").read_text(encoding="utf-8").strip()
-    except OSError:
-        return False
-    try:
         _refuse_unreachable(address)
     except OSError:
-        return True
-    return False
+        return None
+    return address or None
 
 
 def _refuse_unreachable(address: str) -> None:
