@@ -104,37 +104,64 @@ def test_the_classifier_is_the_difference_of_two_errors_of_the_noise(walk: Path)
     assert np.allclose(found, numpy_logits(drail, x, times, noise), atol=1e-4)
 
 
-def test_loss_is_cross_entropy_with_the_expert_as_one(walk: Path) -> None:
-    drail = reward(walk)
+def test_loss_is_cross_entropy_with_the_expert_as_one_and_a_penalty_between_both_sides(walk: Path) -> None:
+    drail = reward(walk, gradient_penalty=3.0)
     random = np.random.default_rng(0)
     sides = random.normal(size=(2, 6, drail.expert.shape[1])).astype(np.float32)
     state = drail.generator.get_state()
     loss, metrics = drail.loss(*torch.from_numpy(sides))
+    plain, _ = reward(walk, gradient_penalty=0.0).loss(*torch.from_numpy(sides))
     drail.generator.set_state(state)
     times = torch.cat([antithetic_times(6, 50, drail.generator) for _ in range(2)]).numpy()
     noise = torch.randn(12, sides.shape[2], generator=drail.generator).numpy()
     chance = 1 / (1 + np.exp(-numpy_logits(drail, np.concatenate(sides), times, noise)))
     expected = -0.5 * (np.log(chance[:6]).mean() + np.log(1 - chance[6:]).mean())
-    assert float(loss.detach()) == pytest.approx(expected, rel=1e-4)
+    assert float(plain.detach()) == pytest.approx(expected, rel=1e-4), "the published loss"
     assert float(metrics["expert_score"].detach()) == pytest.approx(chance[:6].mean(), rel=1e-4)
 
+    share = torch.rand(6, 1, generator=drail.generator).numpy()
+    times = antithetic_times(6, 50, drail.generator).numpy()
+    noise = torch.randn(sides.shape[1:], generator=drail.generator).numpy()
+    between = (1 - share) * sides[1] + share * sides[0]
+    slopes = [
+        (numpy_logits(drail, between + h, times, noise) - numpy_logits(drail, between - h, times, noise)) / 2e-5
+        for h in 1e-5 * np.eye(sides.shape[2])
+    ]
+    penalty = np.square(slopes).sum(axis=0).mean()
+    assert float(metrics["gradient_penalty"].detach()) == pytest.approx(penalty, rel=1e-3)
+    assert float(loss.detach()) == pytest.approx(expected + 3 / 2 * penalty, rel=1e-3)
 
-def test_reward_of_an_input_does_not_depend_on_what_is_scored_with_it(walk: Path) -> None:
-    drail = reward(walk, draws=3)
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_reward_of_an_input_does_not_depend_on_what_is_scored_with_it(walk: Path, shared: bool) -> None:
+    drail = reward(walk, draws=3, shared_draws=shared)
     rows = torch.randn(5, drail.expert.shape[1], generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         together = drail.style_reward(rows)
         alone = torch.cat([drail.style_reward(row[None]) for row in rows])
-        other = reward(walk, toy_reward_spec(SCENE, seed=1), draws=3)
-        raised = reward(walk, draws=3, offset=3.0).style_reward(rows)
-        odds = reward(walk, draws=1, offset=0.0).style_reward(rows).numpy()
-        positive = reward(walk, draws=1, form="expert").style_reward(rows).numpy()
+        other = reward(walk, toy_reward_spec(SCENE, seed=1), draws=3, shared_draws=shared)
+        raised = reward(walk, draws=3, shared_draws=shared, offset=5.0).style_reward(rows)
+        odds = reward(walk, draws=1, shared_draws=shared, offset=0.0).style_reward(rows).numpy()
+        positive = reward(walk, draws=1, shared_draws=shared, form="expert").style_reward(rows).numpy()
     assert torch.allclose(together, alone, atol=1e-6) and len(set(together.tolist())) == 5
-    assert torch.allclose(raised, together + 2, atol=1e-6), "the offset is 1 unless given"
+    assert torch.allclose(raised, together + 2, atol=1e-6), "the offset is 3 unless given"
     assert np.allclose(positive, -np.log(1 - 1 / (1 + np.exp(-odds))), atol=1e-5), "of D, whose log odds are the others"
     other.adopt(drail.learned())
     with torch.no_grad():
         assert not torch.allclose(other.style_reward(rows), together, atol=1e-6), "another seed draws other noise"
+
+
+def test_shared_draws_are_evenly_spread_times_and_noise_with_its_opposite(walk: Path) -> None:
+    drail = reward(walk, draws=4, offset=0.0)
+    rows = torch.randn(3, drail.expert.shape[1], generator=torch.Generator().manual_seed(0))
+    noise = torch.randn(2, rows.shape[1], generator=torch.Generator().manual_seed(0)).numpy()
+    by_draw = [
+        numpy_logits(drail, rows.numpy(), np.full(3, time), np.tile(sign * by, (3, 1)))
+        for sign in (1, -1)
+        for time, by in zip((12, 37), noise, strict=True)
+    ]
+    with torch.no_grad():
+        assert np.allclose(drail.style_reward(rows).numpy(), np.mean(by_draw, axis=0), atol=1e-4)
 
 
 def test_actions_are_compared_where_both_sides_have_one_a_tick(walk: Path, acted: Path) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from nil_core.api import ConfigError, DataError, Demonstrations, Floats, RewardSpec, Tick
-from nil_core.learning import logistic_loss
+from nil_core.learning import gradient_penalty, logistic_loss
 from nil_core.learning.adversarial import AdversarialReward
 from nil_reward_drail import DrailOptions
 from nil_reward_drail.diffusion import NoisePredictor, antithetic_times
@@ -40,6 +40,12 @@ class DiffusionClassifier(AdversarialReward):
                 "set environment.tick_hz to environment.control_hz, or --set reward.inputs=states",
             )
         super().__init__(options, spec)
+        draws, random = options.draws, torch.Generator().manual_seed(spec.seed)
+        pairs = (draws + 1) // 2
+        strata = (torch.arange(pairs) + 0.5) / pairs
+        noise = torch.randn((pairs, self.expert.shape[1]), generator=random)
+        self._shared_times = (strata * options.diffusion_steps).long().repeat(2)[:draws].to(self.device)
+        self._shared_noise = torch.cat([noise, -noise])[:draws].to(self.device)
 
     def unit(self) -> str:
         """See the base class."""
@@ -77,23 +83,49 @@ class DiffusionClassifier(AdversarialReward):
         return NoisePredictor(size, self._options.hidden, self._options.diffusion_steps)
 
     def loss(self, expert: Tensor, agent: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Cross entropy of D = sigmoid(L_0 - L_1), with one time and one noise for each input."""
+        """Cross entropy of D = sigmoid(L_0 - L_1), with one time and one noise for each input; gradient penalty."""
         inputs = torch.cat([expert, agent])
-        times = [antithetic_times(len(side), self._options.diffusion_steps, self.generator) for side in (expert, agent)]
-        noise = torch.randn(inputs.shape, generator=self.generator)
-        logits = self.discriminator.logits(inputs, torch.cat(times).to(self.device), noise.to(self.device))
+        times, noise = self._draw(len(expert), len(agent))
+        logits = self.discriminator.logits(inputs, times, noise)
         of_expert, of_agent = torch.split(logits, len(expert))
         chances = torch.split(torch.sigmoid(logits), len(expert))
-        return logistic_loss(of_expert, of_agent), {
-            "expert_score": chances[0].mean(),
-            "agent_score": chances[1].mean(),
-        }
+        loss = logistic_loss(of_expert, of_agent)
+        metrics = {"expert_score": chances[0].mean(), "agent_score": chances[1].mean()}
+        if self._options.gradient_penalty:
+            metrics["gradient_penalty"] = self._penalty_between(expert, agent)
+            loss = loss + self._options.gradient_penalty / 2 * metrics["gradient_penalty"]
+        return loss, metrics
+
+    def _draw(self, *counts: int) -> tuple[Tensor, Tensor]:
+        """A time, antithetic within each of the sides, and a noise for each of their inputs."""
+        times = torch.cat([antithetic_times(count, self._options.diffusion_steps, self.generator) for count in counts])
+        noise = torch.randn((sum(counts), self.expert.shape[1]), generator=self.generator)
+        return times.to(self.device), noise.to(self.device)
+
+    def _penalty_between(self, expert: Tensor, agent: Tensor) -> Tensor:
+        """E |grad (L_0 - L_1)|^2 at random points on the lines from agent to expert."""
+        share = torch.rand((len(expert), 1), generator=self.generator).to(self.device)
+        times, noise = self._draw(len(expert))
+        return gradient_penalty(
+            lambda inputs: self.discriminator.logits(inputs, times, noise), torch.lerp(agent, expert, share)
+        )
 
     def style_reward(self, inputs: Tensor) -> Tensor:
-        """The form that the options name, averaged over draws of time and noise; log D - log(1 - D) is L_0 - L_1.
+        """The form that the options name, averaged over draws of time and noise; log D - log(1 - D) is L_0 - L_1."""
+        draws = self._options.draws
+        times, noise = self._shared_draws(len(inputs)) if self._options.shared_draws else self._own_draws(inputs)
+        logits = self.discriminator.logits(inputs.repeat_interleave(draws, 0), times, noise)
+        by_draw = softplus(logits) if self._options.form == "expert" else logits + self._options.offset
+        return by_draw.view(len(inputs), draws).mean(1)
 
-        Draws are random from one input to the next, but the same for the same input: so an evaluation can be repeated,
-        and it does not matter which inputs are scored together.
+    def _shared_draws(self, count: int) -> tuple[Tensor, Tensor]:
+        """The same draws for all inputs: times evenly spread, and every noise with its opposite."""
+        return self._shared_times.repeat(count), self._shared_noise.repeat(count, 1)
+
+    def _own_draws(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Draws that are random from one input to the next, but the same for the same input.
+
+        So an evaluation can be repeated, and it does not matter which inputs are scored together.
         """
         draws, size = self._options.draws, inputs.shape[1]
         times = np.empty((len(inputs), draws), np.int64)
@@ -102,10 +134,7 @@ class DiffusionClassifier(AdversarialReward):
             random = np.random.default_rng([self._seed, crc32(row.tobytes())])
             at[:] = random.integers(self._options.diffusion_steps, size=draws)
             by[:] = random.standard_normal((draws, size), np.float32)
-        logits = self.discriminator.logits(
-            inputs.repeat_interleave(draws, 0),
+        return (
             torch.from_numpy(times.ravel()).to(self.device),
             torch.from_numpy(noise.reshape(-1, size)).to(self.device),
         )
-        by_draw = softplus(logits) if self._options.form == "expert" else logits + self._options.offset
-        return by_draw.view(len(inputs), draws).mean(1)
