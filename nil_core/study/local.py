@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
-from nil_core.storage.os_errors import explain_os_errors
 from nil_core.study.executors import Handle
 from nil_core.study.jobs import Job
 from nil_core.study.machine import this_machine
@@ -36,8 +34,7 @@ class LocalExecutor:
         gpu = self._freest_gpu()
         if self._gpus > 1 and "CUDA_VISIBLE_DEVICES" not in os.environ:
             environment["CUDA_VISIBLE_DEVICES"] = str(gpu)
-        with explain_os_errors(Path(job.study)):
-            process = JobProcess(job, environment)
+        process = JobProcess(job, environment)
         self._running.append((process, gpu))
         return process
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from nil_core.storage.os_errors import explain_os_errors
 from nil_core.study.jobs import SAVE_SECONDS, Job, Outcome
 
 WORKER = "nil_core.study.worker"
@@ -27,22 +28,26 @@ class JobProcess:
         environment: environment variables in addition to those of this process.
 
     Raises:
-        OSError: the log cannot be written, or no process can be started.
+        MachineError: the log cannot be written; see :func:`nil_core.storage.os_errors.explain_os_errors`.
     """
 
     def __init__(self, job: Job, environment: Mapping[str, str] | None = None) -> None:
-        job.log.parent.mkdir(parents=True, exist_ok=True)
-        self._folder = Path(tempfile.mkdtemp(prefix="nil-job-"))
-        (self._folder / "job.json").write_text(job.to_json(), encoding="utf-8")
         self.job = job
+        with explain_os_errors(Path(job.study)):
+            self._folder = Path(tempfile.mkdtemp(prefix="nil-job-"))
+            (self._folder / "job.json").write_text(job.to_json(), encoding="utf-8")
+            self._process = self._spawn(environment or {})
+
+    def _spawn(self, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        self.job.log.parent.mkdir(parents=True, exist_ok=True)
         # Its own session: Ctrl-C in the terminal reaches only this process, which stops the others in order.
-        with open(job.log, "ab") as log:
-            self._process = subprocess.Popen(
+        with open(self.job.log, "ab") as log:
+            return subprocess.Popen(
                 [sys.executable, "-m", WORKER, str(self._folder), str(os.getpid())],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **(environment or {})},
+                env={**os.environ, **environment},
                 start_new_session=True,
             )
 

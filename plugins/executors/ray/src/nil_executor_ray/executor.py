@@ -15,7 +15,6 @@ import ray
 from ray.exceptions import GetTimeoutError, RayError, TaskCancelledError
 
 from nil_core.api import MachineError
-from nil_core.storage.os_errors import explain_os_errors
 from nil_core.study import Handle, Job, Outcome, Parcel, pack, run_here, unpack
 from nil_core.study.process import JobProcess
 from nil_executor_ray import RayOptions
@@ -60,8 +59,7 @@ class RayExecutor:
         """
         if self._may_precede and job.kind == "reference" and not self._start.done():
             self._may_precede = False
-            with explain_os_errors(Path(job.study)):
-                return EarlyProcess(job, self._start)
+            return EarlyProcess(job, self._start)
         self._wait_for_start()
         parcel = pack(job) if self._send else None
         return RayHandle(job, self._task.remote(job, parcel))
