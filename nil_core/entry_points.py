@@ -16,6 +16,7 @@ from operator import attrgetter
 from typing import Any
 
 from nil_core.errors import ConfigError, NilError, PluginError
+from nil_core.storage.os_errors import unforeseen
 
 PREFIX = "nil."
 
@@ -131,7 +132,8 @@ def load(entry: Entry, path: str = "") -> Any:
 def plugin_errors(entry: Entry, doing: str, hint: str = "") -> Iterator[None]:
     """Turn whatever a plugin's code raises into a one-line :class:`PluginError` that names the plugin.
 
-    ``KeyboardInterrupt`` is the user's and a ``NilError`` is already meant for a person: both pass.
+    ``KeyboardInterrupt`` is the user's and a ``NilError`` is already meant for a person: both pass. A file that cannot
+    be reached, read or written for a reason of the machine is no fault of the plugin: it becomes a ``MachineError``.
 
     Args:
         entry: who is to blame.
@@ -143,6 +145,8 @@ def plugin_errors(entry: Entry, doing: str, hint: str = "") -> Iterator[None]:
     except (KeyboardInterrupt, NilError):
         raise
     except BaseException as error:
+        if isinstance(error, OSError) and error.filename is not None and (explained := unforeseen(error)):
+            raise explained from error
         raise broken(entry, f"{doing}: {reason(error)}", hint or _remedy(entry, error)) from error
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NoReturn
 
 import httpx2
@@ -55,6 +55,9 @@ class Connection:
         clock: time.
         seconds: until the deadline.
 
+    Attributes:
+        between_orders: entered while an order that was not accepted waits to be sent again.
+
     Raises:
         ConfigError: the base URL is none, or an environment variable names a proxy or certificates that cannot be used.
     """
@@ -78,6 +81,7 @@ class Connection:
         self._clock, self._seconds = clock, seconds
         self._end = clock.now() + seconds
         self._client = open_client()
+        self.between_orders: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def close(self) -> None:
         """Close the connections."""
@@ -157,7 +161,9 @@ class Connection:
             failures += error.kind is ErrorKind.UNAVAILABLE
             if error.kind not in RETRYABLE or (max_tries is not None and failures >= max_tries):
                 self._raise(error)
-            self.pause(max(next(backoff), retry_after(response, self._clock.now())), f"its response: {error.message}")
+            with self.between_orders() if method != "GET" else nullcontext():
+                seconds = max(next(backoff), retry_after(response, self._clock.now()))
+                self.pause(seconds, f"its response: {error.message}")
 
     def _send_once(self, method: str, path: str, content: dict[str, Any]) -> tuple[Response, ErrorResponse | None]:
         target = self._target(path)

@@ -7,7 +7,9 @@ import math
 import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 from nil_core.errors import DataError, MachineError, NilError
@@ -158,7 +160,10 @@ class HostedGenerator(ABC):
             progress(1, 1, f"{self.name}: task {_id(entry)} is ordered and recorded")
             return self._wait_and_download(connection, entry, progress)
         except KeyboardInterrupt:
-            _log.warning("the order at %s is kept: the same command goes on, and pays nothing twice", self.name)
+            if self._ledger.read(key) is None:
+                _log.warning("nothing was ordered at %s, and nothing is paid", self.name)
+            else:
+                _log.warning("the order at %s is kept: the same command goes on, and pays nothing twice", self.name)
             raise
         finally:
             connection.close()
@@ -170,6 +175,8 @@ class HostedGenerator(ABC):
     def _order(self, connection: Connection, order: Order, entry: Entry) -> Entry:
         """Record, send, record: the next call knows of the order, whatever happens in between."""
         self._ledger.write(entry)
+        if not self.findable:
+            connection.between_orders = partial(self._ledger.without, entry)
         try:
             ticket = self.create(connection, order, entry.name)
         except NoResponseError as error:
@@ -184,6 +191,7 @@ class HostedGenerator(ABC):
             if not self.findable:  # else the next call looks for the task first, which is safer
                 self._ledger.drop(entry)
             raise
+        connection.between_orders = nullcontext
         return self._record(entry, stage=Stage.UNDERWAY, ticket=ticket)
 
     def _recover(self, connection: Connection, entry: Entry) -> Entry | None:

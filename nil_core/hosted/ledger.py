@@ -117,6 +117,13 @@ class Ledger:
         self.path(entry.fingerprint).unlink(missing_ok=True)
 
     @contextmanager
+    def without(self, entry: Entry) -> Iterator[None]:
+        """No record while an order that was not accepted waits to be sent again: a process may end here."""
+        self.drop(entry)
+        yield
+        self.write(entry)
+
+    @contextmanager
     def locked(self, fingerprint: str) -> Iterator[None]:
         """Lock an order for this process; the system releases the lock when the process ends.
 

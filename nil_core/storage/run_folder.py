@@ -171,8 +171,8 @@ def refuse_occupied(path: Path) -> None:
     with explain_os_errors(path):
         there = exists(path, "write")
         if there and (not path.is_dir() or any(path.iterdir())):
-            hint = f"another --out, or `nil run --resume {shlex.quote(str(path))}`"
-            raise RunError(f"{path} exists already", hint)
+            resume = f", or `nil run --resume {shlex.quote(str(path))}`" if exists(RunFolder(path).manifest) else ""
+            raise RunError(f"{path} exists already", f"another --out{resume}")
         above = path if there else next(parent for parent in path.parents if exists(parent))
         tempfile.TemporaryDirectory(dir=above, prefix=".nil-").cleanup()
 

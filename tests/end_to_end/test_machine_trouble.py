@@ -67,6 +67,9 @@ def test_a_folder_that_cannot_be_reached(
         nil(*command, dead_mount).complains(says, "mount it again")
     file = ["--generator", "file", "--segmenter", "chroma", "--set", f"generator.path={dead_mount / 'walk.mp4'}"]
     nil("generate", "--preset", "smoke", *file, "--out", "reference").complains(says, "mount it again")
+    for component in (["--robot", "mjcf", "--set", "robot.path"], ["--generator", "mocap", "--set", "generator.path"]):
+        path = f"{component[-1]}={dead_mount / 'a.npz'}"
+        nil("generate", "--preset", "smoke", *component[:-1], path).complains(says, "mount it again")
     assert [path.name for path in tmp_path.iterdir()] == ["drive"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -54,8 +55,16 @@ def test_what_is_there_is_never_written_over(tmp_path: Path, occupant: str) -> N
         (path / "precious").write_text("precious")
     with pytest.raises(RunError, match="exists already") as caught:
         run_folder.create(path, CONFIG, {})
-    assert "--resume" in caught.value.hint
+    assert caught.value.hint == "another --out", "it is no run that could be resumed"
     assert (path if occupant == "file" else path / "precious").read_text() == "precious"
+
+
+def test_a_run_that_is_there_can_be_resumed(tmp_path: Path) -> None:
+    path = tmp_path / "it's a"
+    run_folder.create(path, CONFIG, {})
+    with pytest.raises(RunError, match="exists already") as caught:
+        run_folder.create(path, CONFIG, {})
+    assert f"`nil run --resume {shlex.quote(str(path))}`" in caught.value.hint
 
 
 def test_an_empty_folder_will_do(tmp_path: Path) -> None:

@@ -42,11 +42,14 @@ def check_deadline(bench: Bench) -> None:
 
 
 def check_interrupted(bench: Bench) -> None:
-    """Ctrl-C while waiting; the same command continues."""
+    """Ctrl-C before the order is accepted, then while waiting for its task; the same command continues."""
+    bench.service.order_faults.append(bench.error_response("rate limit"))
     bench.interrupt_next_sleep = True
-    with suppress(KeyboardInterrupt):
-        bench.generate()
-        raise AssertionError("it was not interrupted")
+    for paid in (0, 1):
+        with suppress(KeyboardInterrupt):
+            bench.generate()
+            raise AssertionError("it was not interrupted")
+        assert bench.paid == paid
     bench.interrupt_next_sleep = False
     bench.generate()
     assert bench.paid == 1

@@ -129,6 +129,10 @@ def test_feet_in_the_air_are_said(robot):
     path = made._options.path
     again = MjcfRobot(MjcfOptions(path=path, **followed(note)))
     assert again.spec.feet == ("rl_foot", "rr_foot", "fl_foot", "fr_foot") and "note" not in again.describe()
+    pose = followed(note.partition(", or ")[2])
+    assert pose == {"standing_pose": {"fl knee": 0, "fr knee": 0}}
+    on_four = MjcfRobot(MjcfOptions(path=path, **pose))
+    assert on_four.spec.feet == ("fl_foot", "fr_foot", "rl_foot", "rr_foot") and "note" not in on_four.describe()
 
 
 def test_a_clear_stand_has_no_doubts(robot):

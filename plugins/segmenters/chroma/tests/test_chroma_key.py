@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import cv2
@@ -97,8 +98,18 @@ def test_a_background_with_a_floor_is_rejected() -> None:
 @pytest.mark.parametrize("sigma", [0.0, 5.0])
 def test_an_empty_scene_is_rejected(sigma: float) -> None:
     noise = np.random.default_rng(0).normal(120, sigma, (6, 80, 80, 3)).astype(np.uint8)
-    with pytest.raises(DataError, match="no robot differs"):
+    with pytest.raises(DataError, match="no robot differs") as error:
         ChromaKey(ChromaOptions()).segment(Video(noise, 25), np.ones((80, 80), bool))
+    assert "the background alone" in error.value.hint, "no threshold helps"
+
+
+def test_the_threshold_of_the_hint_finds_a_faint_robot() -> None:
+    frames, masks = walker((120, 120, 120), (124, 124, 124), sigma=0)
+    video = Video(frames, 25)
+    with pytest.raises(DataError, match="no robot differs") as error:
+        ChromaKey(ChromaOptions(threshold=30)).segment(video, masks[0])
+    found = re.search(r"segmenter\.threshold=([0-9.]+)", error.value.hint)
+    assert found and overlap(ChromaKey(ChromaOptions(threshold=float(found[1]))).segment(video, masks[0]), masks) > 0.4
 
 
 def test_a_robot_that_leaves_is_an_error() -> None:

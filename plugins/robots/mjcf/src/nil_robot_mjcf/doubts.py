@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
-from nil_robot_mjcf.standing import bodies_to, heights
+from nil_robot_mjcf.home_pose import SLACK, inline_table, nearest_angle
+from nil_robot_mjcf.standing import bodies_to, heights, joints_to
 
 LOW = 0.3  # of the standing height; limbs that end below it may be legs ...
 LIMB_JOINTS = 2  # ... if they have as many joints at least
@@ -56,9 +57,12 @@ def find_doubts(
     doubts = []
     if others := _other_feet(model, data, root, soles, moving):
         names = [str(model.geom(geom).name) for geom in others]
+        own = _own_pose(model, data, root, others, moving)
+        stretched = f"--set 'robot.standing_pose={inline_table(own)}' of the model's own pose"
         doubts.append(
             f"{', '.join(names)} may be feet too, though they do not touch the floor: "
-            f"--set 'robot.feet={json.dumps([*feet, *names])}', or another robot.standing_pose"
+            f"--set 'robot.feet={json.dumps([*feet, *names])}', or "
+            + (stretched if own else "another robot.standing_pose")
         )
     inner = [foot for foot in feet if _reach_beyond(model, data, model.geom(foot).id) > BEYOND * data.qpos[2]]
     if inner:
@@ -66,6 +70,19 @@ def find_doubts(
     if len(soles) % 2:
         doubts.append(f"it stands on {len(soles)} feet, an odd number: robot.feet or robot.standing_pose may be wrong")
     return tuple(doubts)
+
+
+def _own_pose(
+    model: mujoco.MjModel, data: mujoco.MjData, root: str, geoms: Collection[int], moving: set[int]
+) -> dict[str, float]:
+    """Joints of limbs that a keyframe or option bends, to their angle (rad) in the model's own pose."""
+    joints = {joint for geom in geoms for joint in joints_to(model, model.geom_bodyid[geom], root)} & moving
+    nearest = {joint: nearest_angle(model, joint, float(model.qpos0[model.jnt_qposadr[joint]])) for joint in joints}
+    return {
+        str(model.joint(joint).name): angle
+        for joint, angle in sorted(nearest.items())
+        if abs(data.qpos[model.jnt_qposadr[joint]] - angle) > SLACK
+    }
 
 
 def _other_feet(

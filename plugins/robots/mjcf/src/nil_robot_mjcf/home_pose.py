@@ -60,7 +60,7 @@ def home_pose(model: mujoco.MjModel, root: str, keyframes: Sequence[str], chosen
     pose |= chosen
     source = OWN_POSE if key is None else f"keyframe {keyframes[key] or key}"
     remarks = () if key is None else _judge(model, pose, source, chosen)
-    pose = {name: _within(model, name, angle) for name, angle in pose.items()}
+    pose = {name: nearest_angle(model, name, angle) for name, angle in pose.items()}
     start = model.jnt_qposadr[model.body(root).jntadr[0]]
     joints = {name: angle for name, angle in pose.items() if angle or name in chosen}
     return HomePose(joints, qpos[start + 3 : start + 7].copy(), source, remarks)
@@ -74,13 +74,13 @@ def _judge(
     Raises:
         DataError: it bends some far beyond.
     """
-    off = {name: abs(_within(model, name, angle) - angle) for name, angle in pose.items()}
-    far = {name: _within(model, name, pose[name]) for name, distance in off.items() if distance > KEYFRAME_SLACK}
+    off = {name: abs(nearest_angle(model, name, angle) - angle) for name, angle in pose.items()}
+    far = {name: nearest_angle(model, name, pose[name]) for name, distance in off.items() if distance > KEYFRAME_SLACK}
     if far:
         raise _outside(model, pose, far, source, chosen)
     return tuple(
         f"{source} puts joint {name} at {pose[name]:.3f}, outside its limits: it stands at "
-        f"{_within(model, name, pose[name]):.3f}"
+        f"{nearest_angle(model, name, pose[name]):.3f}"
         for name, distance in off.items()
         if distance > SLACK
     )
@@ -97,7 +97,7 @@ def check_limits(model: mujoco.MjModel, pose: Mapping[str, float]) -> None:
     for name in pose:
         if name not in joints:
             raise DataError(f"{source} names no joint of the model: {name!r}", f"joints: {', '.join(sorted(joints))}")
-    off = {name: _within(model, name, angle) for name, angle in pose.items()}
+    off = {name: nearest_angle(model, name, angle) for name, angle in pose.items()}
     off = {name: angle for name, angle in off.items() if abs(angle - pose[name]) > SLACK}
     if off:
         raise _outside(model, pose, off, source, pose)
@@ -116,16 +116,17 @@ def _outside(
     more = f", and {len(nearest) - 1} more" if len(nearest) > 1 else ""
     return DataError(
         f"{source} puts joint {name} at {pose[name]:.3f}, outside its limits of {low:.3f} to {high:.3f}{more}",
-        f"--set 'robot.standing_pose={_inline_table({**chosen, **nearest})}', or mend the file",
+        f"--set 'robot.standing_pose={inline_table({**chosen, **nearest})}', or mend the file",
     )
 
 
-def _inline_table(pose: Mapping[str, float]) -> str:
+def inline_table(pose: Mapping[str, float]) -> str:
     """As TOML writes it; names with other than letters, digits, _ and - need quotes."""
     keys = {name: name if re.fullmatch("[A-Za-z0-9_-]+", name) else json.dumps(name) for name in pose}
     return "{" + ", ".join(f"{keys[name]} = {angle:.3f}" for name, angle in pose.items()) + "}"
 
 
-def _within(model: mujoco.MjModel, name: str, angle: float) -> float:
+def nearest_angle(model: mujoco.MjModel, name: str | int, angle: float) -> float:
+    """The angle (rad) within a joint's limits that is nearest to an angle; the joint by its name or id."""
     joint = model.joint(name)
     return float(np.clip(angle, *joint.range)) if joint.limited[0] else angle

@@ -20,6 +20,9 @@ MAX_BORDER_NOISE = 10.0
 MIN_THRESHOLD = 2.3
 """Delta E of a just noticeable difference."""
 
+LEAST_VISIBLE = 0.3
+"""Delta E above the rounding errors of 8-bit colors."""
+
 NOISE_FACTOR = 1.6
 """Ratio of the 99.9 % and 90 % quantiles of Gaussian noise in three channels."""
 
@@ -67,7 +70,18 @@ class ChromaKey:
             labels = _components(difference > 16 * threshold**0.5)
             robot = set(np.unique(labels[_dilated(previous)])) | ({_largest(labels)} if number == 0 else set())
             previous = masks[number] = np.isin(labels, list(robot - {0}))
-            _check_area(np.count_nonzero(previous) / previous.size, number, threshold)
+            area = np.count_nonzero(previous) / previous.size
+            if area < MIN_AREA:
+                raise DataError(
+                    f"no robot differs from the background in frame {number} (threshold {threshold:.1f} delta E)",
+                    _remedy(difference, noise, threshold),
+                )
+            if area > MAX_AREA:
+                raise DataError(
+                    f"the robot would fill {area:.0%} of frame {number} (threshold {threshold:.1f} delta E)",
+                    f"raise the threshold, --set segmenter.threshold={2 * threshold:.0f}, or track with "
+                    "--segmenter sam2",
+                )
             progress(number + 1, len(differences), "frames segmented")
         return masks
 
@@ -122,14 +136,9 @@ def _largest(labels: npt.NDArray[np.int32]) -> int:
     return int(sizes.argmax())
 
 
-def _check_area(area: float, number: int, threshold: float) -> None:
-    if area < MIN_AREA:
-        raise DataError(
-            f"no robot differs from the background in frame {number} (threshold {threshold:.1f} delta E)",
-            f"lower the threshold, --set segmenter.threshold={threshold / 2:.2g}, or track with --segmenter sam2",
-        )
-    if area > MAX_AREA:
-        raise DataError(
-            f"the robot would fill {area:.0%} of frame {number} (threshold {threshold:.1f} delta E)",
-            f"raise the threshold, --set segmenter.threshold={2 * threshold:.0f}, or track with --segmenter sam2",
-        )
+def _remedy(difference: UInt8Array, noise: float, threshold: float) -> str:
+    """The threshold that finds something in a frame, if it is above the noise (delta E) of the border."""
+    lower = 0.9 * _delta_e(float(np.quantile(difference, 1 - 2 * MIN_AREA)))
+    if max(NOISE_FACTOR * noise, LEAST_VISIBLE) < lower < threshold:
+        return f"lower the threshold, --set segmenter.threshold={lower:.2g}, or track with --segmenter sam2"
+    return "the frame shows the background alone: give a video that shows the robot in every frame, and large enough"
