@@ -127,12 +127,12 @@ def test_feet_in_the_air_are_said(robot):
     (note,) = (line for line in made.describe().splitlines() if "note" in line)
     assert "fl_foot, fr_foot may be feet too" in note
     path = made._options.path
-    again = MjcfRobot(MjcfOptions(path=path, **followed(note)))
-    assert again.spec.feet == ("rl_foot", "rr_foot", "fl_foot", "fr_foot") and "note" not in again.describe()
-    pose = followed(note.partition(", or ")[2])
-    assert pose == {"standing_pose": {"fl knee": 0, "fr knee": 0}}
-    on_four = MjcfRobot(MjcfOptions(path=path, **pose))
+    pose, _, named = note.partition("; ")
+    assert followed(pose) == {"standing_pose": {"fl knee": 0, "fr knee": 0}}
+    on_four = MjcfRobot(MjcfOptions(path=path, **followed(pose)))
     assert on_four.spec.feet == ("fl_foot", "fr_foot", "rl_foot", "rr_foot") and "note" not in on_four.describe()
+    again = MjcfRobot(MjcfOptions(path=path, **followed(named)))
+    assert again.spec.feet == ("rl_foot", "rr_foot", "fl_foot", "fr_foot") and "note" not in again.describe()
 
 
 def test_a_clear_stand_has_no_doubts(robot):

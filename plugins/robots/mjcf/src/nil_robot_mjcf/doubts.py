@@ -58,12 +58,11 @@ def find_doubts(
     if others := _other_feet(model, data, root, soles, moving):
         names = [str(model.geom(geom).name) for geom in others]
         own = _own_pose(model, data, root, others, moving)
-        stretched = f"--set 'robot.standing_pose={inline_table(own)}' of the model's own pose"
-        doubts.append(
-            f"{', '.join(names)} may be feet too, though they do not touch the floor: "
-            f"--set 'robot.feet={json.dumps([*feet, *names])}', or "
-            + (stretched if own else "another robot.standing_pose")
-        )
+        named = f"--set 'robot.feet={json.dumps([*feet, *names])}'"
+        hint = f"{named}, or another robot.standing_pose"
+        if own:
+            hint = f"--set 'robot.standing_pose={inline_table(own)}' puts them there; if it can stand as it is: {named}"
+        doubts.append(f"{', '.join(names)} may be feet too, though they do not touch the floor: {hint}")
     inner = [foot for foot in feet if _reach_beyond(model, data, model.geom(foot).id) > BEYOND * data.qpos[2]]
     if inner:
         doubts.append(f"{', '.join(inner)} are not where its limbs end: it may lie, or stand on its knees")
