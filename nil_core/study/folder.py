@@ -12,6 +12,7 @@ import socket
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from nil_core.storage import log
 from nil_core.storage.atomic import write_json, write_text
 from nil_core.storage.lock import run_lock
 from nil_core.storage.os_errors import exists, explain_os_errors
-from nil_core.storage.run_folder import RunFolder
+from nil_core.storage.run_folder import RunFolder, open_run
 from nil_core.study.grid import Entry, StudySpec, read_spec, run_path, with_steps
 from nil_core.study.references import shared_reference
 
@@ -219,7 +220,8 @@ class StudyFolder:
         before, after = self.path / listed["run"], self.path / run
         if before != after and exists(before) and not exists(after):
             with run_lock(before):
-                pass
+                if now:
+                    _lengthen(before, now.config)
             with explain_os_errors(after):
                 before.rename(after)
         return {**listed, "row": row, "hash": digest, "config": config, "run": run}
@@ -242,6 +244,13 @@ class StudyFolder:
     def progress(self, run: str, config: RunConfig) -> Progress:
         """How far a run is; never raises for a damaged folder, which fails when it is resumed."""
         return progress(self.path / run, config)
+
+
+def _lengthen(run: Path, config: RunConfig) -> None:
+    """Give a run the steps of a config; one that cannot be read fails when it is resumed."""
+    with suppress(RunError):
+        folder, before = open_run(run)
+        folder.write_config(before.model_copy(update={"steps": config.steps}))
 
 
 def progress(path: Path, config: RunConfig) -> Progress:

@@ -62,7 +62,7 @@ def _learn(job: Job) -> bool:
     from nil_core.experiment.resume import resume
     from nil_core.experiment.run import run
     from nil_core.storage.os_errors import exists
-    from nil_core.storage.run_folder import RunFolder, open_run
+    from nil_core.storage.run_folder import RunFolder
     from nil_core.study.folder import progress
 
     config = _config(job)
@@ -71,8 +71,7 @@ def _learn(job: Job) -> bool:
     _wait_for_lock(job.folder)
     if progress(job.folder, config).finished:
         return True
-    grown = config.steps is not None and config.steps > open_run(job.folder)[1].total_steps
-    return resume(job.folder, config.steps if grown else None).finished
+    return resume(job.folder).finished
 
 
 def _wait_for_lock(folder: Path) -> None:

@@ -194,8 +194,8 @@ def test_more_steps_go_on_with_the_runs_of_all_seeds(tmp_path: Path) -> None:
     spec = read(tmp_path, TWO)
     folder.write(spec, spec.entries())
     runs = [folder.path / entry.run for entry in spec.entries()]
-    for number, run in enumerate(runs):
-        write_json(run / "manifest.json", {"nil": "run"})
+    for number, (run, entry) in enumerate(zip(runs, spec.entries(), strict=True)):
+        run_folder.create(run, entry.config, {})
         write_json(run / "summary.json", {"finished": True, "steps": 80, "number": number})
         write_json(run / "status.json", {"state": "finished", "step": 80})
     with pytest.raises(RunError, match=r"the rows no-iou of .* keep their steps"):
@@ -209,6 +209,7 @@ def test_more_steps_go_on_with_the_runs_of_all_seeds(tmp_path: Path) -> None:
     for number, (before, entry) in enumerate(zip(runs, both.entries(), strict=True)):
         assert json.loads((folder.path / entry.run / "summary.json").read_text())["number"] == number
         assert not before.exists() and not folder.progress(entry.run, entry.config).finished
+        assert run_folder.open_run(folder.path / entry.run)[1].steps == 120, "reports see that it is not finished"
     folder.check(both, both.entries())
     folder.write(both, both.entries())
     index = folder.read_index()
