@@ -100,7 +100,7 @@ def evaluate(
         _say_json(evaluate_run(folder, reporter=Silent()))
     else:
         with reporter() as show:
-            evaluate_run(folder, reporter=show)
+            show.spread(evaluate_run(folder, reporter=show))
 
 
 def _evaluate_run(folder: Path, **options: Any) -> dict[str, Any]:

@@ -28,12 +28,15 @@ class ResultTables:
         self.table("Reward", ["term", "definition", "weight", "unit or scale"], cells)
 
     def evaluation(self, rows: Mapping[str, Mapping[str, Any]]) -> None:
-        """One row for each policy, then the spread of the main metrics, unless there was a single episode."""
+        """One row for each policy."""
         for title, headings, cells in tables(rows):
             self.table(title, headings, cells)
-        if spread := _spread(rows):
+
+    def spread(self, rows: Mapping[str, Mapping[str, Any]]) -> None:
+        """Standard deviations and confidence intervals of the main metrics; nothing for a single episode."""
+        if cells := _spread(rows):
             self.table(
-                "Spread over episodes", ["metric", "policy", "mean", "std", "95 % interval (Student's t)"], spread
+                "Spread over episodes", ["metric", "policy", "mean", "std", "95 % interval (Student's t)"], cells
             )
 
     def facts(self, title: str, facts: Mapping[str, str]) -> None:

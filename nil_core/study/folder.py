@@ -196,7 +196,11 @@ class StudyFolder:
 
         The steps have to be set now; steps that were not set are those of the robot, which is loaded.
         """
-        rows = {entry.row: entry.config for entry in entries}
+        entries = tuple(entries)
+        listed = {each["row"]: each["config"] for each in self.read_index().get("entries", [])}
+        rows = {entry.row: entry.config for entry in entries if listed.get(entry.row) not in (None, entry.row_hash)}
+        if not rows:
+            return {}
         try:
             before = self.read_spec().entries() if exists(self.spec) else ()
         except NilError:  # the config of another nil
@@ -263,7 +267,7 @@ def progress(path: Path, config: RunConfig) -> Progress:
     except NilError:
         return Progress("damaged", 0, False)
     step = status.get("step", 0) if isinstance(status.get("step", 0), int) else 0
-    finished = summary.get("finished") is True and summary.get("steps", 0) >= (config.steps or 0)
+    finished = summary.get("finished") is True and config.steps in (None, summary.get("steps"))
     return Progress(str(status.get("state", "?")), max(step, _last_step(folder.metrics)), finished)
 
 

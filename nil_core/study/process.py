@@ -34,12 +34,12 @@ class JobProcess:
     def __init__(self, job: Job, environment: Mapping[str, str] | None = None) -> None:
         self.job = job
         with explain_os_errors(Path(job.study)):
+            job.log.parent.mkdir(parents=True, exist_ok=True)
             self._folder = Path(tempfile.mkdtemp(prefix="nil-job-"))
             (self._folder / "job.json").write_text(job.to_json(), encoding="utf-8")
             self._process = self._spawn(environment or {})
 
     def _spawn(self, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        self.job.log.parent.mkdir(parents=True, exist_ok=True)
         # Its own session: Ctrl-C in the terminal reaches only this process, which stops the others in order.
         with open(self.job.log, "ab") as log:
             return subprocess.Popen(

@@ -119,7 +119,9 @@ def test_where_there_is_no_terminal_there_are_lines(capsys: pytest.CaptureFixtur
 
 def test_the_spread_is_shown_for_more_than_one_episode(capsys: pytest.CaptureFixture[str]) -> None:
     row = {"return": 1.25, "return_std": 0.1, "return_ci95": [1.0, 1.5], "speed": 0.5}
-    TableLines().evaluation({"trained": row})
+    shown = TableLines()
+    shown.evaluation({"trained": row})
+    shown.spread({"trained": row})
     assert [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()] == [
         "Evaluation",
         "policy return speed m/s",

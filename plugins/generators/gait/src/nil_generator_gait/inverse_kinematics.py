@@ -74,8 +74,9 @@ class LimbSolver:
             if not len(missed):
                 break
             retried = problem.solve(self._bent(angles, missed, only_at_limit))
-            if problem.distances(retried).max() < distances.max():
-                angles, distances = retried, problem.distances(retried)
+            remaining = problem.distances(retried)
+            if remaining.max() < distances.max():
+                angles, distances = retried, remaining
         problem.qpos[self.qpos_index] = angles
         return problem.qpos, float(distances.max())
 
@@ -152,9 +153,7 @@ class _Problem:
 
     def _residual(self, angles: Doubles) -> Doubles:
         """(E + joints, N) for N columns of angles."""
-        return np.column_stack(
-            [np.r_[self._linearize(each)[0], DAMPING * (each - self.start)] for each in angles.T.copy()]
-        )
+        return np.column_stack([np.r_[self._linearize(each)[0], DAMPING * (each - self.start)] for each in angles.T])
 
     def _jacobian(self, angles: Doubles, residual: Doubles) -> Doubles:
         return np.concatenate([self._linearize(angles[:, 0])[1], DAMPING * np.eye(len(angles))])
