@@ -66,7 +66,7 @@ def search_limbs(
         images = space.mirror[leg - ROOT] + ROOT
         signs = space.mirror_sign[leg - ROOT]
         elsewhere = poses[:, images] * signs
-        library = _spread_out(np.concatenate([poses[:, leg], elsewhere]), LIBRARY_SIZE)
+        library = spread_out(np.concatenate([poses[:, leg], elsewhere]), LIBRARY_SIZE)
         speed = np.maximum(np.sqrt((np.diff(elsewhere, axis=0) ** 2).mean(axis=0)), MIN_SPEED) * SPEED_FACTOR
         tried = np.repeat(poses[frames, None], len(library), axis=1)
         tried[:, :, leg] = library
@@ -87,7 +87,7 @@ def search_limbs(
     return Searched(poses, changed)
 
 
-def _spread_out(rows: Doubles, count: int) -> Doubles:
+def spread_out(rows: Doubles, count: int) -> Doubles:
     """At most ``count`` rows that are far from each other (farthest-point sampling)."""
     picked, distance = [0], np.linalg.norm(rows - rows[0], axis=1)
     while len(picked) < count and distance.max() > MIN_POSE_DISTANCE:

@@ -1,6 +1,7 @@
 """Motion recovery: fit rendered poses to the video, starting from the known standing pose of the first frame.
 
-1. Tracking at half the resolution: each pose is fitted near the previous one (:mod:`.tracking`).
+1. Tracking at half the resolution: each pose is fitted near the previous one, and where limbs are lost also near joint
+   angles of earlier frames (:mod:`.tracking`).
 2. Limb search: lost legs try the leg poses of other frames (:mod:`.limb_search`).
 3. Joint fit of all frames (:mod:`.joint_fit`): images, smoothness, joint limits and foot contacts. 2 and 3 alternate
    until no leg changes.
@@ -31,7 +32,7 @@ from nil_core.reference.recovery.pose_space import PoseSpace
 from nil_core.reference.recovery.priors import Priors
 from nil_core.reference.recovery.quality import quality
 from nil_core.reference.recovery.silhouette import Look, gray
-from nil_core.reference.recovery.tracking import FramePriors, predicted
+from nil_core.reference.recovery.tracking import track
 from nil_core.reference.recovery.workers import Comparisons
 from nil_core.sim.scene import RobotScene
 from nil_core.types import Doubles, Frames, Masks, Progress, no_progress
@@ -41,8 +42,6 @@ _log = logging.getLogger(__name__)
 MAX_FIT_HZ = 30.0  # faster references are subsampled, and the recovered motion is interpolated
 MIN_IMAGE_PIXELS = 128  # images are not downsampled below this side: thin legs would vanish
 
-TRACK_NOISE, TRACK_STEPS = 0.5, 5
-TRACK_PRIOR_FACTOR = 1.5  # times the priors' change, about the predicted pose
 MAX_SEARCH_ROUNDS = 3
 ROUND_STEPS, COARSE_STEPS, FINE_STEPS = 4, 4, 8
 LOOSE_CONTACTS, STRICT_CONTACTS = Contacts(slip=0.01, sink=0.02), Contacts(slip=0.004, sink=0.006)
@@ -137,7 +136,7 @@ class _Recovery:
         """Return the fit and the number of replaced leg poses; None if the camera is taken as known but moves."""
         shrink = 2 if size % 2 == 0 and size // 2 >= MIN_IMAGE_PIXELS else 1
         coarse = Look((2.0, 5.0), shrink=shrink)
-        poses = self._tracked(coarse)
+        poses = track(self._comparisons, self._space, self._priors, self._frames, coarse, self._progress)
         if self._camera_moves(poses, coarse, TRACKED_FACTOR):
             return None
         poses[:, :2] = travel(self._space.soles(poses))
@@ -159,15 +158,6 @@ class _Recovery:
     @property
     def _steps(self) -> int:
         return MAX_SEARCH_ROUNDS * ROUND_STEPS + COARSE_STEPS + FINE_STEPS
-
-    def _tracked(self, look: Look) -> Doubles:
-        priors = FramePriors(TRACK_PRIOR_FACTOR * self._priors.change, self._priors.stand)
-        poses = [self._space.stand]
-        for t in range(1, self._frames):
-            guess = predicted(np.array(poses))
-            poses.append(self._comparisons.track(t, guess, priors, look, TRACK_NOISE, TRACK_STEPS).pose)
-            self._progress(t + 1, self._frames, "frames tracked")
-        return np.array(poses)
 
     def _jointly(self, poses: Doubles, look: Look, contacts: Contacts, steps: int) -> Fit:
         noise = self._noise(poses, look)

@@ -1,103 +1,87 @@
-"""Frame-by-frame tracking from the known standing pose: initial poses of the joint fit."""
+"""Frame-by-frame tracking from the known standing pose: initial poses of the joint fit.
+
+Where a frame is suddenly explained worse than those before, limbs are lost or swapped. It is then also fitted from
+joint angles of earlier frames and from their mirror images: a gait is periodic and symmetric.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
-from nil_core.reference.recovery.contacts import LOWEST_SOLE_STD
+from nil_core.reference.recovery.frame_fit import FrameFit, FramePriors
+from nil_core.reference.recovery.limb_search import spread_out
 from nil_core.reference.recovery.pose_space import PoseSpace
-from nil_core.reference.recovery.silhouette import FrameComparison, Look
-from nil_core.types import Doubles
+from nil_core.reference.recovery.priors import Priors
+from nil_core.reference.recovery.silhouette import Look
+from nil_core.reference.recovery.workers import Comparisons
+from nil_core.types import Doubles, Progress
 
 MOMENTUM = 0.8  # share of the last change of pose that the next frame is predicted to repeat
-MAX_STEP = 0.25  # of each entry of the pose, per step
-MAX_DAMPING_TRIES = 3  # per step
-MIN_IMPROVEMENT = 1e-3  # relative decrease of the cost that justifies another step
+NOISE = 0.5  # standard deviation of a residual
+STEPS = 5  # Gauss-Newton steps per frame
+PRIOR_FACTOR = 1.5  # times the priors' change, about the predicted pose
+
+MAX_OVERLAP_LOSS = 0.03  # a frame is lost if its overlap is lower by this than the median of the frames before
+MAX_EARLIER_POSES = 24  # that are compared with a lost frame
+REFITTED = 3  # of them, the best ones
 
 
-@dataclass(frozen=True)
-class FramePriors:
-    """Standard deviations of a pose, (n,) each: about the guess, and about the standing pose."""
+def track(
+    comparisons: Comparisons, space: PoseSpace, priors: Priors, frames: int, look: Look, progress: Progress
+) -> Doubles:
+    """Track the pose over the frames.
 
-    guess: Doubles
-    stand: Doubles
+    Args:
+        comparisons: with the frames.
+        space, priors: of the robot.
+        frames: number of frames, T.
+        look: settings of the image comparison.
+        progress: called after every frame.
+
+    Returns:
+        float64 (T, n), starting with the standing pose.
+    """
+    near = FramePriors(PRIOR_FACTOR * priors.change, priors.stand)
+    fits = [FrameFit(space.stand, 0.0, 1.0)]
+    for t in range(1, frames):
+        guess = _predicted(fits)
+        (fit,) = comparisons.fit_frame(t, guess[None], near, look, NOISE, STEPS)
+        if fit.overlap < np.median([each.overlap for each in fits]) - MAX_OVERLAP_LOSS:
+            fit = _refitted(comparisons, space, near, fits, fit, guess, look)
+        fits.append(fit)
+        progress(t + 1, frames, "frames tracked")
+    return np.array([fit.pose for fit in fits])
 
 
-@dataclass(frozen=True)
-class Tracked:
-    """The pose (n,) found for a frame, and the overlap of the masks."""
-
-    pose: Doubles
-    overlap: float
-
-
-def predicted(poses: Doubles) -> Doubles:
-    """Predicted pose (n,) of the frame after poses (T, n)."""
-    pose: Doubles = poses[-1] if len(poses) < 2 else poses[-1] + MOMENTUM * (poses[-1] - poses[-2])
+def _predicted(fits: Sequence[FrameFit]) -> Doubles:
+    """Predicted pose (n,) of the next frame."""
+    if len(fits) < 2:
+        return fits[-1].pose
+    before, last = fits[-2].pose, fits[-1].pose
+    pose: Doubles = last + MOMENTUM * (last - before)
     return pose
 
 
-def track_frame(
-    comparison: FrameComparison,
-    t: int,
-    guess: Doubles,
+def _refitted(
+    comparisons: Comparisons,
+    space: PoseSpace,
     priors: FramePriors,
+    earlier: Sequence[FrameFit],
+    fit: FrameFit,
+    guess: Doubles,
     look: Look,
-    noise: float,
-    steps: int,
-) -> Tracked:
-    """Fit the pose of one frame, near a guess.
-
-    Args:
-        comparison: with the frames.
-        t: index of the frame.
-        guess: initial pose (n,).
-        priors: standard deviations of the pose.
-        look: settings of the image comparison.
-        noise: standard deviation of a residual.
-        steps: maximum number of Gauss-Newton steps.
-    """
-    space = comparison.space
-    near, loose = 1 / priors.guess**2, 1 / priors.stand**2
-
-    def prior(pose: Doubles) -> float:
-        floor = float(_lowest_sole(space, pose)[0] ** 2) / LOWEST_SOLE_STD**2 if space.camera else 0.0
-        return float((near * (pose - guess) ** 2).sum() + (loose * (pose - space.stand) ** 2).sum()) + floor
-
-    pose, damping, overlap = space.clip(guess), 1e-2, 0.0
-    for _ in range(steps):
-        seen = comparison.linearize(t, pose, look)
-        overlap = seen.overlap
-        before = seen.cost / noise**2 + prior(pose)
-        curvature = seen.curvature / noise**2 + np.diag(near + loose)
-        downhill = -seen.gradient / noise**2 - near * (pose - guess) - loose * (pose - space.stand)
-        if space.camera:
-            height, rates = _lowest_sole(space, pose)
-            curvature += np.outer(rates, rates) / LOWEST_SOLE_STD**2
-            downhill -= height * rates / LOWEST_SOLE_STD**2
-        after = before
-        for _ in range(MAX_DAMPING_TRIES):
-            damped = curvature + damping * np.diag(np.diag(curvature))
-            change = np.clip(np.linalg.solve(damped, downhill), -MAX_STEP, MAX_STEP)
-            candidate = space.clip(pose + change)
-            cost, candidate_overlap = comparison.compare(t, candidate, look)
-            after = cost / noise**2 + prior(candidate)
-            if after < before:
-                pose, overlap, damping = candidate, candidate_overlap, max(damping / 3, 1e-4)
-                break
-            damping *= 8
-        if after > (1 - MIN_IMPROVEMENT) * before:
-            break
-    return Tracked(pose, overlap)
-
-
-def _lowest_sole(space: PoseSpace, pose: Doubles) -> tuple[float, Doubles]:
-    """Height (m) of the lowest sole above the floor, and its derivative (n,).
-
-    If the camera is unknown, it distinguishes a rising robot from a sinking image.
-    """
-    soles, rates = space.soles_and_rates(pose[None])
-    lowest = int(soles[0, :, 2].argmin())
-    return float(soles[0, lowest, 2]), rates[0, lowest, 2]
+) -> FrameFit:
+    """The best fit of a lost frame: the given one, or one from joint angles of earlier frames."""
+    overlaps = np.array([each.overlap for each in earlier])
+    known = overlaps > np.median(overlaps) - MAX_OVERLAP_LOSS
+    joints = np.array([each.pose[space.joints] for each in earlier])[known]
+    library = spread_out(np.concatenate([joints, joints[:, space.mirror] * space.mirror_sign]), MAX_EARLIER_POSES)
+    guesses = np.repeat(guess[None], len(library), axis=0)
+    guesses[:, space.joints] = library
+    t = len(earlier)
+    costs = comparisons.compare_some(np.full(len(guesses), t), guesses, look)
+    best = guesses[np.argsort(costs)[:REFITTED]]
+    fits = [fit, *comparisons.fit_frame(t, best, priors, look, NOISE, STEPS)]
+    return min(fits, key=lambda each: each.cost / NOISE**2 + float((((each.pose - guess) / priors.guess) ** 2).sum()))

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from nil_core.errors import MachineError
+from nil_core.reference.recovery.frame_fit import FrameFit, FramePriors, fit_frame
 from nil_core.reference.recovery.silhouette import FrameComparison, Linearization, Look
-from nil_core.reference.recovery.tracking import FramePriors, Tracked, track_frame
 from nil_core.sim.scene import RobotScene
 from nil_core.sim.worker_process import starting_workers
 from nil_core.types import Doubles, Frames, Masks
@@ -106,9 +106,11 @@ class Comparisons:
         views: list[Doubles] = self._distribute(_view, np.arange(len(poses)), poses, look)
         return np.stack(views)
 
-    def track(self, t: int, guess: Doubles, priors: FramePriors, look: Look, noise: float, steps: int) -> Tracked:
-        """See :func:`nil_core.reference.recovery.tracking.track_frame`."""
-        return self._wait([self._submit(_track, t, guess, priors, look, noise, steps)])[0]
+    def fit_frame(
+        self, t: int, guesses: Doubles, priors: FramePriors, look: Look, noise: float, steps: int
+    ) -> list[FrameFit]:
+        """Fit frame t from each of the guesses (K, n), see :func:`nil_core.reference.recovery.frame_fit.fit_frame`."""
+        return self._wait([self._submit(_fit_frame, t, guess, priors, look, noise, steps) for guess in guesses])
 
     def close(self) -> None:
         """Stop the processes."""
@@ -197,7 +199,7 @@ def _view(levels: Levels, frames: Sequence[int], poses: Doubles, look: Look) -> 
     return [levels.at(look).view(t, pose, look) for t, pose in zip(frames, poses, strict=True)]
 
 
-def _track(
+def _fit_frame(
     levels: Levels, t: int, guess: Doubles, priors: FramePriors, look: Look, noise: float, steps: int
-) -> Tracked:
-    return track_frame(levels.at(look), t, guess, priors, look, noise, steps)
+) -> FrameFit:
+    return fit_frame(levels.at(look), t, guess, priors, look, noise, steps)
