@@ -2,7 +2,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from nil_generator_gait.inverse_kinematics import LimbSolver
+from nil_generator_gait.inverse_kinematics import MISS_TOLERANCE, LimbSolver
 from nil_generator_gait.legs import Limb
 
 LEG = """<mujoco><compiler angle="radian" autolimits="true"/><worldbody>
@@ -10,7 +10,6 @@ LEG = """<mujoco><compiler angle="radian" autolimits="true"/><worldbody>
 <body pos="0 0 -.4"><joint name="knee" axis="0 1 0" range=".1 2.05"/><geom size=".03"/>
 <body name="foot" pos="0 0 -.4"><joint name="ankle" axis="0 1 0" range="-.87 .52"/><geom size=".03"/>
 </body></body></body></worldbody></mujoco>"""
-MISS_TOLERANCE = 5e-4  # m
 TOE = np.array([0.13, 0, -0.05])  # m, in the foot's frame
 
 
@@ -26,7 +25,7 @@ def leg_solver(limits: dict[int, tuple[float, float]] | None = None) -> LimbSolv
 @pytest.mark.parametrize("goal", [(-0.171, 0.965, -0.793), (-0.4, 1.2, -0.6), (0.3, 0.2, -0.4)])
 @pytest.mark.parametrize("start", [(-0.15, 0.3, -0.15), (0.434, 0.1, -0.509), (0.5, 2.05, 0.52)])
 def test_the_toe_reaches_its_target_from_any_start(start: tuple[float, ...], goal: tuple[float, ...]) -> None:
-    # From (0.434, 0.1, -0.509) plain descent ends 2 cm off, with the knee and the ankle at their limits.
+    # From (0.434, 0.1, -0.509) descent alone ends 2 cm off, with the knee and the ankle at their limits.
     solver = leg_solver()
     target = solver.position(np.array(goal), 0)
     qpos, distance = solver.solve(np.array(start), target[None])
