@@ -20,6 +20,7 @@ from nil_core.learning.gaussian import DeterministicActor, SquashedGaussian, bou
 from nil_core.learning.mlp import orthogonal_mlp
 from nil_core.learning.normalizer import RunningNormalizer
 from nil_core.learning.off_policy import OffPolicyAgent, OffPolicyOptions
+from nil_core.learning.policy_average import PolicyAverage
 from nil_core.learning.quantiles import quantile_huber
 from nil_core.learning.replay import Batch, ReplayBuffer
 from nil_core.learning.state import Part, integers, load_state, read_tensors, save_state
@@ -37,6 +38,7 @@ __all__ = [
     "OffPolicyAgent",
     "OffPolicyOptions",
     "Part",
+    "PolicyAverage",
     "RegressionLoss",
     "ReplayBuffer",
     "RunningNormalizer",

@@ -81,6 +81,21 @@ def numpy_values(critics: torch.nn.Module, observations: np.ndarray, actions: np
     return np.stack([numpy_mlp([p[member] for p in parameters], inputs)[:, 0] for member in members])
 
 
+def test_the_averaged_policy_is_evaluated_and_exported_and_changes_no_training() -> None:
+    averaged, newest = agent(policy_average=0.5), agent(policy_average=0.0)
+    for learner in (averaged, newest):
+        interact(learner, 60)
+    assert all(torch.equal(one, other) for one, other in zip(weights(averaged), weights(newest), strict=True))
+    observations = torch.randn(4, OBSERVATION, generator=torch.Generator().manual_seed(0))
+    acts = [learner.act(observations.numpy(), explore=False) for learner in (averaged, newest)]
+    assert averaged.average is not None and newest.average is None
+    with torch.no_grad():
+        assert np.array_equal(acts[0], averaged.average.network(observations).mode.numpy())
+        assert np.array_equal(acts[1], newest.actor(observations).mode.numpy())
+        assert torch.equal(averaged.network()(observations), torch.from_numpy(acts[0]))
+    assert not np.allclose(acts[0], acts[1])
+
+
 def test_losses_are_the_papers_equations() -> None:
     learner = agent(critics=3)
     interact(learner, 40)

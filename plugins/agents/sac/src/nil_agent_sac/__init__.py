@@ -46,6 +46,13 @@ class SacOptions(Options):
     buffer_size: int = Field(200_000, ge=1, description="Capacity of the replay buffer in transitions.")
     replay_folder: str = Field("", description="Folder for a memory-mapped replay buffer; empty: in memory.")
     tau: float = Field(0.005, gt=0, le=1, description="Update rate of the target critics per gradient step.")
+    policy_average: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Share of the gradient steps so far over which the weights of the evaluated and exported policy are "
+        "averaged; training is not changed by it. 0: the newest weights.",
+    )
     target_entropy: float = Field(-1.0, description="Target entropy in nats per action dimension.")
     initial_temperature: float = Field(0.005, gt=0, description="Initial weight of the entropy (alpha).")
     initial_std: float = Field(

@@ -14,7 +14,16 @@ from nil_agent_sac import SacOptions
 from nil_agent_sac.networks import Actor, Critics, Temperature
 from nil_agent_sac.numba_backend import Step, numba_step
 from nil_core.api import AgentSpec
-from nil_core.learning import Batch, DeterministicActor, FlatAdam, OffPolicyAgent, Part, SquashedGaussian, flatten
+from nil_core.learning import (
+    Batch,
+    DeterministicActor,
+    FlatAdam,
+    OffPolicyAgent,
+    Part,
+    PolicyAverage,
+    SquashedGaussian,
+    flatten,
+)
 
 
 class SoftActorCritic(OffPolicyAgent):
@@ -40,19 +49,23 @@ class SoftActorCritic(OffPolicyAgent):
         self.targets = deepcopy(self.critics).requires_grad_(False)
         self.temperature = Temperature(options.initial_temperature).to(self.device)
         self.target_entropy = options.target_entropy * spec.action_size
-        policy = [*self.actor.parameters(), *self.temperature.parameters()]
+        policy = [*self.actor.parameters(), *self.temperature.parameters()]  # the actor first, as its average expects
         self.policy_optimizer = FlatAdam(policy, options.learning_rate)
         self.critic_optimizer = FlatAdam(self.critics.parameters(), options.learning_rate)
         self.target_parameters = flatten(self.targets.parameters())
+        self.average = PolicyAverage(self.actor, options.policy_average) if options.policy_average else None
 
     def policy(self, observations: Tensor, explore: bool) -> Tensor:
-        """Samples of the policy if exploring, else its mode."""
+        """Samples of the policy if exploring, else the mode of the averaged policy."""
+        if not explore:
+            actions: Tensor = self.network()(observations)
+            return actions
         policy: SquashedGaussian = self.actor(observations)
-        return policy.sample(self.noise(*policy.mean.shape)) if explore else policy.mode
+        return policy.sample(self.noise(*policy.mean.shape))
 
     def network(self) -> nn.Module:
-        """Network from observations to the mode of the policy."""
-        return DeterministicActor(self.actor)
+        """Network from observations to the mode of the averaged policy."""
+        return DeterministicActor(self.actor if self.average is None else self.average.network)
 
     @cached_property
     def compiled(self) -> Step | None:
@@ -73,7 +86,9 @@ class SoftActorCritic(OffPolicyAgent):
             self.policy_optimizer.learning_rate = learning_rate
             self.recapture()
         self.gradient_steps += count
-        return super()._learn(count)
+        yield from super()._learn(count)
+        if self.average is not None:
+            self.average.update(self.policy_optimizer.flat_parameters, count, self.gradient_steps)
 
     def gradient_step(self, batch: Batch, noise: Tensor) -> tuple[Tensor, ...]:
         """Update critics, target critics, then actor and temperature."""
@@ -109,7 +124,9 @@ class SoftActorCritic(OffPolicyAgent):
 
     def parts(self) -> dict[str, Part]:
         """Networks and optimizers."""
+        average = {} if self.average is None else {"average": self.average}
         return {
+            **average,
             "actor": self.actor,
             "critics": self.critics,
             "targets": self.targets,
