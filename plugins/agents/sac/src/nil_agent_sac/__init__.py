@@ -50,8 +50,8 @@ class SacOptions(Options):
         0.1,
         ge=0,
         le=1,
-        description="Share of the gradient steps so far over which the weights of the evaluated and exported policy are "
-        "averaged; training is not changed by it. 0: the newest weights.",
+        description="Share of the gradient steps so far over which the weights of the evaluated and exported policy "
+        "are averaged; training is not changed by it. 0: the newest weights.",
     )
     target_entropy: float = Field(-1.0, description="Target entropy in nats per action dimension.")
     initial_temperature: float = Field(0.005, gt=0, description="Initial weight of the entropy (alpha).")
