@@ -92,6 +92,8 @@ def _restore(parts: Mapping[str, Part], tensors: Mapping[str, Tensor], where: st
         saved[name][rest] = value
     for name, part in parts.items():
         expected, found = _shapes(_tensors(part)), _shapes(saved[name])
+        if expected and not found:
+            raise RunError(f"{where} does not hold a part {name!r} that this run has", _HINT)
         if found != expected and (isinstance(part, nn.Module) or found.keys() != expected.keys()):
             raise RunError(f"{where}: {name} has other sizes than this run's", _HINT)
     for name, part in parts.items():

@@ -74,7 +74,7 @@ def test_other_parts_are_refused(tmp_path: Path) -> None:
     save_state(tmp_path, learner.parts(), {})
     with pytest.raises(RunError, match="generator"):
         load_state(tmp_path, {"network": learner.network, "optimizer": learner.optimizer})
-    with pytest.raises(RunError, match="critic has other sizes"):
+    with pytest.raises(RunError, match="does not hold a part 'critic'"):
         load_state(tmp_path, {**learner.parts(), "critic": nn.Linear(1, 1)})
 
 
