@@ -133,10 +133,10 @@ def test_a_disk_that_fills_up_while_learning(
     nil: Callable[..., Any], fast: Sequence[str], small_disk: Callable[[int], Path]
 ) -> None:
     disk = small_disk(6000)
+    folder = disk / "my run"
     steps = ["--steps", "100000", "--set", "training.checkpoint_every=40", "--set", "training.keep=100"]
-    outcome = nil("run", *fast, *steps, "--out", disk / "run")
-    outcome.complains("the disk is full", "nil run --resume FOLDER")
-    folder = disk / "run"
+    outcome = nil("run", *fast, *steps, "--out", folder)
+    outcome.complains("the disk is full", f"nil run --resume '{folder}'")
     kept = sorted((folder / "checkpoints").glob("step-*"))
     assert kept and all((path / "loop.json").exists() and (path / "agent").is_dir() for path in kept)
     assert not list(folder.rglob("*.tmp*")), "no half-written checkpoint"
