@@ -112,12 +112,17 @@ def _hints_naming(folder: RunFolder) -> Iterator[None]:
     """Name the folder where the hint of an error says how to resume, so that the command can be pasted."""
     try:
         yield
-    except (NilError, OSError) as error:
-        explained = unforeseen(error) if isinstance(error, OSError) else error
-        if explained is None:
+    except NilError as error:
+        error.hint = _naming(folder, error.hint)
+        raise
+    except OSError as error:
+        if (explained := unforeseen(error)) is None:
             raise
-        explained.hint = explained.hint.replace("nil run --resume FOLDER", _resume_command(folder))
-        raise explained
+        raise type(explained)(explained.message, _naming(folder, explained.hint)) from error
+
+
+def _naming(folder: RunFolder, hint: str) -> str:
+    return hint.replace("nil run --resume FOLDER", _resume_command(folder))
 
 
 @contextmanager
