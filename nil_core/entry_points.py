@@ -13,6 +13,7 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from operator import attrgetter
+from traceback import walk_tb
 from typing import Any
 
 from nil_core.errors import ConfigError, NilError, PluginError
@@ -134,6 +135,7 @@ def plugin_errors(entry: Entry, doing: str, hint: str = "") -> Iterator[None]:
 
     ``KeyboardInterrupt`` is the user's and a ``NilError`` is already meant for a person: both pass. A file that cannot
     be reached, read or written for a reason of the machine is no fault of the plugin: it becomes a ``MachineError``.
+    So does OpenGL that does not work.
 
     Args:
         entry: who is to blame.
@@ -147,7 +149,15 @@ def plugin_errors(entry: Entry, doing: str, hint: str = "") -> Iterator[None]:
     except BaseException as error:
         if isinstance(error, OSError) and error.filename is not None and (explained := unforeseen(error)):
             raise explained from error
+        if _raised_by_opengl(error):
+            import_module("nil_core.sim")  # raises a MachineError that says why OpenGL does not work here
         raise broken(entry, f"{doing}: {reason(error)}", hint or _remedy(entry, error)) from error
+
+
+def _raised_by_opengl(error: BaseException) -> bool:
+    """Whether MuJoCo, dm_control or PyOpenGL raised it: they look for OpenGL while they are imported."""
+    modules = (str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__))
+    return any(module.partition(".")[0] in ("mujoco", "dm_control", "OpenGL") for module in modules)
 
 
 def broken(entry: Entry, why: str, hint: str) -> PluginError:

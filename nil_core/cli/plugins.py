@@ -79,8 +79,8 @@ def check(
             state = "broken"
         rows.append((entry.kind, entry.name, entry.distribution, entry.version, state))
     tables.show_table(console, COLUMNS, rows)
-    for failure in errors:
-        tables.show(console, f"{failure.message}\n    {failure.hint}")
+    for line in dict.fromkeys(f"{failure.message}\n    {failure.hint}" for failure in errors):
+        tables.show(console, line)
     if errors:
         raise typer.Exit(PluginError.exit_code)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nil_core import time_shares
+from nil_core.errors import NilError
 from nil_core.evaluation.artifacts import write_comparison, write_curve
 from nil_core.evaluation.metrics import Scoring
 from nil_core.experiment.evaluator import (
@@ -36,6 +37,7 @@ from nil_core.interfaces import Agent, Reward
 from nil_core.reporting import Reporter
 from nil_core.storage import log
 from nil_core.storage.atomic import write_json
+from nil_core.storage.os_errors import unforeseen
 from nil_core.storage.run_folder import RunFolder
 from nil_core.train.loop import LoopComponents, TrainingLoop
 
@@ -58,7 +60,7 @@ class Result:
 def learn(folder: RunFolder, experiment: Experiment, reporter: Reporter, hooks: Hooks, resuming: bool) -> Result:
     """Train to the end or until Ctrl-C, then evaluate."""
     config = experiment.config
-    with _run_finished_hook(folder, hooks) as ending:
+    with _hints_naming(folder), _run_finished_hook(folder, hooks) as ending:
         scoring = full_scoring(experiment)  # first, so that a recording that cannot be read fails before training
         reward = experiment.reward(config.simulation.num_envs)
         reporter.reward(reward.rows())
@@ -97,8 +99,30 @@ def learn(folder: RunFolder, experiment: Experiment, reporter: Reporter, hooks: 
         summary = _conclude(folder, experiment, agent, reward, scoring, reporter, hooks) if finished else {}
         ending.update(summary or {"finished": False, "state": "interrupted"})
     if not finished:
-        reporter.say(f"saved at step {loop.step}; resume with: nil run --resume {shlex.quote(str(folder.path))}")
+        reporter.say(f"saved at step {loop.step}; resume with: {_resume_command(folder)}")
     return Result(folder.path, finished, summary)
+
+
+def _resume_command(folder: RunFolder) -> str:
+    return f"nil run --resume {shlex.quote(str(folder.path))}"
+
+
+@contextmanager
+def _hints_naming(folder: RunFolder) -> Iterator[None]:
+    """Name the folder where the hint of an error says how to resume, so that the command can be pasted."""
+    try:
+        yield
+    except NilError as error:
+        error.hint = _naming(folder, error.hint)
+        raise
+    except OSError as error:
+        if (explained := unforeseen(error)) is None:
+            raise
+        raise type(explained)(explained.message, _naming(folder, explained.hint)) from error
+
+
+def _naming(folder: RunFolder, hint: str) -> str:
+    return hint.replace("nil run --resume FOLDER", _resume_command(folder))
 
 
 @contextmanager

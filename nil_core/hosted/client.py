@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
+from typing import Any
 
 import httpx2
 
@@ -24,12 +25,24 @@ def open_client() -> httpx2.Client:
     network.check_proxies()
     certificates: ssl.SSLContext | bool = network.certificates(CERTIFICATE_VARIABLES) or True
     try:
-        return httpx2.Client(timeout=TIMEOUT, verify=certificates)
+        return _Client(timeout=TIMEOUT, verify=certificates)
     except (httpx2.InvalidURL, ValueError, ImportError):  # its words may hold a part of a password
         names = "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY or NO_PROXY"
         raise ConfigError(
             f"{names} cannot be used", "correct them, or: unset HTTPS_PROXY HTTP_PROXY ALL_PROXY"
         ) from None
+
+
+class _Client(httpx2.Client):
+    """A client to which a server that is no SOCKS proxy is a proxy that fails; httpx lets other errors out."""
+
+    def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+        try:
+            return super().send(request, **options)
+        except Exception as error:
+            if isinstance(error, AssertionError) or type(error).__module__.partition(".")[0] == "socksio":
+                raise httpx2.ProxyError("it does not answer as a SOCKS5 proxy", request=request) from error
+            raise
 
 
 def kind_of(failure: httpx2.RequestError) -> ErrorKind:

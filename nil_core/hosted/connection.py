@@ -57,6 +57,7 @@ class Connection:
 
     Attributes:
         between_orders: entered while an order that was not accepted waits to be sent again.
+        order_left: whether the latest order, or a part of it, left this machine.
 
     Raises:
         ConfigError: the base URL is none, or an environment variable names a proxy or certificates that cannot be used.
@@ -82,6 +83,7 @@ class Connection:
         self._end = clock.now() + seconds
         self._client = open_client()
         self.between_orders: Callable[[], AbstractContextManager[None]] = nullcontext
+        self.order_left = False
 
     def close(self) -> None:
         """Close the connections."""
@@ -186,11 +188,13 @@ class Connection:
         Raises:
             NoResponseError: an order left, and no response came that can be read.
         """
-        began = False
+        is_order = method != "GET"
+        if is_order:
+            self.order_left = False
 
-        def trace(event: str, info: Mapping[str, Any]) -> None:
-            nonlocal began  # a proxy is first sent a request of its own, CONNECT
-            began |= event.endswith("send_request_headers.started") and info["request"].method == method.encode()
+        def trace(event: str, info: Mapping[str, Any]) -> None:  # a proxy is first sent a request of its own, CONNECT
+            begins = event.endswith("send_request_headers.started") and info["request"].method == method.encode()
+            self.order_left |= is_order and begins
 
         try:
             response = self._client.request(
@@ -198,7 +202,7 @@ class Connection:
             )
         except httpx2.RequestError as failure:
             message = f"{type(failure).__name__}: {self._clean(str(failure))}"
-            if method != "GET" and began:
+            if is_order and self.order_left:
                 raise NoResponseError(f"{self._name} gave no response to the order ({message})") from None
             return Response(0, {}), ErrorResponse(kind_of(failure), message)
         return read(response, self._redact), None

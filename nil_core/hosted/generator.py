@@ -191,6 +191,10 @@ class HostedGenerator(ABC):
             if not self.findable:  # else the next call looks for the task first, which is safer
                 self._ledger.drop(entry)
             raise
+        except BaseException:  # Ctrl-C while the connection is made, for one
+            if not (connection.order_left or self.findable):
+                self._ledger.drop(entry)
+            raise
         connection.between_orders = nullcontext
         return self._record(entry, stage=Stage.UNDERWAY, ticket=ticket)
 

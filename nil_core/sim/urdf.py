@@ -18,6 +18,7 @@ COLLIDER_GROUP = 3
 # By default MuJoCo drops the visual meshes of a URDF, welds its static links away and forgets the folders of meshes.
 _COMPILER = {"discardvisual": "false", "fusestatic": "false", "strippath": "false", "inertiafromgeom": "auto"}
 _FOLDERS = ("meshdir", "assetdir")  # of a compiler element: where meshes lie, from the URDF
+_ONCE = ("compiler", "option", "size", "flag", "lengthrange")  # MuJoCo takes one of each in an element mujoco
 _SMALLEST_LOOK = 0.01  # m; what is smaller marks a place
 _LIGHTEST = 1e-3  # kg; a root link that is lighter stands for nothing
 _NOTHING = 1e-9  # kg
@@ -116,22 +117,39 @@ def _one_line(error: Exception) -> str:
 
 
 def _merge_mujoco(robot: ET.Element, urdf: Path) -> list[Path]:
-    """Make one of all elements ``mujoco``, with the compiler settings needed here.
+    """Make one of all elements ``mujoco`` and of what they hold, with the compiler settings needed here.
 
     Returns:
         the folders of meshes that they name.
+
+    Raises:
+        ValueError: they contradict each other.
     """
     merged, folders = ET.Element("mujoco"), []
+    ET.SubElement(merged, "compiler")
     for element in robot.findall("mujoco"):
-        merged.extend(element)
+        for compiler in element.iter("compiler"):
+            folders += [urdf.parent / compiler.attrib.pop(name) for name in _FOLDERS if name in compiler.attrib]
+            compiler.attrib.update(_COMPILER)
+        _merge(merged, element)
         robot.remove(element)
-    if merged.find("compiler") is None:
-        merged.append(ET.Element("compiler"))
-    for compiler in merged.iter("compiler"):
-        folders += [urdf.parent / compiler.attrib.pop(name) for name in _FOLDERS if name in compiler.attrib]
-        compiler.attrib.update(_COMPILER)
+    merged[0].attrib.update(_COMPILER)
     robot.insert(0, merged)
     return folders
+
+
+def _merge(merged: ET.Element, other: ET.Element) -> None:
+    """Add the attributes and parts of another element of the same tag.
+
+    Raises:
+        ValueError: the two contradict each other.
+    """
+    for name, value in other.attrib.items():
+        if (former := merged.attrib.setdefault(name, value)) != value:
+            raise ValueError(f"its elements {merged.tag} contradict each other: {name}={former!r} and {name}={value!r}")
+    for part in other:
+        same = merged.find(part.tag) if part.tag in _ONCE else None
+        _merge(ET.SubElement(merged, part.tag) if same is None else same, part)
 
 
 def _drop_placeholders(robot: ET.Element) -> None:

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, ClassVar
+from unittest.mock import Mock
 
 import pytest
 
@@ -152,6 +153,17 @@ def test_socks_needs_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError) as error:
         connection("https://service.example")
     assert error.value.hint == "pip install socksio" and SECRET not in str(error.value)
+
+
+def test_a_server_that_is_no_socks_proxy_is_a_proxy_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    class ProtocolError(Exception):
+        __module__ = "socksio.exceptions"
+
+    for error in (ProtocolError("Malformed reply"), AssertionError()):  # as httpx lets them out
+        monkeypatch.setattr("httpx2.Client.send", Mock(side_effect=error))
+        with pytest.raises(RejectedError, match="does not answer as a SOCKS5 proxy") as failed:
+            connection("https://service.example").post("orders", json={})
+        assert failed.value.kind is ErrorKind.PROXY and "ALL_PROXY" in failed.value.hint
 
 
 @pytest.mark.parametrize(

@@ -107,11 +107,18 @@ def test_an_element_mujoco_is_merged_with_what_is_needed(tmp_path):
     extra = (
         '<mujoco><compiler meshdir="looks" discardvisual="true" fusestatic="true"/><option gravity="0 0 -3"/></mujoco>'
     )
-    more = '<mujoco><size njmax="500"/></mujoco>'
+    more = (
+        '<mujoco><size njmax="500"/><compiler discardvisual="false" meshdir="gone" boundmass="5"/>'
+        '<option gravity="0 0 -3"><flag contact="disable"/></option><option><flag limit="disable"/></option></mujoco>'
+    )
     parts = link("trunk", mesh="package://gone/meshes/part.stl"), link("arm"), joint("weld", "trunk", "arm", "fixed")
     model = read_urdf(written(tmp_path, extra, more, *parts), (), INSTALL).compile()
     assert model.opt.gravity[2] == -3 and model.nmesh == 1
     assert model.nbody == 3 and model.ngeom == 4, "links and looks stay"
+    assert model.body("arm").mass[0] == 5 and model.opt.disableflags.bit_count() == 2
+    against = '<mujoco><option gravity="0 0 -9"/></mujoco>'
+    with pytest.raises(DataError, match="elements option contradict each other: gravity='0 0 -3'"):
+        read_urdf(written(tmp_path, extra, against, *parts), (), INSTALL)
 
 
 def test_colliders_have_names(tmp_path):

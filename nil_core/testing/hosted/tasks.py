@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from unittest.mock import patch
 
 from nil_core.hosted.errors import ErrorKind, NoResponseError, RejectedError, ServiceError
 from nil_core.testing.fake_service import accept_and_drop, after_accepting
@@ -42,7 +43,10 @@ def check_deadline(bench: Bench) -> None:
 
 
 def check_interrupted(bench: Bench) -> None:
-    """Ctrl-C before the order is accepted, then while waiting for its task; the same command continues."""
+    """Ctrl-C while connecting, before the order is accepted, while waiting for its task; the same command continues."""
+    with patch("socket.create_connection", side_effect=KeyboardInterrupt), suppress(KeyboardInterrupt):
+        bench.generate()
+        raise AssertionError("it was not interrupted")
     bench.service.order_faults.append(bench.error_response("rate limit"))
     bench.interrupt_next_sleep = True
     for paid in (0, 1):

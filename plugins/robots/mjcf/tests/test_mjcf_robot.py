@@ -204,6 +204,7 @@ def test_bad_input_is_one_line_and_a_hint(robot, mjcf, options, says):
     with pytest.raises(NilError, match=says) as caught:
         robot(mjcf, **options)
     assert "\n" not in caught.value.message and caught.value.hint and "\n" not in caught.value.hint
+    assert not re.search(r"[:,] ,", caught.value.hint), "what has no name is not listed"
 
 
 def test_no_path_and_no_file(tmp_path):

@@ -302,4 +302,5 @@ def make_actuators(
 def _check_names(kind: str, wanted: Sequence[str], present: Sequence[str]) -> None:
     """Raises ConfigError where an option names what the model does not have."""
     if missing := [name for name in wanted if name not in present]:
-        raise ConfigError(f"the model has no {kind} named {', '.join(missing)}", f"it has: {', '.join(present[:40])}")
+        names = [name for name in present if name]  # the floor has none
+        raise ConfigError(f"the model has no {kind} named {', '.join(missing)}", f"it has: {', '.join(names[:40])}")
