@@ -74,7 +74,7 @@ def run(
     )  # fmt: skip
     with reporter() as show:
         goal = f"{chosen.config.steps} steps, " if chosen.config.steps else ""
-        show.say(f"{_describe(chosen.config)}; {goal}seed {chosen.config.seed}")
+        show.say(f"{_describe(chosen.config, reference)}; {goal}seed {chosen.config.seed}")
         from nil_core.experiment.run import run as run_experiment
 
         result = run_experiment(
@@ -139,6 +139,8 @@ def _generate_several(configs: dict[str, RunConfig], out: Path | None, yes: bool
         raise typer.Exit(max(error.exit_code for error in several.failures.values()))
 
 
-def _describe(config: RunConfig) -> str:
-    """Skill and components, printed before imports that take seconds."""
-    return f"{config.skill}: " + ", ".join(f"{kind} {chosen.name}" for kind, chosen in choose(config).items())
+def _describe(config: RunConfig, reference: Path | None = None) -> str:
+    """Skill and components, printed before imports that take seconds; a reference brings its skill and what made it."""
+    made_before = ("generator", "segmenter") if reference else ()
+    components = [f"{kind} {chosen.name}" for kind, chosen in choose(config).items() if kind not in made_before]
+    return f"{f'reference {reference}' if reference else config.skill}: " + ", ".join(components)

@@ -120,6 +120,7 @@ def test_the_command_it_prints_holds_in_a_folder_with_blanks_and_quotes(nil: Cal
     outcome = nil(*command)
     outcome.complains("exists already", "another --out")
     assert "--resume" not in outcome.err, "it is no run"
+    assert f"reference {generated}: encoder hog, robot a1, agent zero" in outcome.err.replace("\n", " ")
 
 
 def test_a_reference_of_another_skill_is_named_by_itself(
