@@ -57,15 +57,16 @@ class SoftActorCritic(OffPolicyAgent):
 
     def policy(self, observations: Tensor, explore: bool) -> Tensor:
         """Samples of the policy if exploring, else the mode of the averaged policy."""
-        if not explore:
-            actions: Tensor = self.network()(observations)
-            return actions
-        policy: SquashedGaussian = self.actor(observations)
-        return policy.sample(self.noise(*policy.mean.shape))
+        policy: SquashedGaussian = (self.actor if explore else self._evaluated)(observations)
+        return policy.sample(self.noise(*policy.mean.shape)) if explore else policy.mode
 
     def network(self) -> nn.Module:
         """Network from observations to the mode of the averaged policy."""
-        return DeterministicActor(self.actor if self.average is None else self.average.network)
+        return DeterministicActor(self._evaluated)
+
+    @property
+    def _evaluated(self) -> nn.Module:
+        return self.actor if self.average is None else self.average.network
 
     @cached_property
     def compiled(self) -> Step | None:
