@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from nil_core.errors import MachineError
-from nil_core.sim import gl
+from nil_core.sim import gl, gl_trouble
 from nil_core.types import Camera
 
 gl.choose_backend()
@@ -204,7 +204,7 @@ def test_physics_of_the_model_is_left_alone():
 
 
 FIRST_FRAME = """
-from nil_core.sim import gl
+from nil_core.sim import gl, gl_trouble
 {prelude}
 import mujoco, numpy as np
 from nil_core.sim.renderer import Renderer
@@ -263,4 +263,4 @@ def test_a_context_that_fails_is_a_machine_error_of_one_line(monkeypatch, tmp_pa
     with pytest.raises(MachineError) as caught:
         gl.make_current()
     assert caught.value.message.endswith("(MUJOCO_GL=egl): no display")
-    assert caught.value.hint == gl.INSTALL
+    assert caught.value.hint == gl_trouble.INSTALL
