@@ -204,7 +204,7 @@ def test_physics_of_the_model_is_left_alone():
 
 
 FIRST_FRAME = """
-from nil_core.sim import gl, gl_trouble
+from nil_core.sim import gl
 {prelude}
 import mujoco, numpy as np
 from nil_core.sim.renderer import Renderer
