@@ -53,6 +53,7 @@ def test_a_plugin_is_named_for_its_folder(plugin: Path) -> None:
     assert project["name"].replace("-", "_") == package
     assert set(project["entry-points"]) == {"nil.hooks" if kind == "tracker" else f"nil.{kind}s"}
     assert (plugin / "README.md").is_file()
+    assert project["version"] == table(ROOT / "pyproject.toml")["project"]["version"], ".ci/set_version.py writes it"
     assert project["requires-python"] == ">=3.11"
     assert project["license"] == "Apache-2.0"
     assert not [line for line in project["dependencies"] if "<" in line or "==" in line], "lower bounds only"
@@ -66,3 +67,11 @@ def test_import_contracts_cover_every_plugin() -> None:
     assert linter["root_packages"] == ["nil_core", *PACKAGES]
     assert others["layers"][0].split(" | ") == PACKAGES
     assert public["source_modules"] == circles["ancestors"] == PACKAGES
+
+
+def test_a_version_is_written_everywhere_by_one_command() -> None:
+    with_version = run_path(str(ROOT / ".ci" / "set_version.py"))["with_version"]
+    for plugin in PLUGINS:
+        project = tomllib.loads(with_version((plugin / "pyproject.toml").read_text(), "9.8.7"))["project"]
+        core = [line for line in project["dependencies"] if line.startswith("nil-core")]
+        assert project["version"] == "9.8.7" and len(core) == 1 and core[0].endswith(">=9.8.7")
