@@ -13,6 +13,7 @@ from nil_core.cli.display import reporter
 from nil_core.components import choose
 from nil_core.config import RunConfig
 from nil_core.errors import ConfigError
+from nil_core.experiment.manifest import MADE_BEFORE
 
 INTERRUPTED_EXIT_CODE = 130  # after Ctrl-C, as in shells
 
@@ -141,6 +142,6 @@ def _generate_several(configs: dict[str, RunConfig], out: Path | None, yes: bool
 
 def _describe(config: RunConfig, reference: Path | None = None) -> str:
     """Skill and components, printed before imports that take seconds; a reference brings its skill and what made it."""
-    made_before = ("generator", "segmenter") if reference else ()
+    made_before = MADE_BEFORE if reference else ()
     components = [f"{kind} {chosen.name}" for kind, chosen in choose(config).items() if kind not in made_before]
     return f"{f'reference {reference}' if reference else config.skill}: " + ", ".join(components)

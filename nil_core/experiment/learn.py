@@ -99,12 +99,8 @@ def learn(folder: RunFolder, experiment: Experiment, reporter: Reporter, hooks: 
         summary = _conclude(folder, experiment, agent, reward, scoring, reporter, hooks) if finished else {}
         ending.update(summary or {"finished": False, "state": "interrupted"})
     if not finished:
-        reporter.say(f"saved at step {loop.step}; resume with: {_resume_command(folder)}")
+        reporter.say(f"saved at step {loop.step}; resume with: {folder.resume_command()}")
     return Result(folder.path, finished, summary)
-
-
-def _resume_command(folder: RunFolder) -> str:
-    return f"nil run --resume {shlex.quote(str(folder.path))}"
 
 
 @contextmanager
@@ -122,7 +118,7 @@ def _hints_naming(folder: RunFolder) -> Iterator[None]:
 
 
 def _naming(folder: RunFolder, hint: str) -> str:
-    return hint.replace("nil run --resume FOLDER", _resume_command(folder))
+    return hint.replace("nil run --resume FOLDER", folder.resume_command())
 
 
 @contextmanager

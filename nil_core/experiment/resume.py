@@ -47,7 +47,7 @@ def _resume(opened: RunFolder, config: RunConfig, reporter: Reporter, hooks: Hoo
     if done > config.total_steps or (done == config.total_steps and opened.read(opened.summary)):
         raise RunError(
             f"{folder} is already trained for {done} steps",
-            f"nil run --resume {shlex.quote(str(folder))} --steps {2 * done}",
+            f"{opened.resume_command()} --steps {2 * done}",
         )
     try:
         hooks.require(config.track)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -40,7 +39,7 @@ def check_savable(run: OpenRun, which: str) -> None:
     if summary.get("finished") is not True or summary.get("steps") != steps:
         raise RunError(
             f"{folder.path} is not finished, and reports compare finished runs",
-            f"nil run --resume {shlex.quote(str(folder.path))}, or leave out --save",
+            f"{folder.resume_command()}, or leave out --save",
         )
     newest = checkpoint.newest(folder.checkpoints)
     if newest.name != checkpoint.name_of(steps):

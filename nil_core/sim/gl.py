@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nil_core.errors import MachineError
-from nil_core.sim.gl_trouble import ON, explain, has_display, missing_egl
+from nil_core.sim.gl_trouble import ON, explain, has_display, missing_egl_hint
 from nil_core.sim.llvm_conflict import block_triton_beside_llvm, block_triton_without_device
 
 _MODULES = {"egl": "mujoco.egl", "osmesa": "mujoco.osmesa", "glfw": "mujoco.glfw", "cgl": "mujoco.cgl"}
@@ -53,8 +53,7 @@ def choose_backend() -> None:
         try:
             ctypes.CDLL("libEGL.so.1")
         except OSError as error:
-            reason, hint = missing_egl(error)
-            raise MachineError(f"drawing needs the library libEGL.so.1: {reason}", hint) from error
+            raise MachineError(f"drawing needs the library libEGL.so.1: {error}", missing_egl_hint(error)) from error
 
 
 def import_libraries() -> None:

@@ -44,15 +44,15 @@ def explain(backend: str, error: Exception | None) -> tuple[str, str]:
     return next(_causes(backend, reason), (reason, INSTALL))
 
 
-def missing_egl(error: OSError) -> tuple[str, str]:
-    """Why libEGL cannot be loaded, and a line that mends it.
+def missing_egl_hint(error: OSError) -> str:
+    """A line that mends that libEGL cannot be loaded.
 
     Args:
         error: what was raised; it starts with the file where one was found.
     """
     folder = os.path.dirname(str(error).partition(":")[0])
     misled = folder and folder in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
-    return str(error), f"unset LD_LIBRARY_PATH  # else, {INSTALL}" if misled else INSTALL
+    return f"unset LD_LIBRARY_PATH  # else, {INSTALL}" if misled else INSTALL
 
 
 def _causes(backend: str, reason: str) -> Iterator[tuple[str, str]]:

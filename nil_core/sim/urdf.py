@@ -131,6 +131,7 @@ def _merge_mujoco(robot: ET.Element, urdf: Path) -> list[Path]:
         for compiler in element.iter("compiler"):
             folders += [urdf.parent / compiler.attrib.pop(name) for name in _FOLDERS if name in compiler.attrib]
             compiler.attrib.update(_COMPILER)
+        element.attrib.clear()  # a name, which the robot has itself
         _merge(merged, element)
         robot.remove(element)
     merged[0].attrib.update(_COMPILER)

@@ -86,6 +86,10 @@ class RunFolder:
     def evaluation(self) -> Path:
         return self.path / "evaluation.json"
 
+    def resume_command(self) -> str:
+        """The command that goes on with the run, quoted for the shell."""
+        return f"nil run --resume {shlex.quote(str(self.path))}"
+
     def write_config(self, config: RunConfig) -> None:
         """The resolved config."""
         write_text(self.config, config.to_toml())
@@ -171,7 +175,8 @@ def refuse_occupied(path: Path) -> None:
     with explain_os_errors(path):
         there = exists(path, "write")
         if there and (not path.is_dir() or any(path.iterdir())):
-            resume = f", or `nil run --resume {shlex.quote(str(path))}`" if exists(RunFolder(path).manifest) else ""
+            folder = RunFolder(path)
+            resume = f", or `{folder.resume_command()}`" if exists(folder.manifest) else ""
             raise RunError(f"{path} exists already", f"another --out{resume}")
         above = path if there else next(parent for parent in path.parents if exists(parent))
         tempfile.TemporaryDirectory(dir=above, prefix=".nil-").cleanup()

@@ -105,10 +105,11 @@ def test_a_link_that_moves_without_inertia_has_that_of_its_colliders_as_in_mujoc
 def test_an_element_mujoco_is_merged_with_what_is_needed(tmp_path):
     mesh_file(tmp_path, "urdf/looks/part.stl", 0.2)
     extra = (
-        '<mujoco><compiler meshdir="looks" discardvisual="true" fusestatic="true"/><option gravity="0 0 -3"/></mujoco>'
+        '<mujoco model="one"><compiler meshdir="looks" discardvisual="true" fusestatic="true"/>'
+        '<option gravity="0 0 -3"/></mujoco>'
     )
     more = (
-        '<mujoco><size njmax="500"/><compiler discardvisual="false" meshdir="gone" boundmass="5"/>'
+        '<mujoco model="other"><size njmax="500"/><compiler discardvisual="false" meshdir="gone" boundmass="5"/>'
         '<option gravity="0 0 -3"><flag contact="disable"/></option><option><flag limit="disable"/></option></mujoco>'
     )
     parts = link("trunk", mesh="package://gone/meshes/part.stl"), link("arm"), joint("weld", "trunk", "arm", "fixed")
