@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import ClassVar, Protocol
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from nil_core.errors import RunError
 from nil_core.learning.divergence import checked_metrics
+from nil_core.learning.flat_adam import FlatAdam
 from nil_core.learning.graphed import Capture, GraphedCallable, Outputs, cuda_graph
 from nil_core.learning.replay import Batch, ReplayBuffer
 from nil_core.learning.state import Part, load_state, save_state
@@ -181,9 +182,12 @@ class OffPolicyAgent(ABC):
                 self._step_function = GraphedCallable(self._step_on_rows, self.capture)
         return self._step_function
 
-    def recapture(self) -> None:
-        """Capture the next gradient step again; needed after a number that it uses has changed."""
-        self._captured_parts = {}
+    def set_learning_rate(self, optimizers: Iterable[FlatAdam], learning_rate: float) -> None:
+        """Set the learning rate of optimizers; a captured gradient step is captured again if one changes."""
+        for optimizer in optimizers:
+            if optimizer.learning_rate != learning_rate:
+                optimizer.learning_rate = learning_rate
+                self._captured_parts = {}
 
     def _step_on_rows(self, rows: Tensor, noise: Tensor) -> Outputs:
         return self.gradient_step(self.replay.batch(rows), noise)

@@ -64,6 +64,8 @@ BUILT_IN: Final[Mapping[str, BuiltIn]] = {
             "all": {},
             "no-base": {"motion.base": False},
             "no-starts": {"motion.start_share": 0.0},
+            "uniform-starts": {"motion.start_adaptive": False},
+            "early-termination": {"motion.max_deviation": 0.25},
             "implausible": {"generator.plausible": False},
             "side-view": {"robot.camera_azimuth": 90.0},
             "oracle-motion": {"motion.source": "generator"},

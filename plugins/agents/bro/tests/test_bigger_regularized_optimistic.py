@@ -316,6 +316,23 @@ def test_without_optimism_the_optimistic_actor_does_not_change() -> None:
     assert not changed(learner, before) & {"optimistic_actor", "optimistic_optimizer", "controller_optimizer"}
 
 
+def test_only_critics_learn_during_their_warm_up_at_the_start_and_after_a_reset() -> None:
+    policies = {"actor", "optimistic_actor"}
+    learner = agent(critic_warmup=2, replay_ratio=1.0, resets=(100,))
+    learner.observe(transitions(50))
+    for warm in (False, False, True):
+        before = state(learner)
+        learner.update(1)
+        parts = changed(learner, before)
+        assert "critics" in parts
+        assert policies <= parts if warm else not policies & parts
+    learner.observe(transitions(50))
+    learner.update(1)  # resets
+    before = state(learner)
+    learner.update(1)
+    assert not policies & changed(learner, before)
+
+
 def test_targets_are_updated_between_critics_and_actor() -> None:
     learner = agent(tau=0.25)
     learner.observe(transitions(50))

@@ -38,6 +38,12 @@ class BroOptions(Options):
     learning_starts: int = Field(
         2500, ge=0, description="Environment steps with uniformly random actions before the first gradient step."
     )
+    critic_warmup: int = Field(
+        0,
+        ge=0,
+        description="Initial gradient steps, also after a reset, in which only the critics learn, so that untrained "
+        "critics do not degrade a good initial policy; published: 0.",
+    )
     buffer_size: PositiveInt = Field(1_000_000, description="Capacity of the replay buffer in transitions.")
     replay_folder: str = Field("", description="Folder for a memory-mapped replay buffer; empty: in memory.")
     learning_rate: float = Field(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 
 import torch
@@ -72,6 +72,7 @@ class BiggerRegularizedOptimistic(OffPolicyAgent):
         self.controller_optimizer = FlatAdam(
             [weights.raw_optimism, weights.raw_kl_weight], CONTROLLER_LEARNING_RATE, beta1=SCALAR_BETA1
         )
+        self.gradient_steps = 0  # since the last reset
         self.target_parameters = flatten(self.targets.parameters())
         self.frozen_critics = frozen(self.critics)
 
@@ -100,6 +101,14 @@ class BiggerRegularizedOptimistic(OffPolicyAgent):
             self.resets_made = due
             self._initialize()
         return super().update(steps)
+
+    def _learn(self, count: int) -> Iterator[Tensor]:
+        """Make ``count`` gradient steps; policies and temperature are fixed during the first ``critic_warmup``."""
+        warm = self.gradient_steps >= self.options.critic_warmup
+        policy_optimizers = self.actor_optimizer, self.optimistic_optimizer, self.temperature_optimizer
+        self.set_learning_rate(policy_optimizers, self.options.learning_rate if warm else 0.0)
+        self.gradient_steps += count
+        yield from super()._learn(count)
 
     def gradient_step(self, batch: Batch, noise: Tensor) -> tuple[Tensor, ...]:
         """Update critics, target critics, actor, optimistic actor and loss weights, in this order."""
@@ -173,8 +182,13 @@ class BiggerRegularizedOptimistic(OffPolicyAgent):
         }
 
     def counters(self) -> dict[str, int]:
-        """Counters that determine the next resets."""
-        return {"seed": self.seed, "observed_steps": self.observed_steps, "resets_made": self.resets_made}
+        """Counters that determine the next resets and the warm-up of the critics."""
+        return {
+            "seed": self.seed,
+            "observed_steps": self.observed_steps,
+            "resets_made": self.resets_made,
+            "gradient_steps": self.gradient_steps,
+        }
 
 
 def _disagreement(quantiles: Tensor) -> Tensor:

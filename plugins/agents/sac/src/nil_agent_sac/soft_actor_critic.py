@@ -81,11 +81,9 @@ class SoftActorCritic(OffPolicyAgent):
         return {"gradient_steps": self.gradient_steps}
 
     def _learn(self, count: int) -> Iterator[Tensor]:
-        """Run ``count`` gradient steps; the policy is fixed during the first ``critic_warmup`` steps of a run."""
-        learning_rate = self.options.learning_rate if self.gradient_steps >= self.options.critic_warmup else 0.0
-        if learning_rate != self.policy_optimizer.learning_rate:
-            self.policy_optimizer.learning_rate = learning_rate
-            self.recapture()
+        """Make ``count`` gradient steps; policy and temperature are fixed during the first ``critic_warmup``."""
+        warm = self.gradient_steps >= self.options.critic_warmup
+        self.set_learning_rate([self.policy_optimizer], self.options.learning_rate if warm else 0.0)
         self.gradient_steps += count
         yield from super()._learn(count)
         if self.average is not None:
