@@ -9,7 +9,7 @@ import inspect
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from nil_core.hooks import GROUP as HOOKS
 from nil_core.hooks import HookSpecs
 from nil_core.interfaces import PROTOCOLS
 from nil_core.presets import PRESETS
+from nil_core.reward.cards import ENVIRONMENT, IMITATION
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
@@ -62,8 +63,10 @@ def plugins() -> str:
             parts.append(f"License of model or service: {card.license}.\n")
         if card.price:
             parts.append(f"Price: {card.price}.\n")
-        fields = {f"{card.kind}.{k}": v for k, v in card.config.model_json_schema().get("properties", {}).items()}
-        parts.append(f"\n{_options_table(fields)}" if fields else "\nNo options.\n")
+        schema = card.config.model_json_schema()
+        fields = {f"{card.kind}.{k}": v for k, v in schema.get("properties", {}).items()}
+        required = [f"{card.kind}.{k}" for k in schema.get("required", ())]
+        parts.append(f"\n{_options_table(fields, required)}" if fields else "\nNo options.\n")
     return "".join(parts)
 
 
@@ -134,7 +137,7 @@ def _presets() -> str:
 
 
 def _cards() -> Iterator[tuple[str, ComponentCard]]:
-    yield from (("zero", ZERO), ("random", RANDOM))
+    yield from (("zero", ZERO), ("random", RANDOM), ("imitation", IMITATION), ("environment", ENVIRONMENT))
     for file in sorted(ROOT.glob("plugins/*/*/pyproject.toml")):
         project = tomllib.loads(file.read_text(encoding="utf-8"))["project"]
         for group, names in project["entry-points"].items():
@@ -144,11 +147,11 @@ def _cards() -> Iterator[tuple[str, ComponentCard]]:
                     yield name, found
 
 
-def _options_table(fields: Mapping[str, Mapping[str, Any]]) -> str:
+def _options_table(fields: Mapping[str, Mapping[str, Any]], required: Collection[str] = ()) -> str:
     rows = []
     for key, field in fields.items():
         default = field.get("default")
-        shown = "none" if default is None else f"`{json.dumps(default)}`"
+        shown = "required" if key in required else "none" if default is None else f"`{json.dumps(default)}`"
         rows.append([f"`{key}`", _type(field), shown, field.get("description", "")])
     return _table(["key", "type", "default", "meaning"], rows)
 
@@ -208,6 +211,7 @@ def _parameter(parameter: Any) -> list[str]:
     flags = "`, `".join([*parameter.opts, *parameter.secondary_opts])
     value = getattr(parameter.default, "value", parameter.default)
     shown = "" if value is None or value is False else f"`{'--' + parameter.name if value is True else value}`"
+    shown = "required" if parameter.required else shown
     placeholder = "" if parameter.is_flag else f" {parameter.metavar or parameter.name.rstrip('_').upper()}"
     return [f"`{flags}{placeholder}`", shown, parameter.help or ""]
 

@@ -27,20 +27,22 @@ def show(
     reward: o.Reward = None,
     skill: o.Skill = None,
     prompt: o.Prompt = None,
+    negative_prompt: o.NegativePrompt = None,
     seed: o.Seed = None,
     steps: o.Steps = None,
+    track: o.Track = None,
     preset: o.Preset = None,
     config: o.ConfigFile = None,
     set_: o.Sets = None,
     toml: Annotated[bool, typer.Option("--toml", help="Print a TOML file for --config instead.")] = False,
 ) -> None:
-    """Print every value with its origin, including component options; takes the options of nil run."""
+    """Print every value with its origin, including component options; takes the options of nil run that set values."""
     from nil_core.components import choose
     from nil_core.config import flatten
 
     resolved = o.resolved(
         preset, config, set_, generator=generator, encoder=encoder, segmenter=segmenter, robot=robot, agent=agent,
-        reward=reward, skill=skill, prompt=prompt, seed=seed, steps=steps,
+        reward=reward, skill=skill, prompt=prompt, negative_prompt=negative_prompt, seed=seed, steps=steps, track=track,
     )  # fmt: skip
     tree = resolved.config.model_dump()
     for kind, chosen in choose(resolved.config).items():

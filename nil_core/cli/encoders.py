@@ -35,7 +35,9 @@ def rank(
     robot: o.Robot = None,
     mocap: Annotated[
         Path | None,
-        typer.Option(help="Recorded walk (LocoMuJoCo npz), instead of a procedural gait.", show_default=False),
+        typer.Option(
+            help="Recorded walk (any file that mocap reads), instead of a procedural gait.", show_default=False
+        ),
     ] = None,
     set_: o.Sets = None,
 ) -> None:

@@ -45,6 +45,9 @@ Prompt = Annotated[
 NegativePrompt = Annotated[
     str | None, typer.Option(help="Negative prompt, for generators that support one.", show_default=False)
 ]
+Track = Annotated[
+    str | None, typer.Option(help="Trackers that send data to other machines, e.g. wandb,mlflow.", show_default=False)
+]
 Seed = Annotated[int | None, typer.Option(help="Seed of all random numbers.", show_default=False)]
 Steps = Annotated[int | None, typer.Option(help="Environment steps of training.", show_default=False)]
 Preset = Annotated[

@@ -30,10 +30,7 @@ def run(
     negative_prompt: o.NegativePrompt = None,
     seed: o.Seed = None,
     steps: o.Steps = None,
-    track: Annotated[
-        str | None,
-        typer.Option(help="Trackers that send data to other machines, e.g. wandb,mlflow.", show_default=False),
-    ] = None,
+    track: o.Track = None,
     preset: o.Preset = None,
     config: o.ConfigFile = None,
     set_: o.Sets = None,
