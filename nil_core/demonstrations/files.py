@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nil_core.demonstrations.trajectories import MAKE, Demonstrations
+from nil_core.demonstrations.trajectories import Demonstrations, make_command
 from nil_core.errors import ConfigError, DataError, MachineError
 from nil_core.storage.atomic import check_names, read_arrays, write_arrays
 from nil_core.storage.os_errors import exists, explain_os_errors
@@ -72,7 +72,7 @@ def read_demonstrations(path: Path) -> Demonstrations:
             names the file.
         MachineError: it may not be read.
     """
-    make = MAKE.format(robot="h1", out=shlex.quote(path.name or "walk.npz"))
+    make = make_command("h1", path.name or "walk.npz")
     with explain_os_errors(path, "read"):
         if path.is_dir():
             raise DataError(f"{path} is a folder, not a file of demonstrations", f"name the file, or make one: {make}")
@@ -121,7 +121,7 @@ def check_demonstrations(demonstrations: Demonstrations, spec: RobotSpec, model:
     Raises:
         DataError: another robot, other joints, or states of other sizes.
     """
-    make = f"make some for {spec.name}: {MAKE.format(robot=shlex.quote(spec.name), out='other.npz')}"
+    make = f"make some for {spec.name}: {make_command(spec.name, 'other.npz')}"
     joints = tuple(actuator.joint for actuator in spec.actuators)
     if demonstrations.joints != joints:
         strange = sorted(set(demonstrations.joints) ^ set(joints))

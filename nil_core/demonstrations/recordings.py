@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from nil_core.card import Capability
 from nil_core.components import build
 from nil_core.demonstrations import files
 from nil_core.demonstrations.motions import PlannedMotion, motion_of, recorded_motion
-from nil_core.demonstrations.trajectories import MAKE, Demonstrations, joined
+from nil_core.demonstrations.trajectories import Demonstrations, joined, make_command
 from nil_core.errors import ConfigError, DataError
 from nil_core.sim.motion import velocities
 from nil_core.types import Scene
@@ -119,8 +118,7 @@ def read_any(path: Path, scene: Scene, hz: float) -> Demonstrations:
         try:
             demonstrations = from_recordings([path], scene, hz=4 * hz)
         except DataError as error:
-            make = MAKE.replace("RECORDING", shlex.quote(str(path)))
-            hint = f"{make.format(robot=shlex.quote(scene.spec.name), out='walk.npz')} takes options to read it with"
+            hint = f"{make_command(scene.spec.name, 'walk.npz', str(path))} takes options to read it with"
             raise DataError(f"{path}: {error.message}", hint) from None
     demonstrations.stride(hz)
     return demonstrations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +16,11 @@ from nil_core.types import Doubles, Floats
 SHORTEST = 2  # frames: one transition
 LARGEST = 1e6
 """Beyond every position and velocity of a robot, in m, rad and per second."""
-MAKE = "nil demos make RECORDING --robot {robot} --out {out}"
+
+
+def make_command(robot: str, out: str, recording: str = "RECORDING") -> str:
+    """The command that makes demonstrations of a robot, for hints."""
+    return f"nil demos make {shlex.quote(recording)} --robot {shlex.quote(robot)} --out {shlex.quote(out)}"
 
 
 @dataclass(frozen=True)
@@ -158,8 +163,12 @@ _ARRAYS: Mapping[str, npt.DTypeLike] = {
 """Arrays with a row for each state, and their types."""
 
 
+ACTION_FACTS = ("actions_about", "control")
+"""Keys of the provenance that say what actions mean."""
+
+
 def joined(parts: Sequence[Demonstrations]) -> Demonstrations:
-    """Demonstrations of one robot, rate and kind as one set; the provenance is a list of theirs.
+    """Demonstrations of one robot, rate and kind as one set; the provenance is a list of theirs, and what actions mean.
 
     Raises:
         DataError: they differ.
@@ -173,6 +182,8 @@ def joined(parts: Sequence[Demonstrations]) -> Demonstrations:
     for name in _ARRAYS:
         columns = [getattr(part, name) for part in parts]
         arrays[name] = None if any(column is None for column in columns) else np.concatenate(columns)
+    facts = {} if arrays["actions"] is None else _action_facts(parts)
+    origins = [dict(each) for part in parts for each in part.provenance.get("parts", [part.provenance])]
     return Demonstrations(
         first.robot,
         first.joints,
@@ -180,5 +191,17 @@ def joined(parts: Sequence[Demonstrations]) -> Demonstrations:
         np.concatenate([part.lengths for part in parts]),
         **arrays,
         layout=first.layout,
-        provenance={"parts": [dict(part.provenance) for part in parts]},
+        provenance={**facts, "parts": origins},
     )
+
+
+def _action_facts(parts: Sequence[Demonstrations]) -> dict[str, Any]:
+    """What the actions of all parts mean.
+
+    Raises:
+        DataError: they differ.
+    """
+    facts = [{key: part.provenance[key] for key in ACTION_FACTS if key in part.provenance} for part in parts]
+    if any(each != facts[0] for each in facts):
+        raise DataError("demonstrations whose actions mean something else cannot be joined", "make one file for each")
+    return facts[0]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nil_core.card import Capability, Kind
 from nil_core.components import Choice
-from nil_core.config import RunConfig
+from nil_core.config import EnvironmentSettings, RunConfig
 from nil_core.demonstrations.recordings import read_any
 from nil_core.errors import ConfigError, DataError
 from nil_core.storage.os_errors import entries, explain_os_errors
@@ -20,17 +20,27 @@ OPTION = "demonstrations"
 """The option, a path, by which a reward or an agent takes demonstrations."""
 
 
-def check_named(choice: Choice, scene: Scene, tick_hz: float) -> None:
+def check_named(choice: Choice, scene: Scene, environment: EnvironmentSettings) -> None:
     """Read the demonstrations that components name, before anything is made for a run.
 
     Raises:
-        DataError: they cannot be read, do not fit the robot, or lack the actions that a component needs.
+        DataError: they cannot be read, do not fit the robot, lack the actions that a component needs, or have those of
+            another control mode.
     """
     for kind, path in _named(choice):
-        found, chosen = read_any(path, scene, tick_hz), choice[kind]
-        if found.actions is None and chosen.can(Capability.NEEDS_ACTIONS):
+        chosen = choice[kind]
+        found = read_any(path, scene, environment.control_hz if kind == "agent" else environment.tick_hz)
+        if not chosen.can(Capability.NEEDS_ACTIONS):
+            continue
+        if found.actions is None:
             hint = f"record a policy with nil record, or choose another {kind}, such as bco, which needs no actions"
             raise DataError(f"{path} has no actions, which {chosen.name} needs", hint)
+        control = found.provenance.get("control", environment.control)
+        if control != environment.control:
+            raise DataError(
+                f"{path} has actions of {control} control, and this run is under {environment.control} control",
+                f"--set environment.control={control}",
+            )
 
 
 def keep(folder: RunFolder, choice: Choice) -> None:

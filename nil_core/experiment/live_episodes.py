@@ -43,7 +43,7 @@ class LiveEpisodes:
         reward = experiment.reward(1)
         self._env = experiment.env(experiment.env_spec, 1, EVALUATION_SEED, reward, bool(reward.needs), workers=0)
         self._collector = Collector(self._env, reward)
-        self._policy = deterministic_policy(run.policy(self._env, which))
+        self._policy = deterministic_policy(run.policy(self._env, which, reward))
         self._ticks = experiment.env_spec.ticks
         self._steps_per_tick = experiment.config.environment.control_steps_per_tick
         self.seed = self.step_count = self.finished = self.falls = 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import nil_core.sim  # noqa: F401  chooses the OpenGL backend before anything imports mujoco
-from nil_core.components import choose
+from nil_core.components import Choice, choose
 from nil_core.config import RunConfig, with_changes
 from nil_core.devices import available_device
 from nil_core.errors import PluginError, RunError
@@ -73,13 +73,25 @@ def open_experiment(
     Raises:
         RunError: made by other plugin versions, or damaged.
     """
-    config = _on_available_devices(config)
-    choice = choose(config)
-    check_versions(folder.read(folder.manifest), choice, config)
-    choice = with_kept(folder, choice, config, original or config)
+    config, choice = run_components(folder, config, original or config)
     reference = load_reference(folder.reference)
     embedder = build_embedder(choice) if encoder and encoder_needed(config) else None
     return Experiment(config, choice, build_scene(config, choice), reference, embedder)
+
+
+def run_components(folder: RunFolder, config: RunConfig, original: RunConfig) -> tuple[RunConfig, Choice]:
+    """The components of an existing run, and the config, changed to devices that this machine has.
+
+    Args:
+        folder, config, original: as in :func:`open_experiment`.
+
+    Raises:
+        RunError: made by other plugin versions.
+    """
+    config = _on_available_devices(config)
+    choice = choose(config)
+    check_versions(folder.read(folder.manifest), choice, config)
+    return config, with_kept(folder, choice, config, original)
 
 
 def _on_available_devices(config: RunConfig) -> RunConfig:

@@ -80,7 +80,7 @@ def _run(
         choice["encoder"].identity()  # fails on missing weights before a video is made and paid for
     scene = build_scene(config, choice)
     check_recording(config, scene)
-    kept_demonstrations.check_named(choice, scene, config.environment.tick_hz)
+    kept_demonstrations.check_named(choice, scene, config.environment)
     config = config.model_copy(update={"steps": config.steps or scene.spec.learning_steps})
     detailed = partial(build_scene, config, choice, detailed=True)
     generated = (

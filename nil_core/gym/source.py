@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import nil_core.sim  # noqa: F401  chooses the OpenGL backend before anything imports mujoco
-from nil_core.components import choose
+from nil_core.components import Choice, choose
 from nil_core.config import RunConfig, resolve, with_changes
 from nil_core.errors import ConfigError
 from nil_core.experiment.experiment import Experiment, build_embedder, build_scene, encoder_needed
-from nil_core.experiment.open_run import open_experiment
+from nil_core.experiment.open_run import open_experiment, run_components
 from nil_core.reference.folder import load_generated
 from nil_core.reference.preparation import prepare
 from nil_core.storage import run_folder
@@ -38,21 +38,21 @@ def open_source(run: Folder | None, reference: Folder | None, sets: Mapping[str,
     if run is not None:
         folder, config = run_folder.open_run(Path(run))
         if not sets:
-            return open_experiment(folder, config, encoder_needed(config))
-        return _prepared(folder.path, with_changes(config, sets))
+            return open_experiment(folder, config)
+        return _prepared(folder.path, *run_components(folder, with_changes(config, sets), config))
     if reference is not None:
         written = Path(reference) / "config.toml"
         config = resolve(file=written).config if exists(written) else RunConfig()
-        return _prepared(Path(reference), with_changes(config, sets or {}))
+        config = with_changes(config, sets or {})
+        return _prepared(Path(reference), config, choose(config))
     raise ConfigError(
         "neither a run nor a reference is given",
         'for example: gymnasium.make("nil/imitation-v0", run="runs/...")',
     )
 
 
-def _prepared(folder: Path, config: RunConfig) -> Experiment:
+def _prepared(folder: Path, config: RunConfig, choice: Choice) -> Experiment:
     """The generated video of a folder, prepared as a new run would."""
-    choice = choose(config)
     check_method(config.video)
     scene = build_scene(config, choice)
     generated = load_generated(folder)

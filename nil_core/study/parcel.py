@@ -9,6 +9,7 @@ import socket
 import tarfile
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from nil_core.storage.atomic import writing
@@ -16,7 +17,7 @@ from nil_core.study.jobs import Job, Outcome
 from nil_core.study.process import run_job
 
 Parcel = Mapping[str, bytes]
-"""Folders as tar files, by path relative to the study folder."""
+"""Folders as tar files, and log files as they are, by path relative to the study folder."""
 
 
 def sees_study(job: Job) -> bool:
@@ -39,16 +40,20 @@ def pack(job: Job) -> Parcel:
 
 
 def unpack(study: Path, parcel: Parcel) -> None:
-    """Write the folders of a parcel, each whole or not at all, in place of what was there.
+    """Write the folders and files of a parcel, each whole or not at all, in place of what was there.
 
     Raises:
         MachineError: the disk is full, or the folder cannot be written.
         tarfile.TarError: damaged, or a file that would lie outside its folder.
     """
     for path, content in parcel.items():
-        with writing(study / path) as temporary, tarfile.open(fileobj=io.BytesIO(content)) as tar:
+        with writing(study / path) as temporary:
+            if path.endswith(".log"):
+                temporary.write_bytes(content)
+                continue
             temporary.mkdir()
-            tar.extractall(temporary, filter="data")
+            with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+                tar.extractall(temporary, filter="data")
 
 
 def run_here(job: Job, parcel: Parcel | None = None) -> tuple[Outcome, Parcel]:
@@ -73,7 +78,11 @@ def run_here(job: Job, parcel: Parcel | None = None) -> tuple[Outcome, Parcel]:
         unpack(study, parcel)
         there = job.elsewhere(study)
         outcome = run_job(there)
-        return outcome, {job.target: _tar(there.folder)} if there.folder.is_dir() else {}
+        outcome = replace(outcome, hint=outcome.hint.replace(str(there.log), str(job.log)))
+        found = {job.target: _tar(there.folder)} if there.folder.is_dir() else {}
+        if there.log.is_file():
+            found[str(there.log.relative_to(study))] = there.log.read_bytes()
+        return outcome, found
     finally:
         shutil.rmtree(study, ignore_errors=True)
 

@@ -116,7 +116,7 @@ def at_ticks(frames: Frames, masks: Masks, at: FrameTimes, interpolate: Interpol
 
     Args:
         frames, masks: uint8 (T, H, W, 3) and bool (T, H, W).
-        at: from :func:`moments`.
+        at: from :func:`frame_times`.
         interpolate: from :func:`method`; it sees the robot on black.
     """
     for row, group in groupby(zip(at.index.tolist(), at.fraction.tolist(), strict=True), key=lambda moment: moment[0]):

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from nil_core.devices import find_device
 from nil_core.errors import DataError
 from nil_core.types import Floats
 from nil_core.video.picture import Picture
@@ -29,11 +30,12 @@ class Rife:
 
     Raises:
         DataError: it is no TorchScript file.
+        ConfigError, MachineError: torch knows no such device, or this machine has none.
     """
 
     def __init__(self, path: Path, device: str) -> None:
         self._path = path
-        self._device = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+        self._device = find_device(device)
         try:
             self._model = torch.jit.load(path, map_location=self._device).eval()  # type: ignore[no-untyped-call]
         except (RuntimeError, ValueError, OSError) as error:

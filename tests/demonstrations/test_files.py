@@ -57,11 +57,27 @@ def test_trajectories_and_the_pairs_in_them(trotting: Demonstrations) -> None:
     assert second.rows == 49 and np.array_equal(second.qpos, trotting.qpos[101:])
     both = joined([second, trotting])
     assert both.lengths.tolist() == [49, 101, 49] and both.provenance["parts"][0] == {"kind": "test"}
+    again = joined([both, second])
+    assert again.provenance == {"parts": 3 * [{"kind": "test"}]}
     with pytest.raises(DataError, match="no multiple of 30") as caught:
         trotting.stride(30)
     assert "--hz 90" in caught.value.hint
     with pytest.raises(DataError, match="longer than 2 s"):
         trotting.pairs(200)
+
+
+def test_what_actions_mean_is_kept_and_must_be_the_same(trotting: Demonstrations) -> None:
+    one = replace(full(trotting), provenance={"kind": "policy", "control": "pd"})
+    about = replace(one, provenance={**one.provenance, "actions_about": "motion"})
+    assert joined([about, about]).provenance == {
+        "actions_about": "motion",
+        "control": "pd",
+        "parts": 2 * [about.provenance],
+    }
+    with pytest.raises(DataError, match="actions mean something else"):
+        joined([one, about])
+    without = joined([replace(one, actions=None), about])
+    assert without.actions is None and "control" not in without.provenance
 
 
 def damaged(change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:

@@ -53,7 +53,8 @@ def test_demonstrations_and_recordings_alike_can_be_learned_from(
         read_any(stored, scene, 25)
     with pytest.raises(DataError, match="there is no file"):
         read_any(tmp_path / "none.npz", scene, 25)
-    np.savez(tmp_path / "other.npz", qpos=np.zeros((50, 9)), joint_names=np.array(["root", "a", "b"]), frequency=50.0)
-    with pytest.raises(DataError, match=r"other\.npz") as caught:
-        read_any(tmp_path / "other.npz", scene, 25)
-    assert "nil demos make" in caught.value.hint
+    other = tmp_path / "other{1}.npz"
+    np.savez(other, qpos=np.zeros((50, 9)), joint_names=np.array(["root", "a", "b"]), frequency=50.0)
+    with pytest.raises(DataError, match=r"other\{1\}\.npz") as caught:
+        read_any(other, scene, 25)
+    assert f"nil demos make '{other}'" in caught.value.hint

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from nil_core.config import RunConfig, resolve
 from nil_core.demonstrations.files import read_demonstrations, write_demonstrations
 from nil_core.demonstrations.trajectories import Demonstrations
 from nil_core.errors import ConfigError, DataError
+from nil_core.experiment.live_episodes import LiveEpisodes
+from nil_core.experiment.open_run import OpenRun
 from nil_core.hooks import Hooks
 from nil_core.reporting import Silent
 from nil_core.storage.atomic import read_arrays
@@ -146,6 +149,11 @@ def test_an_evaluation_scores_by_what_its_checkpoint_had_learned(unbroken: Path)
     before = {f: f.read_bytes() for f in unbroken.rglob("*.npz")}
     rows = evaluate(unbroken, episodes=1, reporter=Silent())
     assert rows["trained"]["return"] == summary["trained"]["return"]
+    with closing(LiveEpisodes(OpenRun.open(unbroken), "newest")) as live:
+        live.start(0)
+        while not live.ended:
+            live.step()
+    assert live.reward == pytest.approx(rows["trained"]["return"], rel=1e-4)
     best = evaluate(unbroken, episodes=1, which="best", reporter=Silent())
     assert best["trained"]["return"] != rows["trained"]["return"]
     scaled = evaluate(unbroken, episodes=1, sets={"reward.task_share": 1.0}, reporter=Silent())
@@ -170,6 +178,10 @@ def test_bad_demonstrations_are_refused_before_anything_is_made(nil: Callable[..
         nil("demos", "make", "--robot", "a1", "--seconds", "1", "--out", "toy.npz")
         refused = nil("run", "--preset", "smoke", "--agent", "bc", "--set", "agent.demonstrations=toy.npz")
         refused.complains("toy.npz has no actions, which bc needs", "bco")
+    if "bco" in registry.names("agent"):
+        nil("demos", "make", "--robot", "a1", "--seconds", "1", "--hz", "25", "--out", "toy.npz")
+        faster = ("--set", "environment.control_hz=50", "--set", "agent.demonstrations=toy.npz")
+        nil("run", "--preset", "smoke", "--agent", "bco", *faster).complains("no multiple of 50", "--hz")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cut.npz", "text.npz", "toy.npz"]
 
 

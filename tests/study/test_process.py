@@ -48,10 +48,11 @@ def test_a_job_is_sent_to_a_machine_that_does_not_see_the_study(tmp_path: Path) 
     assert "does not see the study folder" in unseen.error
     outcome, sent_back = run_here(there, pack(here))
     assert outcome.error.startswith("no generator is called")
-    assert list(sent_back) == [here.target]
+    assert list(sent_back) == [here.target, "logs/runs-a-s0-x.log"]
     (here.folder / "status.json").unlink()
     unpack(Path(here.study), sent_back)
     assert [path.name for path in here.folder.iterdir()] == ["status.json"]
+    assert "no generator is called" in here.log.read_text()
 
 
 def test_an_executor_that_is_not_there_is_one_line() -> None:

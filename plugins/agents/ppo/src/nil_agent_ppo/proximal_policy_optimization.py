@@ -146,8 +146,9 @@ class ProximalPolicyOptimization:
         if not target or (is_near and kl > target / 2):
             return
         factor = RATE_FACTOR if is_near else 1 / RATE_FACTOR
-        low, high = RATE_BOUNDS
-        self.policy_optimizer.learning_rate = min(max(self.policy_optimizer.learning_rate * factor, low), high)
+        first, (low, high) = self.options.learning_rate, RATE_BOUNDS
+        rate = self.policy_optimizer.learning_rate * factor
+        self.policy_optimizer.learning_rate = min(max(rate, min(low, first)), max(high, first))
 
     def _minibatches(self, count: int) -> Iterator[Tensor]:
         """Row numbers of each gradient step: in every epoch all rows once, in random order."""
