@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from nil_core import network
 from nil_core.card import Weights
 from nil_core.errors import DataError, MachineError
+from nil_core.storage.atomic import write_text
+from nil_core.storage.digests import file_digest
 from nil_core.storage.paths import cache_root
 
 RANDOM_TINY = "random-tiny"
@@ -177,15 +179,9 @@ def _content(file: Path) -> str:
             return digest
     except (OSError, ValueError):
         pass
-    with open(real, "rb") as opened:
-        digest = hashlib.file_digest(opened, "sha256").hexdigest()
-    try:
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        temporary = cached.with_name(f".{key}.{os.getpid()}")
-        temporary.write_text(digest, encoding="ascii")
-        temporary.replace(cached)
-    except OSError:
-        pass  # hashed again next time
+    digest = file_digest(real)
+    with suppress(MachineError):  # hashed again next time
+        write_text(cached, digest)
     return digest
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import typer
 
+from nil_core.hardware import available_cores
 from nil_core.readable import say
 
 HUB_KEY = "HF_TOKEN"  # of the Hugging Face Hub; other keys are listed on cards
@@ -36,9 +37,8 @@ def doctor() -> None:
 
 
 def _system() -> str:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     python = platform.python_version()
-    return f"{platform.system()} {platform.release()} {platform.machine()}, {cores} cores, Python {python}"
+    return f"{platform.system()} {platform.release()} {platform.machine()}, {available_cores()} cores, Python {python}"
 
 
 def _libraries() -> str:

@@ -114,18 +114,24 @@ def with_changes(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
     return validate(tree)
 
 
-def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -> ConfigError:
-    """pydantic's first error as a one-line message with a hint; renamed keys take precedence over other errors."""
-    if (renamed := renamed_key_error(error, model, prefix)) is not None:
+def explain(error: ValidationError, model: type[BaseModel], noun: str = "config key") -> ConfigError:
+    """pydantic's first error as a one-line message with a hint; renamed keys take precedence over other errors.
+
+    Args:
+        error: from validating ``model``.
+        model: the root of the config.
+        noun: what a key of it is called.
+    """
+    if (renamed := renamed_key_error(error, model)) is not None:
         return renamed
     first = error.errors()[0]
     path = [str(part) for part in first["loc"]]
-    key = prefix + ".".join(path)
+    key = ".".join(path)
     if first["type"] == "extra_forbidden":
         known = list(_section_at(model, path[:-1]).model_fields)
         near = difflib.get_close_matches(path[-1], known, n=1)
-        hint = f"did you mean {prefix}{'.'.join([*path[:-1], near[0]])}?" if near else f"keys: {', '.join(known)}"
-        return ConfigError(f"there is no config key {key!r}", hint)
+        hint = f"did you mean {'.'.join([*path[:-1], near[0]])}?" if near else f"keys: {', '.join(known)}"
+        return ConfigError(f"there is no {noun} {key!r}", hint)
     message = first["msg"].removeprefix("Value error, ")
     got = f", got {first['input']!r}" if not isinstance(first["input"], dict | BaseModel) else ""
     return ConfigError(f"{key or 'config'}: {message[0].lower() + message[1:]}{got}", "see `nil config show`")

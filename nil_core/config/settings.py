@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, f
 from nil_core.card import KINDS
 
 Tree = dict[str, Any]
-NonNegative = Field(ge=0)
 Framing = Literal["whole", "box"]
 ControlMode = Literal["pd", "torque"]
 

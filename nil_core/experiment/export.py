@@ -26,7 +26,6 @@ from nil_core.reporting import Reporter
 from nil_core.reward.cards import EnvironmentOptions
 from nil_core.reward.environment import EnvironmentReward
 from nil_core.sim.environment import ImitationEnvironment
-from nil_core.sim.observation import Observer
 from nil_core.sim.vector_env import VectorEnv
 from nil_core.storage.atomic import writing
 from nil_core.types import Floats
@@ -128,7 +127,7 @@ def facts(experiment: Experiment) -> dict[str, Any]:
     what the part ``preview`` of the observation then holds.
     """
     scene, settings, spec = experiment.scene, experiment.config.environment, experiment.env_spec
-    observer = Observer(scene, settings.observation, spec.ticks, spec.control_steps, spec.preview)
+    observer = spec.observer()
     home = scene.standing_qpos[observer.qpos_addresses]
     joints = [
         {

@@ -14,6 +14,7 @@ from nil_core.card import Kind
 from nil_core.components import Choice, Chosen, third_party_terms
 from nil_core.config import RunConfig
 from nil_core.errors import NilError, RunError
+from nil_core.hardware import available_cores, memory_bytes
 from nil_core.weights import RANDOM_TINY
 
 LIBRARIES = ("numpy", "mujoco", "dm-control", "torch", "transformers", "diffusers", "av")
@@ -63,12 +64,11 @@ def versions(choice: Choice, config: RunConfig | None = None) -> dict[str, str]:
 
 def hardware() -> dict[str, Any]:
     """Processor, cores, memory, GPU; imports nothing heavy."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
     return {
         "system": f"{platform.system()} {platform.release()}",
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "memory_gib": round(memory / 2**30, 1),
+        "cores": available_cores(),
+        "memory_gib": round(memory_bytes() / 2**30, 1),
         "gpu": _gpu(),
         "gl": os.environ.get("MUJOCO_GL", ""),
     }

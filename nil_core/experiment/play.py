@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from nil_core.experiment.evaluator import Evaluator, deterministic_policy
 from nil_core.experiment.experiment import Experiment, build_scene
 from nil_core.experiment.open_run import OpenRun
 from nil_core.reporting import Reporter
+from nil_core.sim.gl_trouble import has_display
 from nil_core.sim.renderer import Renderer
 from nil_core.sim.scene import RobotScene
 from nil_core.types import Doubles, Frames, Progress
@@ -85,8 +84,3 @@ def show(experiment: Experiment, qpos: Doubles) -> None:
                 mujoco.mj_forward(model, data)
                 window.sync()
                 time.sleep(1 / experiment.reference.tick_hz)
-
-
-def has_display() -> bool:
-    """Whether a window can be opened."""
-    return sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

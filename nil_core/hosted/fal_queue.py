@@ -15,7 +15,6 @@ from nil_core.hosted.images import data_uri
 from nil_core.hosted.responses import Response, classify_http_error, mentions_moderation
 from nil_core.hosted.tasks import Order, State, Status, Ticket
 
-QUEUE = "https://queue.fal.run"
 IMAGE_LIMIT = 10_000_000  # bytes; fal states none for data URIs
 STATES = {"IN_QUEUE": State.QUEUED, "IN_PROGRESS": State.RUNNING}
 

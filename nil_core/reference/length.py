@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from nil_core.config import VideoSettings
-from nil_core.errors import DataError
 from nil_core.types import GenerationRequest, RobotSpec, Video
+from nil_core.video.interpolation import hold
 
 TOLERANCE = 0.02
 """Share of the requested length by which a video may differ without a remark, plus 1.5 frames."""
@@ -25,11 +25,7 @@ def check_length(video: Video, request: GenerationRequest) -> list[str]:
         DataError: it is shorter than one tick.
     """
     frames, fps, requested = len(video.frames), video.fps, request.seconds
-    if video.seconds * request.fps < 1 - 1e-6:
-        raise DataError(
-            f"the video is too short: {frames} frame(s) at {fps:g} fps, less than one tick at {request.fps:g} Hz",
-            "use a video of a second or more",
-        )
+    hold(frames, fps, request.fps)  # refuses one that is too short
     tolerance = 1.5 / fps + TOLERANCE * requested
     length = f"the video has {frames} frames at {fps:g} fps, {video.seconds:.2f} s, and {requested:g} s were requested"
     if video.seconds < requested - tolerance:

@@ -6,10 +6,10 @@ import numpy as np
 
 from nil_core.config import RunConfig
 from nil_core.errors import ConfigError
+from nil_core.hardware import available_cores
 from nil_core.reference.recovery.pose_space import PoseSpace
 from nil_core.reference.recovery.quality import truth_errors
 from nil_core.reference.recovery.recover import recover
-from nil_core.reference.recovery.workers import available_cores
 from nil_core.sim.scene import RobotScene, scene_fingerprint
 from nil_core.storage.cache import Arrays, array_text, cached, fingerprint, text_array
 from nil_core.types import Doubles, Frames, Masks, Motion, Progress

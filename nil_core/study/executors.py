@@ -101,9 +101,8 @@ def build(name: str, options: Mapping[str, Any] | None = None) -> Executor:
     try:
         validated = card.config.model_validate(dict(options or {}))
     except ValidationError as error:
-        explained = explain(error, card.config)
+        message = explain(error, card.config, "option").message
         keys = ", ".join(card.config.model_fields) or "none"
-        message = explained.message.replace("there is no config key", "there is no option")
         raise ConfigError(f"executor {name}: {message}", f"its options (--executor-set): {keys}") from None
     target = registry.load_target(entry, card.target, card.requires)
     with plugin_errors(entry, "it cannot start"):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from dataclasses import dataclass
+
+from nil_core.hardware import available_cores
 
 RUN_CORES = 2  # a run learns in one process and simulates in another
 RUN_BYTES = 2 * 2**30
@@ -38,8 +39,7 @@ class Machine:
 
 def this_machine() -> Machine:
     """Read it from the system."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Machine(cores, _available_memory(), _free_gpu_memory())
+    return Machine(available_cores(), _available_memory(), _free_gpu_memory())
 
 
 def _available_memory() -> int | None:

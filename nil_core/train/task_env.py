@@ -181,9 +181,6 @@ class TaskEnv:
             )
         self.buffers.observations[0] = self._observation
 
-    def close(self) -> None:
-        """Do nothing."""
-
 
 def _buffers(observation_size: int, action_size: int) -> StepBuffers:
     """Buffers of one environment without rendering that ends a tick at every step."""

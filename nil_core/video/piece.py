@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from nil_core.errors import DataError
+from nil_core.hardware import memory_bytes
 from nil_core.types import Frames
 from nil_core.video.source import Moment, StoredPicture
 
@@ -20,8 +20,7 @@ Crop = tuple[int, int, int, int]
 
 def memory_limit() -> int:
     """Bytes of frames that are read at most: a quarter of the machine's memory, as what follows makes copies."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
-    return max(memory // 4, 2 * 2**30)
+    return max(memory_bytes() // 4, 2 * 2**30)
 
 
 @dataclass

@@ -80,7 +80,7 @@ def test_times_are_antithetic() -> None:
 def numpy_logits(drail: DiffusionClassifier, x: np.ndarray, times: np.ndarray, noise: np.ndarray) -> np.ndarray:
     """L_0 - L_1, layer by layer."""
     predictor = drail.discriminator
-    kept = np.cumprod(1 - cosine_betas(drail._options.diffusion_steps).numpy())[times, None]
+    kept = np.cumprod(1 - cosine_betas(drail.options.diffusion_steps).numpy())[times, None]
     noisy = np.sqrt(kept) * x + np.sqrt(1 - kept) * noise
     errors = []
     for label in (0.0, 1.0):

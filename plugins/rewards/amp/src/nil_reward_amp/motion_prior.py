@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from nil_core.api import RewardSpec
 from nil_core.learning import Discriminator, gradient_penalty, least_squares_loss, logistic_loss
 from nil_core.learning.adversarial import AdversarialReward
 from nil_reward_amp import AmpOptions
@@ -26,23 +25,20 @@ class MotionPrior(AdversarialReward):
     """
 
     name = "amp"
+    options: AmpOptions
     discriminator: Discriminator
-
-    def __init__(self, options: AmpOptions, spec: RewardSpec) -> None:
-        self._options = options
-        super().__init__(options, spec)
 
     def unit(self) -> str:
         """See the base class."""
-        return "max(0, 1 - (D - 1)^2 / 4)" if self._options.loss == "least_squares" else "-log(1 - sigmoid(D))"
+        return "max(0, 1 - (D - 1)^2 / 4)" if self.options.loss == "least_squares" else "-log(1 - sigmoid(D))"
 
     def network(self, size: int) -> nn.Module:
         """See the base class."""
-        return Discriminator(size, self._options.hidden, LAST_RANGE)
+        return Discriminator(size, self.options.hidden, LAST_RANGE)
 
     def loss(self, expert: Tensor, agent: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Least squares or cross entropy, gradient penalty at the expert, penalty of the last layer."""
-        options, network = self._options, self.discriminator
+        options, network = self.options, self.discriminator
         of_expert, of_agent = torch.split(network(torch.cat([expert, agent])), len(expert))
         classify = least_squares_loss if options.loss == "least_squares" else logistic_loss
         loss = classify(of_expert, of_agent)
@@ -55,6 +51,6 @@ class MotionPrior(AdversarialReward):
     def style_reward(self, inputs: Tensor) -> Tensor:
         """See :class:`AmpOptions`."""
         scores: Tensor = self.discriminator(inputs)
-        if self._options.loss == "least_squares":
+        if self.options.loss == "least_squares":
             return (1 - (scores - 1).square() / 4).clamp_min(0)
         return -torch.log(torch.sigmoid(-scores).clamp_min(LEAST))

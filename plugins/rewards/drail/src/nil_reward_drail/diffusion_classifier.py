@@ -29,11 +29,10 @@ class DiffusionClassifier(AdversarialReward):
     """
 
     name = "drail"
+    options: DrailOptions
     discriminator: NoisePredictor
 
     def __init__(self, options: DrailOptions, spec: RewardSpec) -> None:
-        self._options = options
-        self._seed = spec.seed
         if options.inputs == "actions" and spec.steps_per_tick > 1:
             raise ConfigError(
                 f"reward.inputs=actions needs one action per tick, and there are {spec.steps_per_tick}",
@@ -49,14 +48,14 @@ class DiffusionClassifier(AdversarialReward):
 
     def unit(self) -> str:
         """See the base class."""
-        pair = "s, s'" if self._options.inputs == "states" else "s, a"
-        if self._options.form == "expert":
+        pair = "s, s'" if self.options.inputs == "states" else "s, a"
+        if self.options.form == "expert":
             return f"-log(1 - D({pair}))"
-        return f"log D({pair}) - log(1 - D({pair})) + {self._options.offset:g}"
+        return f"log D({pair}) - log(1 - D({pair})) + {self.options.offset:g}"
 
     def demonstrated(self, demonstrations: Demonstrations) -> Floats:
         """(s, s') or (s, a) of every demonstrated transition."""
-        if self._options.inputs == "states":
+        if self.options.inputs == "states":
             return super().demonstrated(demonstrations)
         if demonstrations.actions is None:
             raise DataError(
@@ -74,13 +73,13 @@ class DiffusionClassifier(AdversarialReward):
 
     def transition(self, before: Floats, after: Floats, tick: Tick) -> Floats:
         """(s, s') or (s, a) of a tick."""
-        if self._options.inputs == "states":
+        if self.options.inputs == "states":
             return super().transition(before, after, tick)
         return np.concatenate([before, tick.actions[0]])
 
     def network(self, size: int) -> nn.Module:
         """See the base class."""
-        return NoisePredictor(size, self._options.hidden, self._options.diffusion_steps)
+        return NoisePredictor(size, self.options.hidden, self.options.diffusion_steps)
 
     def loss(self, expert: Tensor, agent: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Cross entropy of D = sigmoid(L_0 - L_1), with one time and one noise for each input; gradient penalty."""
@@ -91,14 +90,14 @@ class DiffusionClassifier(AdversarialReward):
         chances = torch.split(torch.sigmoid(logits), len(expert))
         loss = logistic_loss(of_expert, of_agent)
         metrics = {"expert_score": chances[0].mean(), "agent_score": chances[1].mean()}
-        if self._options.gradient_penalty:
+        if self.options.gradient_penalty:
             metrics["gradient_penalty"] = self._penalty_between(expert, agent)
-            loss = loss + self._options.gradient_penalty / 2 * metrics["gradient_penalty"]
+            loss = loss + self.options.gradient_penalty / 2 * metrics["gradient_penalty"]
         return loss, metrics
 
     def _draw(self, *counts: int) -> tuple[Tensor, Tensor]:
         """A time, antithetic within each of the sides, and a noise for each of their inputs."""
-        times = torch.cat([antithetic_times(count, self._options.diffusion_steps, self.generator) for count in counts])
+        times = torch.cat([antithetic_times(count, self.options.diffusion_steps, self.generator) for count in counts])
         noise = torch.randn((sum(counts), self.expert.shape[1]), generator=self.generator)
         return times.to(self.device), noise.to(self.device)
 
@@ -112,10 +111,10 @@ class DiffusionClassifier(AdversarialReward):
 
     def style_reward(self, inputs: Tensor) -> Tensor:
         """The form that the options name, averaged over draws of time and noise; log D - log(1 - D) is L_0 - L_1."""
-        draws = self._options.draws
-        times, noise = self._shared_draws(len(inputs)) if self._options.shared_draws else self._own_draws(inputs)
+        draws = self.options.draws
+        times, noise = self._shared_draws(len(inputs)) if self.options.shared_draws else self._own_draws(inputs)
         logits = self.discriminator.logits(inputs.repeat_interleave(draws, 0), times, noise)
-        by_draw = softplus(logits) if self._options.form == "expert" else logits + self._options.offset
+        by_draw = softplus(logits) if self.options.form == "expert" else logits + self.options.offset
         return by_draw.view(len(inputs), draws).mean(1)
 
     def _shared_draws(self, count: int) -> tuple[Tensor, Tensor]:
@@ -127,12 +126,12 @@ class DiffusionClassifier(AdversarialReward):
 
         So an evaluation can be repeated, and it does not matter which inputs are scored together.
         """
-        draws, size = self._options.draws, inputs.shape[1]
+        draws, size = self.options.draws, inputs.shape[1]
         times = np.empty((len(inputs), draws), np.int64)
         noise = np.empty((len(inputs), draws, size), np.float32)
         for row, at, by in zip(inputs.cpu().numpy(), times, noise, strict=True):
-            random = np.random.default_rng([self._seed, crc32(row.tobytes())])
-            at[:] = random.integers(self._options.diffusion_steps, size=draws)
+            random = np.random.default_rng([self.spec.seed, crc32(row.tobytes())])
+            at[:] = random.integers(self.options.diffusion_steps, size=draws)
             by[:] = random.standard_normal((draws, size), np.float32)
         return (
             torch.from_numpy(times.ravel()).to(self.device),

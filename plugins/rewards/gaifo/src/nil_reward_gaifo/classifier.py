@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from nil_core.api import RewardSpec
 from nil_core.learning import Discriminator, gradient_penalty, logistic_loss
 from nil_core.learning.adversarial import AdversarialReward
 from nil_reward_gaifo import GaifoOptions
@@ -23,18 +22,15 @@ class Classifier(AdversarialReward):
     """
 
     name = "gaifo"
-
-    def __init__(self, options: GaifoOptions, spec: RewardSpec) -> None:
-        self._options = options
-        super().__init__(options, spec)
+    options: GaifoOptions
 
     def unit(self) -> str:
         """See the base class."""
-        return "-log(1 - D(s, s'))" if self._options.form == "expert" else "log D(s, s') - log(1 - D(s, s'))"
+        return "-log(1 - D(s, s'))" if self.options.form == "expert" else "log D(s, s') - log(1 - D(s, s'))"
 
     def network(self, size: int) -> nn.Module:
         """See the base class."""
-        return Discriminator(size, self._options.hidden)
+        return Discriminator(size, self.options.hidden)
 
     def loss(self, expert: Tensor, agent: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Cross entropy, and the gradient penalty at the expert."""
@@ -43,12 +39,12 @@ class Classifier(AdversarialReward):
         loss = logistic_loss(of_expert, of_agent)
         chances = torch.split(torch.sigmoid(logits), len(expert))
         metrics = {"expert_score": chances[0].mean(), "agent_score": chances[1].mean()}
-        if self._options.gradient_penalty:
+        if self.options.gradient_penalty:
             metrics["gradient_penalty"] = gradient_penalty(self.discriminator, expert)
-            loss = loss + self._options.gradient_penalty / 2 * metrics["gradient_penalty"]
+            loss = loss + self.options.gradient_penalty / 2 * metrics["gradient_penalty"]
         return loss, metrics
 
     def style_reward(self, inputs: Tensor) -> Tensor:
         """-log(1 - D) is softplus of the logit, the log odds are the logit."""
         logits: Tensor = self.discriminator(inputs)
-        return softplus(logits) if self._options.form == "expert" else logits
+        return softplus(logits) if self.options.form == "expert" else logits
