@@ -9,6 +9,7 @@ import numpy as np
 
 from nil_core.demonstrations.trajectories import Demonstrations
 from nil_core.sim.body_tree import ancestors
+from nil_core.sim.driven_joints import DrivenJoints
 from nil_core.types import Doubles, Floats, RobotSpec
 
 
@@ -37,16 +38,15 @@ class StateFeatures:
         self._root = model.body(spec.root).id
         free = model.joint(int(model.body_jntadr[self._root]))
         self._qpos, self._qvel = int(free.qposadr[0]), int(free.dofadr[0])
-        joints = [model.joint(actuator.joint) for actuator in spec.actuators]
-        self._angles = np.array([joint.qposadr[0] for joint in joints])
-        self._speeds = np.array([joint.dofadr[0] for joint in joints])
+        joints = DrivenJoints.of(model, spec)
+        self._angles, self._speeds = joints.qpos, joints.qvel
         self._bodies = key_bodies(spec, model)
         self.bodies = tuple(model.body(body).name for body in self._bodies)
         sizes = {
             "height": 1,
             "rotation": 6,
-            "joints": len(joints),
-            "joint_speeds": len(joints),
+            "joints": len(joints.ids),
+            "joint_speeds": len(joints.ids),
             "bodies": 3 * len(self._bodies),
             "velocity": 3,
             "angular_velocity": 3,

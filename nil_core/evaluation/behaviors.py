@@ -16,6 +16,7 @@ from nil_core.components import Choice
 from nil_core.config import RunConfig
 from nil_core.errors import ConfigError, DataError
 from nil_core.reference.generation import compose_request
+from nil_core.sim.driven_joints import DrivenJoints
 from nil_core.sim.scene import RobotScene
 from nil_core.types import Doubles, Progress
 
@@ -74,7 +75,7 @@ def behaviors(scene: RobotScene, motion: Doubles, tick_hz: float, seed: int = 0)
         name to poses, float64 (T, nq), one a tick for ``BEHAVIOR_SECONDS``; :data:`REFERENCE` is the walk.
     """
     ticks = np.arange(round(BEHAVIOR_SECONDS * tick_hz) + 1)
-    joints = np.array([scene.model.joint(a.joint).qposadr[0] for a in scene.spec.actuators])
+    joints = DrivenJoints.of(scene.model, scene.spec).qpos
     random = np.random.default_rng(seed)
 
     def played(later: float = 0.0, speed: float = 1.0) -> Doubles:

@@ -18,6 +18,7 @@ from scipy.spatial.distance import cdist
 
 from nil_core.evaluation.rollout import Episode
 from nil_core.sim.body_tree import ancestors
+from nil_core.sim.driven_joints import DrivenJoints
 from nil_core.sim.scene import RobotScene
 from nil_core.types import Doubles
 
@@ -112,10 +113,10 @@ class KeyPoints:
         self._model, self._data = model, mujoco.MjData(model)
         self._pose = scene.standing_qpos.copy()
         self._pose[:7] = 0, 0, 0, 1, 0, 0, 0
-        joints = [model.joint(actuator.joint) for actuator in spec.actuators]
-        self.addresses = np.array([joint.qposadr[0] for joint in joints])
+        joints = DrivenJoints.of(model, spec)
+        self.addresses = joints.qpos
         """Of the actuated joints in qpos."""
-        driven = [int(joint.bodyid[0]) for joint in joints]
+        driven = [int(body) for body in model.jnt_bodyid[joints.ids]]
         above = {ancestor for body in driven for ancestor in ancestors(model, body)}
         self._bodies = np.array([body for body in dict.fromkeys(driven) if body not in above])
         feet = {int(model.geom_bodyid[geom]): geom for geom in (model.geom(name).id for name in spec.feet)}

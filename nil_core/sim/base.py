@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from nil_core.sim.driven_joints import DrivenJoints
 from nil_core.sim.motion import at_control_steps
 from nil_core.sim.scene import RobotScene
 from nil_core.types import Doubles
@@ -24,12 +25,8 @@ def action_base(scene: RobotScene, qpos: Doubles, steps_per_tick: int) -> Double
         float64 (control steps, nu) in rad; the control of action a is this plus ``action_scale * a``. Joint
         angles of the motion are clipped to the limits.
     """
-    joints = [scene.model.joint(actuator.joint) for actuator in scene.spec.actuators]
-    addresses = np.array([joint.qposadr[0] for joint in joints])
-    limited = np.array([bool(joint.limited[0]) for joint in joints])
-    low, high = np.array([joint.range for joint in joints]).T
-    angles = qpos[:, addresses]
-    angles = np.where(limited, np.clip(angles, low, high), angles)
-    offsets = angles - scene.standing_qpos[addresses]
+    joints = DrivenJoints.of(scene.model, scene.spec)
+    angles = np.clip(qpos[:, joints.qpos], joints.lower, joints.upper)
+    offsets = angles - scene.standing_qpos[joints.qpos]
     base: Doubles = scene.standing_ctrl + at_control_steps(offsets, steps_per_tick)[1:]
     return base

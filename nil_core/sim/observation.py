@@ -15,6 +15,7 @@ from nil_core import entry_points
 from nil_core.config import ObservationSettings
 from nil_core.entry_points import Entry, broken, plugin_errors
 from nil_core.errors import ConfigError
+from nil_core.sim.driven_joints import DrivenJoints
 from nil_core.sim.scene import RobotScene
 from nil_core.types import Doubles, Floats
 
@@ -214,9 +215,8 @@ class Observer:
         self, scene: RobotScene, settings: ObservationSettings, ticks: int, control_steps: int, preview: Floats
     ) -> None:
         model, spec = scene.model, scene.spec
-        joints = [model.joint(a.joint).id for a in spec.actuators]
-        self.qpos_addresses = np.array([model.jnt_qposadr[j] for j in joints])
-        self.qvel_addresses = np.array([model.jnt_dofadr[j] for j in joints])
+        joints = DrivenJoints.of(model, spec)
+        self.qpos_addresses, self.qvel_addresses = joints.qpos, joints.qvel
         self.root, self.torso = model.body(spec.root).id, model.body(spec.torso).id
         self._coming = _coming_rows(preview, settings.preview, ticks)
         self._ticks, self._control_steps = ticks, control_steps

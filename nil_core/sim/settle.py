@@ -6,6 +6,7 @@ import mujoco
 import numpy as np
 
 from nil_core.errors import DataError
+from nil_core.sim.driven_joints import DrivenJoints
 from nil_core.types import Doubles, RobotSpec
 
 SETTLE_ROUNDS = 8
@@ -35,7 +36,7 @@ def settle(model: mujoco.MjModel, spec: RobotSpec) -> tuple[Doubles, Doubles]:
     """
     data = mujoco.MjData(model)
     set_standing_pose(data, spec)
-    addresses = np.array([model.joint(a.joint).qposadr[0] for a in spec.actuators])
+    addresses = DrivenJoints.of(model, spec).qpos
     home = data.qpos[addresses].copy()
     targets, least, settled = home, np.inf, None
     for _ in range(SETTLE_ROUNDS):

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nil_core.config import MotionSettings
+from nil_core.sim.driven_joints import DrivenJoints
 from nil_core.sim.motion import velocities
 from nil_core.sim.scene import FLOOR, RobotScene
 from nil_core.types import Doubles
@@ -138,12 +139,7 @@ class StartSampler:
         self._starts = starts
         self._model = scene.model
         self._clearance = FootClearance(scene)
-        joints = [scene.model.joint(actuator.joint) for actuator in scene.spec.actuators]
-        self._qpos_addresses = np.array([joint.qposadr[0] for joint in joints])
-        self._dof_addresses = np.array([joint.dofadr[0] for joint in joints])
-        limited = np.array([bool(joint.limited[0]) for joint in joints])
-        low, high = np.array([joint.range for joint in joints]).T
-        self._low, self._high = np.where(limited, low, -np.inf), np.where(limited, high, np.inf)
+        self._joints = DrivenJoints.of(scene.model, scene.spec)
 
     def draw(self, random: np.random.Generator) -> int | None:
         """The tick to start at; None: at rest, at tick 0."""
@@ -184,10 +180,10 @@ class StartSampler:
             return
         change = np.zeros(model.nv)
         change[3:6] = random.uniform(-1, 1, 3) * [TILT_NOISE, TILT_NOISE, YAW_NOISE]
-        change[self._dof_addresses] = random.uniform(-JOINT_NOISE, JOINT_NOISE, len(self._dof_addresses))
+        change[self._joints.qvel] = random.uniform(-JOINT_NOISE, JOINT_NOISE, len(self._joints.qvel))
         mujoco.mj_integratePos(model, data.qpos, change, starts.noise)
-        at = self._qpos_addresses
-        data.qpos[at] = np.clip(data.qpos[at], self._low, self._high)
+        at = self._joints.qpos
+        data.qpos[at] = np.clip(data.qpos[at], self._joints.lower, self._joints.upper)
         data.qvel[:6] += starts.noise * random.uniform(-SPEED_NOISE, SPEED_NOISE, 6)
         self._put_down(data, tick)
 

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
+from nil_core.sim.body_tree import ancestors
+from nil_core.sim.driven_joints import DrivenJoints
 from nil_core.sim.scene import RobotScene
 from nil_core.types import Doubles
 
@@ -58,8 +60,8 @@ class PoseSpace:
         self._standing = scene.standing_qpos.copy()
         self._upright = Rotation.from_quat(self._standing[3:7], scalar_first=True)
         model, spec = scene.model, scene.spec
-        self._joints = np.array([model.joint(a.joint).id for a in spec.actuators])
-        self.addresses = model.jnt_qposadr[self._joints]
+        driven = DrivenJoints.of(model, spec)
+        self._joints, self.addresses = driven.ids, driven.qpos
         self.camera = camera
         self.joints = slice(ROOT, ROOT + len(self._joints))
         self.size = self.joints.stop + VIEW * camera
@@ -67,11 +69,10 @@ class PoseSpace:
         self.root = int(model.body(spec.root).id)
         self.stand: Doubles = np.zeros(self.size)
         self.stand[self.joints] = self._standing[self.addresses]
-        limited = model.jnt_limited[self._joints].astype(bool)
         self.lower = np.full(self.size, -np.inf)
         self.upper = np.full(self.size, np.inf)
-        self.lower[self.joints] = np.where(limited, model.jnt_range[self._joints, 0], -np.pi)
-        self.upper[self.joints] = np.where(limited, model.jnt_range[self._joints, 1], np.pi)
+        self.lower[self.joints] = np.where(np.isinf(driven.lower), -np.pi, driven.lower)
+        self.upper[self.joints] = np.where(np.isinf(driven.upper), np.pi, driven.upper)
         self._moves = self._movement_mask()
         self.place(self.stand)
         self.pitching = np.abs(self.data.xaxis[self._joints][:, 1]) > _MIN_PITCH_COSINE
@@ -161,12 +162,9 @@ class PoseSpace:
         """(bodies, n): 1 where an entry of the pose moves a body, else 0."""
         moves = np.zeros((self.model.nbody, self.size))
         for body in range(1, self.model.nbody):
-            above = body
-            while above > 0:
-                moves[body, self.joints][self.model.jnt_bodyid[self._joints] == above] = 1.0
-                if above == self.root:
-                    moves[body, :ROOT] = 1.0
-                above = int(self.model.body_parentid[above])
+            chain = [body, *ancestors(self.model, body)]
+            moves[body, self.joints] = np.isin(self.model.jnt_bodyid[self._joints], chain)
+            moves[body, :ROOT] = self.root in chain
         return moves
 
     def _find_legs(self) -> list[npt.NDArray[np.int64]]:
