@@ -192,10 +192,11 @@ def learned_cells(name: str, summaries: Sequence[Case], runs: int) -> list[str]:
     if not summaries:
         return [*cells, "-", "-", "-", "-"]
     trained = [summary["policies"]["trained"] for summary in summaries]
-    shares = [row["speed"] / s["reference_speed"] for row, s in zip(trained, summaries, strict=True)]
+    pairs = [(row["speed"], summary.get("reference_speed")) for row, summary in zip(trained, summaries, strict=True)]
+    shares = [speed / reference for speed, reference in pairs if reference]  # none where the motion is not trusted
     cells += [f"{np.mean([row[key] for row in trained]):.2f}" for key in ("return", "speed")]
     falls = sum(row["falls"] for row in trained), sum(row["episodes"] for row in trained)
-    return [*cells, f"{np.mean(shares):.0%}", f"{falls[0]:.0f}/{falls[1]}"]
+    return [*cells, f"{np.mean(shares):.0%}" if shares else "-", f"{falls[0]:.0f}/{falls[1]}"]
 
 
 def write_images(folder: Path, video: Video) -> None:
