@@ -161,7 +161,9 @@ def test_an_evaluation_scores_by_what_its_checkpoint_had_learned(unbroken: Path)
     assert before == {f: f.read_bytes() for f in unbroken.rglob("*.npz")}, "it learns nothing"
 
 
-def test_bad_demonstrations_are_refused_before_anything_is_made(nil: Callable[..., Any], tmp_path: Path) -> None:
+def test_bad_demonstrations_are_refused_before_anything_is_made(
+    recorded: Path, nil: Callable[..., Any], tmp_path: Path
+) -> None:
     def start(*sets: str) -> Any:
         return nil("run", "--preset", "smoke", "--reward", "amp", *(word for s in sets for word in ("--set", s)))
 
@@ -178,6 +180,9 @@ def test_bad_demonstrations_are_refused_before_anything_is_made(nil: Callable[..
         nil("demos", "make", "--robot", "a1", "--seconds", "1", "--out", "toy.npz")
         refused = nil("run", "--preset", "smoke", "--agent", "bc", "--set", "agent.demonstrations=toy.npz")
         refused.complains("toy.npz has no actions, which bc needs", "bco")
+        torque = ("--set", "environment.control=torque", "--set", f"agent.demonstrations={recorded}")
+        refused = nil("run", "--preset", "smoke", "--agent", "bc", *torque)
+        refused.complains("has actions of pd control", "--set environment.control=pd")
     if "bco" in registry.names("agent"):
         nil("demos", "make", "--robot", "a1", "--seconds", "1", "--hz", "25", "--out", "toy.npz")
         faster = ("--set", "environment.control_hz=50", "--set", "agent.demonstrations=toy.npz")
