@@ -30,13 +30,13 @@ def sees_study(job: Job) -> bool:
 
 
 def pack(job: Job) -> Parcel:
-    """What a job needs: its reference, and its run as far as it is.
+    """What a job needs: its reference, its run as far as it is, and the log of earlier attempts.
 
     Raises:
         OSError: a file cannot be read.
     """
     paths = [path for path in (job.reference, job.target) if path and (Path(job.study) / path).is_dir()]
-    return {path: _tar(Path(job.study) / path) for path in paths}
+    return {path: _tar(Path(job.study) / path) for path in paths} | _log(job)
 
 
 def unpack(study: Path, parcel: Parcel) -> None:
@@ -79,12 +79,15 @@ def run_here(job: Job, parcel: Parcel | None = None) -> tuple[Outcome, Parcel]:
         there = job.elsewhere(study)
         outcome = run_job(there)
         outcome = replace(outcome, hint=outcome.hint.replace(str(there.log), str(job.log)))
-        found = {job.target: _tar(there.folder)} if there.folder.is_dir() else {}
-        if there.log.is_file():
-            found[str(there.log.relative_to(study))] = there.log.read_bytes()
-        return outcome, found
+        made = {job.target: _tar(there.folder)} if there.folder.is_dir() else {}
+        return outcome, made | _log(there)
     finally:
         shutil.rmtree(study, ignore_errors=True)
+
+
+def _log(job: Job) -> dict[str, bytes]:
+    path = job.log
+    return {path.relative_to(job.study).as_posix(): path.read_bytes()} if path.is_file() else {}
 
 
 def _tar(folder: Path) -> bytes:

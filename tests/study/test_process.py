@@ -42,6 +42,8 @@ def test_a_job_is_sent_to_a_machine_that_does_not_see_the_study(tmp_path: Path) 
     write_json(tmp_path / "here" / "references" / "r" / "provenance.json", {"prompt": "walk"})
     write_json(here.folder / "status.json", {"step": 4})
     (here.folder / "lock").touch()
+    here.log.parent.mkdir()
+    here.log.write_text("an earlier attempt\n")
     there = replace(here, study=str(tmp_path / "there"))
     unseen, nothing = run_here(there)
     assert (unseen.state, unseen.stop, nothing) == ("failed", True, {})
@@ -52,7 +54,7 @@ def test_a_job_is_sent_to_a_machine_that_does_not_see_the_study(tmp_path: Path) 
     (here.folder / "status.json").unlink()
     unpack(Path(here.study), sent_back)
     assert [path.name for path in here.folder.iterdir()] == ["status.json"]
-    assert "no generator is called" in here.log.read_text()
+    assert here.log.read_text().startswith("an earlier attempt\n") and "no generator is called" in here.log.read_text()
 
 
 def test_an_executor_that_is_not_there_is_one_line() -> None:
