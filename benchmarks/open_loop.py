@@ -22,6 +22,7 @@ import mujoco
 import numpy as np
 
 from nil_core import registry
+from nil_core.sim.driven_joints import DrivenJoints
 from nil_core.sim.environment import fallen
 from nil_core.sim.scene import RobotScene, compose
 from nil_core.testing import motion_demand
@@ -82,7 +83,7 @@ def row(scene: RobotScene, trajectory: Doubles) -> list[str]:
 def play(scene: RobotScene, trajectory: Doubles) -> tuple[float, Doubles, Doubles]:
     """Seconds until the robot falls or the motion ends, poses (T, nq), share of saturated physics steps per joint."""
     model, data = scene.model, mujoco.MjData(scene.model)
-    columns = [model.joint(actuator.joint).qposadr[0] for actuator in scene.spec.actuators]
+    columns = DrivenJoints.of(model, scene.spec).qpos
     limits = np.array([actuator.torque_limit for actuator in scene.spec.actuators])
     root = model.body(scene.spec.root).id
     data.qpos[:] = scene.standing_qpos

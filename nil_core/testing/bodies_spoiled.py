@@ -11,6 +11,7 @@ import mujoco
 import numpy as np
 
 from nil_core.errors import DataError
+from nil_core.sim.driven_joints import DrivenJoints
 from nil_core.sim.scene import RobotScene
 from nil_core.types import Doubles, Video
 
@@ -42,7 +43,7 @@ def redraw(
     assert video.trajectory is not None
     poses, count = video.trajectory.copy(), len(video.trajectory)
     if strength := strengths.get("feet_slide"):
-        joints = [scene.model.joint(a.joint).qposadr[0] for a in scene.spec.actuators]
+        joints = DrivenJoints.of(scene.model, scene.spec).qpos
         stand = scene.standing_qpos[joints]
         poses[:, joints] = stand + (1 - strength / 2) * (poses[:, joints] - stand)
     waves: dict[str, tuple[int, np.ndarray]] = {}

@@ -8,6 +8,7 @@ from typing import Literal
 import mujoco
 import numpy as np
 
+from nil_core.sim.driven_joints import DrivenJoints
 from nil_core.sim.scene import FLOOR, RobotScene
 from nil_core.types import Doubles
 
@@ -44,18 +45,16 @@ def motion_demand(scene: RobotScene, motion: Doubles, hz: float = 25.0, about: A
         hz: rows a second, and actions.
         about: what actions are added to.
     """
-    joints = [scene.model.joint(actuator.joint) for actuator in scene.spec.actuators]
-    columns = np.array([joint.qposadr[0] for joint in joints])
-    dofs = np.array([joint.dofadr[0] for joint in joints])
+    joints = DrivenJoints.of(scene.model, scene.spec)
     gains = np.array([(actuator.kp, actuator.kd) for actuator in scene.spec.actuators])
     velocity = _velocities(scene.model, motion, hz)
-    torque = _torques(scene, motion, velocity, np.gradient(velocity, 1 / hz, axis=0))[:, dofs]
-    angle = motion[:, columns]
-    target = angle + (torque + gains[:, 1] * velocity[:, dofs]) / gains[:, 0]
+    torque = _torques(scene, motion, velocity, np.gradient(velocity, 1 / hz, axis=0))[:, joints.qvel]
+    angle = motion[:, joints.qpos]
+    target = angle + (torque + gains[:, 1] * velocity[:, joints.qvel]) / gains[:, 0]
     base = np.broadcast_to(scene.standing_ctrl, angle.shape)
     if about == "motion":
         coming = np.concatenate([angle[1:], angle[-1:]])  # a target holds until the next row: half a row ahead
-        base = base + (angle + coming) / 2 - scene.standing_qpos[columns]
+        base = base + (angle + coming) / 2 - scene.standing_qpos[joints.qpos]
     return Demand(angle, torque, target - base)
 
 
