@@ -17,6 +17,7 @@ from nil_core.cli.options import evaluation_changes
 from nil_core.errors import ConfigError, NilError, RunError
 from nil_core.readable import say
 from nil_core.reporting import Silent
+from nil_core.storage import study_index
 from nil_core.storage.os_errors import exists
 
 
@@ -94,7 +95,7 @@ def evaluate(
     if falls is not None:
         changes["evaluation.falls"] = falls.value
     evaluate_run = partial(_evaluate_run, episodes=episodes, seed=seed, which=which.value, sets=changes, save=save)
-    if exists(folder / "study.json"):
+    if exists(folder / study_index.NAME):
         _evaluate_study(folder, evaluate_run, save, json)
     elif json:
         _say_json(evaluate_run(folder, reporter=Silent()))

@@ -12,12 +12,11 @@ from typing import Any
 from nil_core.errors import NilError, RunError
 from nil_core.report.faults import Fault, damaged_lines
 from nil_core.report.records import Run, read_run, readable
-from nil_core.storage import log
+from nil_core.storage import log, study_index
 from nil_core.storage.os_errors import exists, explain_os_errors
 from nil_core.storage.run_folder import RunFolder
+from nil_core.storage.study_index import read_study_index
 from nil_core.types import Progress, no_progress
-
-STUDY_SCHEMA = 1
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def read_sources(folders: Iterable[Path], progress: Progress = no_progress) -> l
 
 
 def _read_source(path: Path, progress: Progress) -> Source:
-    if exists(path / "study.json"):
+    if exists(path / study_index.NAME):
         return _read_study(path, progress)
     if exists(RunFolder(path).manifest):
         run = read_run(path)
@@ -84,10 +83,10 @@ def _hint(path: Path) -> str:
 
 
 def _read_study(path: Path, progress: Progress) -> Source:
-    index = _index(path)
+    index = read_study_index(path)
     lines, damaged = log.read_around_damage(path / "attempts.jsonl", growing=True, with_steps=False)
     attempts = _last_attempts(lines)
-    entries = index["entries"]
+    entries = index.get("entries", [])
     runs = []
     for entry in entries:
         runs.append(_read_entry(path, entry, attempts))
@@ -100,25 +99,6 @@ def _read_study(path: Path, progress: Progress) -> Source:
             asked = (path / "study.toml").read_text(encoding="utf-8", errors="replace")
     faults = damaged_lines(readable(path / "attempts.jsonl"), lines, damaged)
     return Source(path, str(index.get("name") or path.name), asked, tuple(runs), faults)
-
-
-def _index(path: Path) -> Mapping[str, Any]:
-    file = path / "study.json"
-    hint = "remove it and start the study again: its runs are found by their names"
-    try:
-        index = RunFolder(path).read(file)
-    except RunError as error:
-        raise RunError(error.message, hint) from None
-    entries = index.get("entries")
-    if index.get("schema") not in (None, STUDY_SCHEMA):
-        raise RunError(f"{file} has format {index['schema']}, this nil reads {STUDY_SCHEMA}", "update nil-core")
-    whole = isinstance(entries, list) and all(
-        isinstance(each, dict) and isinstance(each.get("row"), str) and isinstance(each.get("run"), str)
-        for each in entries
-    )
-    if not whole:
-        raise RunError(f"{file} is damaged: its entries are incomplete", hint)
-    return index
 
 
 def _last_attempts(lines: Iterable[Mapping[str, Any]]) -> dict[str, tuple[str, str]]:

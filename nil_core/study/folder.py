@@ -19,15 +19,15 @@ from typing import Any
 
 from nil_core.config import RunConfig, flatten
 from nil_core.errors import NilError, RunError
-from nil_core.storage import log
+from nil_core.storage import log, study_index
 from nil_core.storage.atomic import write_json, write_text
 from nil_core.storage.lock import run_lock
 from nil_core.storage.os_errors import exists, explain_os_errors
 from nil_core.storage.run_folder import RunFolder, open_run
+from nil_core.storage.study_index import read_study_index
 from nil_core.study.grid import Entry, StudySpec, read_spec, run_path, with_steps
 from nil_core.study.references import shared_reference
 
-SCHEMA = 1
 PROVENANCE = "provenance.json"  # of a complete reference
 _TAIL = 4096  # bytes at the end of metrics.jsonl that hold its last line
 
@@ -65,7 +65,7 @@ class StudyFolder:
     @property
     def index(self) -> Path:
         """Its entries."""
-        return self.path / "study.json"
+        return self.path / study_index.NAME
 
     @property
     def attempts(self) -> Path:
@@ -73,27 +73,8 @@ class StudyFolder:
         return self.path / "attempts.jsonl"
 
     def read_index(self) -> dict[str, Any]:
-        """Content of ``study.json``, empty if it is not there yet.
-
-        Raises:
-            RunError: damaged, or of another format.
-        """
-        try:
-            with explain_os_errors(self.index, "read"):
-                value = json.loads(self.index.read_text(encoding="utf-8"))
-            entries = value["entries"]
-            if not all(
-                isinstance(each[key], str) for each in entries for key in ("row", "hash", "config", "run", "reference")
-            ):
-                raise ValueError("an entry is incomplete")
-            if value["schema"] != SCHEMA:
-                raise RunError(f"{self.index} has format {value['schema']}, this nil reads {SCHEMA}", "update nil-core")
-        except (FileNotFoundError, NotADirectoryError):
-            return {}
-        except (OSError, ValueError, LookupError, TypeError) as error:
-            hint = f"remove it and start the study again: its runs are found by their names ({self.path / 'runs'})"
-            raise RunError(f"{self.index} is damaged: {error}", hint) from None
-        return dict(value)
+        """Its entries. Returns and raises as :func:`nil_core.storage.study_index.read_study_index`."""
+        return read_study_index(self.path)
 
     def read_spec(self) -> StudySpec:
         """What was asked. Raises as :func:`nil_core.study.grid.read_spec`."""
@@ -175,7 +156,13 @@ class StudyFolder:
             spec = _grown(replace(before, rows=rows), spec)
         write_text(self.spec, spec.to_toml())
         identity = index.get("id") or uuid.uuid4().hex
-        value = {"nil": "study", "schema": SCHEMA, "id": identity, "name": spec.name, "entries": [*listed.values()]}
+        value = {
+            "nil": "study",
+            "schema": study_index.SCHEMA,
+            "id": identity,
+            "name": spec.name,
+            "entries": [*listed.values()],
+        }
         write_json(self.index, value)
 
     def renamed(self, entries: Iterable[Entry]) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import shutil
 import socket
 import tarfile
@@ -12,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from nil_core.errors import NilError
 from nil_core.storage.atomic import writing
+from nil_core.storage.study_index import read_study_index
 from nil_core.study.jobs import Job, Outcome
 from nil_core.study.process import run_job
 
@@ -23,9 +24,8 @@ Parcel = Mapping[str, bytes]
 def sees_study(job: Job) -> bool:
     """Whether this machine has the job's study folder, and not another one under the same path."""
     try:
-        index = json.loads((Path(job.study) / "study.json").read_text(encoding="utf-8"))
-        return bool(index["id"] == job.study_id)
-    except (OSError, ValueError, LookupError, TypeError):
+        return bool(read_study_index(Path(job.study)).get("id") == job.study_id)
+    except NilError:
         return False
 
 
