@@ -14,6 +14,9 @@ from nil_core.types import Doubles, Flags, Floats, Frames, Masks
 
 STATE_BUFFERS = 2
 
+Layout = dict[str, tuple[tuple[int, ...], npt.DTypeLike]]
+"""Name to shape and dtype."""
+
 
 @dataclass(frozen=True)
 class StepBuffers:
@@ -68,6 +71,11 @@ class StepBuffers:
         """Whether frames and masks are rendered; otherwise they are empty."""
         return self.frames.size > 0
 
+    @classmethod
+    def zeros(cls, layout: Layout) -> StepBuffers:
+        """Buffers of a layout in memory of their own, all 0."""
+        return cls(**{field.name: np.zeros(*layout[field.name]) for field in fields(cls)})
+
     def part(self, which: slice) -> StepBuffers:
         """The same arrays for some of the environments, as views."""
         return StepBuffers(*(getattr(self, f.name)[which] for f in fields(self)))
@@ -86,7 +94,7 @@ class SharedBuffers:
         arrays: name to bytes.
     """
 
-    layout: dict[str, tuple[tuple[int, ...], npt.DTypeLike]]
+    layout: Layout
     arrays: dict[str, Any]
 
     @classmethod
@@ -94,7 +102,10 @@ class SharedBuffers:
         cls, like: ImitationEnvironment, num_envs: int, terms: int, render: bool, allocate: Callable[[int], Any]
     ) -> SharedBuffers:
         """Allocate memory for N environments like ``like``; ``allocate`` returns the given number of bytes, all 0."""
-        layout = _layout(like, num_envs, terms, render)
+        scene, observations = like.env_spec.scene, like.task_.observer.size
+        model, size = scene.model, scene.render_size if render else 0
+        layout = step_layout(num_envs, model.nu, observations, size, terms, model.nq, model.nv)
+        layout["states"] = ((STATE_BUFFERS, num_envs), like.state_type)
         arrays = {
             name: allocate(max(1, int(np.prod(shape)) * np.dtype(dtype).itemsize))
             for name, (shape, dtype) in layout.items()
@@ -114,15 +125,22 @@ class SharedBuffers:
         return np.frombuffer(self.arrays[name], dtype, int(np.prod(shape))).reshape(shape)
 
 
-def _layout(
-    like: ImitationEnvironment, num_envs: int, terms: int, render: bool
-) -> dict[str, tuple[tuple[int, ...], npt.DTypeLike]]:
-    scene, task = like.env_spec.scene, like.task_
-    size, model = scene.render_size if render else 0, scene.model
-    each: dict[str, tuple[tuple[int, ...], npt.DTypeLike]] = {
-        "actions": ((model.nu,), np.float32),
-        "observations": ((task.observer.size,), np.float32),
-        "final_observations": ((task.observer.size,), np.float32),
+def step_layout(
+    num_envs: int, actions: int, observations: int, size: int = 0, terms: int = 0, nq: int = 0, nv: int = 0
+) -> Layout:
+    """The buffers of a step.
+
+    Args:
+        num_envs: N.
+        actions, observations: lengths of an action and of an observation.
+        size: S, of a frame; 0 without rendering.
+        terms: number of the reward's state terms.
+        nq, nv: lengths of positions and velocities.
+    """
+    each: Layout = {
+        "actions": ((actions,), np.float32),
+        "observations": ((observations,), np.float32),
+        "final_observations": ((observations,), np.float32),
         "terminated": ((), np.bool_),
         "truncated": ((), np.bool_),
         "ticked": ((), np.bool_),
@@ -135,11 +153,10 @@ def _layout(
         "state_terms": ((terms,), np.float32),
         "speed": ((), np.float32),
         "environment_reward": ((), np.float32),
-        "qpos": ((model.nq,), np.float64),
-        "qvel": ((model.nv,), np.float64),
-        "start_qpos": ((model.nq,), np.float64),
-        "start_qvel": ((model.nv,), np.float64),
+        "qpos": ((nq,), np.float64),
+        "qvel": ((nv,), np.float64),
+        "start_qpos": ((nq,), np.float64),
+        "start_qvel": ((nv,), np.float64),
         "busy": ((2,), np.float64),
     }
-    layout = {name: ((num_envs, *shape), dtype) for name, (shape, dtype) in each.items()}
-    return layout | {"states": ((STATE_BUFFERS, num_envs), like.state_type)}
+    return {name: ((num_envs, *shape), dtype) for name, (shape, dtype) in each.items()}

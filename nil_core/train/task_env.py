@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nil_core.errors import DataError, NumericalError
-from nil_core.sim.buffers import StepBuffers
+from nil_core.sim.buffers import StepBuffers, step_layout
 from nil_core.types import Floats
 
 MakeEnvironment = Callable[[int], Any]
@@ -106,7 +105,8 @@ class TaskEnv:
         self.observation_size = self._environment.observation_size
         self.action_size = self._environment.action_size
         self.layout = self._environment.layout
-        self.buffers = _buffers(self.observation_size, self.action_size)
+        self.buffers = StepBuffers.zeros(step_layout(self.num_envs, self.action_size, self.observation_size))
+        self.buffers.ticked[:] = True  # every step ends a tick
 
     def _next_episode(self) -> FlatEnvironment:
         self._episode += 1
@@ -180,30 +180,6 @@ class TaskEnv:
                 "make_environment(seed) must give the same episode for the same seed and actions",
             )
         self.buffers.observations[0] = self._observation
-
-
-def _buffers(observation_size: int, action_size: int) -> StepBuffers:
-    """Buffers of one environment without rendering that ends a tick at every step."""
-    shapes: dict[str, tuple[tuple[int, ...], Any]] = {
-        "actions": ((action_size,), np.float32),
-        "observations": ((observation_size,), np.float32),
-        "final_observations": ((observation_size,), np.float32),
-        "frames": ((0, 0, 3), np.uint8),
-        "masks": ((0, 0), np.bool_),
-        "start_frames": ((0, 0, 3), np.uint8),
-        "start_masks": ((0, 0), np.bool_),
-        "state_terms": ((0,), np.float32),
-        "busy": ((2,), np.float64),
-    }
-    shapes |= dict.fromkeys(("qpos", "qvel", "start_qpos", "start_qvel"), ((0,), np.float64))
-    flags = ("terminated", "truncated", "ticked")
-    numbers = {"tick": np.int64, "start_tick": np.int64, "speed": np.float32, "environment_reward": np.float32}
-    shapes |= {name: ((), np.bool_) for name in flags} | {name: ((), kind) for name, kind in numbers.items()}
-    buffers = StepBuffers(
-        **{each.name: np.zeros((1, *shapes[each.name][0]), shapes[each.name][1]) for each in fields(StepBuffers)}
-    )
-    buffers.ticked[:] = True
-    return buffers
 
 
 def _flat(observation: Any) -> Floats:
