@@ -25,9 +25,10 @@ from nil_core.components import choose
 from nil_core.config import RunConfig, resolve
 from nil_core.experiment.experiment import build_scene
 from nil_core.experiment.generate import generate
+from nil_core.reference.alignment import align
 from nil_core.reference.folder import load_generated, load_reference, save_generated, save_reference
 from nil_core.reference.generated import GeneratedReference
-from nil_core.reference.preparation import align, prepare
+from nil_core.reference.preparation import prepare
 from nil_core.report import compare
 from nil_core.report.text import markdown
 from nil_core.reporting import Silent

@@ -15,15 +15,13 @@ from nil_core.experiment.experiment import build_scene
 from nil_core.experiment.messages import describe_motion, describe_reference
 from nil_core.payment import Consent, Estimate, refuse
 from nil_core.reference import contact_sheet
+from nil_core.reference.alignment import align
 from nil_core.reference.folder import save_generated, save_motion
 from nil_core.reference.generated import GeneratedReference
 from nil_core.reference.generation import generate_reference
 from nil_core.reference.generation import price as estimate_price
-from nil_core.reference.motion_source import find_motion
 from nil_core.reference.motion_video import write_motion_video
-from nil_core.reference.preparation import align
 from nil_core.reference.report import ReferenceReport
-from nil_core.reference.steady_camera import steady_boxes
 from nil_core.reporting import Lines, Reporter
 from nil_core.sim.main_guard import check_main_guard
 from nil_core.sim.scene import RobotScene
@@ -108,16 +106,14 @@ def _motion_of(
 ) -> tuple[Frames, Motion] | None:
     """Frames at the tick rate and their motion; None if no motion is found: the video is kept anyway."""
     try:
-        aligned = align(generated, config, None, reporter.progress)
-        motion = find_motion(config, scene, aligned.frames, aligned.masks, aligned.trajectory, reporter.progress)
+        aligned = align(generated, config, progress=reporter.progress, scene=scene)
     except NilError as error:
         reporter.warn(f"no motion is recovered from this video: {error}")
         return None
-    if motion is None:
+    if aligned.motion is None:
         return None
-    describe_motion(motion, config.environment.tick_hz, reporter)
-    boxes = steady_boxes(motion, config)
-    return (align(generated, config, None, reporter.progress, boxes) if boxes else aligned).frames, motion
+    describe_motion(aligned.motion, config.environment.tick_hz, reporter)
+    return aligned.frames, aligned.motion
 
 
 def generate_several(

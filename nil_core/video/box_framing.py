@@ -38,7 +38,7 @@ class BoxFraming:
         """Crop the next picture of a robot, or the first of its episode: uint8 (S, S, 3) and bool (S, S), as given.
 
         Where there is no robot any more, the square stays. In an episode that starts later in the reference, the first
-        square lies as far from the robot's own as there: ``lag`` (3,), a row of :func:`box_lags`.
+        square lies as far from the robot's own as there: ``lag`` (3,), a row of what :func:`box_framed` returns.
         """
         if first:
             self.crop_boxes[i] = _around(mask) + (0.0 if lag is None else lag)
@@ -48,21 +48,18 @@ class BoxFraming:
         return crop(frame, mask, (left, top, side), len(mask))
 
 
-def box_framed(frames: Frames, masks: Masks, tick_hz: float) -> tuple[Frames, Masks]:
-    """A whole video, uint8 (T, S, S, 3) and bool (T, S, S), framed as a rollout is."""
-    framing = BoxFraming(1, tick_hz)
-    squares = [framing.take(0, *each, first=t == 0) for t, each in enumerate(zip(frames, masks, strict=True))]
-    return np.stack([frame for frame, _ in squares]), np.stack([mask for _, mask in squares])
+def box_framed(frames: Frames, masks: Masks, tick_hz: float) -> tuple[Frames, Masks, Doubles]:
+    """A whole video, uint8 (T, S, S, 3) and bool (T, S, S), framed as a rollout is.
 
-
-def box_lags(masks: Masks, tick_hz: float) -> Doubles:
-    """How far the squares of :func:`box_framed` lie from each robot's own: float64 (T, 3), left, top and side."""
+    Returns:
+        frames and masks, and how far the squares lie from each robot's own: float64 (T, 3), left, top and side.
+    """
     framing = BoxFraming(1, tick_hz)
-    lags = np.zeros((len(masks), 3))
-    for t, mask in enumerate(masks):
-        framing.take(0, np.zeros((*mask.shape, 3), np.uint8), mask, first=t == 0)
+    framed, framed_masks, lags = np.empty_like(frames), np.empty_like(masks), np.zeros((len(masks), 3))
+    for t, (frame, mask) in enumerate(zip(frames, masks, strict=True)):
+        framed[t], framed_masks[t] = framing.take(0, frame, mask, first=t == 0)
         lags[t] = framing.crop_boxes[0] - _around(mask)
-    return lags
+    return framed, framed_masks, lags
 
 
 def _around(mask: Masks) -> Doubles:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nil_core.config import RunConfig
-from nil_core.reference import preparation
+from nil_core.reference import alignment, preparation
 from nil_core.reference.generated import GeneratedReference
 from nil_core.reference.steady_camera import steady_boxes
 from nil_core.testing import moving_blob
@@ -42,7 +42,7 @@ def motion(pans: list[int], trusted: bool = True) -> Motion:
 def test_a_camera_that_pans_is_put_back(monkeypatch: pytest.MonkeyPatch, trusted: bool) -> None:
     pans = [n // 4 for n in range(TICKS)]
     video, steady = moved(pans), moved([0] * TICKS)
-    monkeypatch.setattr(preparation, "find_motion", lambda *_: motion(pans, trusted))
+    monkeypatch.setattr(alignment, "find_motion", lambda *_: motion(pans, trusted))
     generated = GeneratedReference(video, video.masks, video.frames[0], video.masks[0], {})
     scene: Any = object()
     reference = preparation.prepare(generated, CONFIG, None, None, scene=scene)

@@ -67,7 +67,7 @@ def test_where_the_robot_is_lost_the_square_stays() -> None:
 def test_a_rollout_that_shows_the_reference_is_framed_as_the_reference_is() -> None:
     """Among other environments, and with a checkpoint in the middle."""
     frames, masks = film()
-    wanted, robots = box_framed(frames, masks, 25.0)
+    wanted, robots, _ = box_framed(frames, masks, 25.0)
     framing = BoxFraming(3, 25.0)
     for t in range(len(frames)):
         if t == 9:

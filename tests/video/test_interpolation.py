@@ -182,7 +182,7 @@ def test_what_was_drawn_is_kept_apart_by_method(monkeypatch: pytest.MonkeyPatch,
 
         return draw
 
-    monkeypatch.setattr("nil_core.reference.preparation.method", counted)
+    monkeypatch.setattr("nil_core.reference.alignment.method", counted)
     weights = saved(CrossFade(), tmp_path / "rife.pt")
     config = RunConfig(video={"seconds": 1.0, "rife_weights": weights}, environment={"render_size": 32})
 
