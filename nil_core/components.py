@@ -122,7 +122,7 @@ class Chosen:
             PluginError: one is not installed.
         """
         names = ((kind, getattr(self.options, option, None)) for option, kind in self.card.wraps)
-        return tuple((kind, _entry(kind, name)) for kind, name in names if name)
+        return tuple((kind, registry.find_entry(kind, name)) for kind, name in names if name)
 
     def weights_identity(self) -> str:
         """The fingerprint of its weights; random ones have a name instead."""
@@ -254,14 +254,4 @@ def third_party_terms(config: RunConfig, choice: Choice) -> tuple[Entry, ...]:
 def _chosen(kind: Kind, component: Component) -> Chosen:
     card = registry.card(kind, component.name)
     options = registry.options(kind, component.name, component.options)
-    return Chosen(kind, _entry(kind, component.name), card, options)
-
-
-def _entry(kind: Kind, name: str) -> Entry:
-    """The entry point behind a name.
-
-    Raises:
-        PluginError: as :func:`nil_core.registry.card`.
-    """
-    registry.card(kind, name)
-    return next(entry for entry in registry.entries(kind) if entry.key == canonical(name))
+    return Chosen(kind, registry.find_entry(kind, component.name), card, options)

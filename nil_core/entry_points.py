@@ -57,10 +57,15 @@ class Entry:
     @property
     def kind(self) -> str:
         """What the group holds, in the singular: ``encoder``, ``reward term``."""
-        return self.group.removeprefix(PREFIX).removesuffix("s").replace("_", " ")
+        return singular(self.group)
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name!r} ({self.distribution} {self.version})"
+
+
+def singular(group: str) -> str:
+    """What a group holds: ``encoder`` for ``nil.encoders``."""
+    return group.removeprefix(PREFIX).removesuffix("s").replace("_", " ")
 
 
 def canonical(name: str) -> str:
@@ -75,13 +80,52 @@ def entries(group: str) -> tuple[Entry, ...]:
     return tuple(sorted(found, key=lambda entry: (entry.key, entry.distribution)))
 
 
+def claims(group: str, name: str) -> list[Entry]:
+    """Every entry point of a group with this name, however it is written; imports nothing."""
+    return [entry for entry in entries(group) if entry.key == canonical(name)]
+
+
+def refuse_rivals(group: str, name: str) -> None:
+    """Nobody can tell which of two plugins a name means.
+
+    Raises:
+        PluginError: two or more claim it.
+    """
+    rivals = claims(group, name)
+    if len(rivals) > 1:
+        said = " and ".join(f"{entry.distribution} {entry.version} ({entry.value})" for entry in rivals)
+        uninstall = " or ".join(f"pip uninstall {each}" for each in sorted({entry.distribution for entry in rivals}))
+        message = f"{len(rivals)} claims on the {rivals[0].kind} name {rivals[0].name!r}: {said}"
+        raise PluginError(message, uninstall)
+
+
+def find(group: str, name: str, hint: str, built_in: tuple[str, ...] = ()) -> Entry:
+    """The one entry point of a name; imports nothing.
+
+    Args:
+        group: of terms or executors.
+        name: however it is written.
+        hint: what to do if there is none.
+        built_in: names of the core that are chosen in the same way, for the message.
+
+    Raises:
+        ConfigError: there is none of that name.
+        PluginError: several claim it.
+    """
+    refuse_rivals(group, name)
+    if found := claims(group, name):
+        return found[0]
+    known = ", ".join((*built_in, *sorted({entry.key for entry in entries(group)}))) or "none"
+    raise ConfigError(f"no {singular(group)} is called {name!r}; installed: {known}", hint)
+
+
 def find_reward_term(name: str) -> Entry:
     """The entry point of a third-party reward term; imports nothing.
 
     Raises:
         ConfigError: there is none of that name.
     """
-    return _find(REWARD_TERMS, "reward term", name, f"leave out reward.terms.{name}")
+    return find(REWARD_TERMS, name, f"leave out reward.terms.{name}")
 
 
 def find_observation_term(name: str) -> Entry:
@@ -91,18 +135,7 @@ def find_observation_term(name: str) -> Entry:
         ConfigError: there is none of that name.
     """
     hint = "leave it out of environment.observation.terms; built-in terms are switches of environment.observation"
-    return _find(OBSERVATION_TERMS, "observation term", name, hint)
-
-
-def _find(group: str, what: str, name: str, hint: str) -> Entry:
-    claims = [entry for entry in entries(group) if entry.key == canonical(name)]
-    if not claims:
-        known = ", ".join(sorted({entry.key for entry in entries(group)})) or "none"
-        raise ConfigError(f"no {what} is called {name!r}; installed: {known}", hint)
-    if len(claims) > 1:
-        uninstall = " or ".join(f"pip uninstall {entry.distribution}" for entry in claims)
-        raise PluginError(f"{len(claims)} claims on the {what} {name!r}", uninstall)
-    return claims[0]
+    return find(OBSERVATION_TERMS, name, hint)
 
 
 def groups() -> tuple[str, ...]:

@@ -66,7 +66,7 @@ def card(kind: Kind, name: str) -> ComponentCard:
     Raises:
         PluginError: no such name, two distributions claim it, or what it leads to is not a card of this kind and API.
     """
-    return _card(kind, _chosen(kind, name))
+    return _card(kind, find_entry(kind, name))
 
 
 def options(kind: Kind, name: str, values: Mapping[str, Any]) -> Options:
@@ -81,7 +81,7 @@ def options(kind: Kind, name: str, values: Mapping[str, Any]) -> Options:
         ConfigError: a key it does not have, or a value that does not fit; one line, the nearest key offered.
         PluginError: as :func:`card`.
     """
-    entry = _chosen(kind, name)
+    entry = find_entry(kind, name)
     return _options(kind, entry, _card(kind, entry), values)
 
 
@@ -103,7 +103,7 @@ def build(kind: Kind, name: str, values: Mapping[str, Any], *args: Any) -> Any:
             constructed, or lacks a member.
         NilError: whatever the component itself has to say.
     """
-    entry = _chosen(kind, name)
+    entry = find_entry(kind, name)
     found = _card(kind, entry)
     validated = _options(kind, entry, found, values)
     target = load_target(entry, found.target, found.requires)
@@ -130,7 +130,7 @@ def check_all(
     for kind in kinds or KINDS:
         for entry in filter(wanted, entries(kind)):
             try:
-                _refuse_rivals(kind, entry.key)
+                entry_points.refuse_rivals(entry.group, entry.key)
                 found = _card(kind, entry)
                 if targets:
                     load_target(entry, found.target, found.requires)
@@ -146,12 +146,15 @@ def nearest(word: str, choices: Mapping[str, str]) -> str:
     return choices[close[0]] if close else ""
 
 
-def _chosen(kind: Kind, name: str) -> Entry:
-    """The one entry of a name."""
-    _refuse_rivals(kind, canonical(name))
-    for entry in entries(kind):
-        if entry.key == canonical(name):
-            return entry
+def find_entry(kind: Kind, name: str) -> Entry:
+    """The one entry of a name; imports nothing.
+
+    Raises:
+        PluginError: there is none, or several claim the name.
+    """
+    entry_points.refuse_rivals(group(kind), name)
+    if found := entry_points.claims(group(kind), name):
+        return found[0]
     known = names(kind)
     likely = nearest(name, {canonical(each): each for each in known})
     question = f": did you mean {likely!r}?" if likely else ";"
@@ -163,14 +166,6 @@ def _install_line(kind: Kind, name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?", name, re.ASCII):
         return "nil plugins list shows what is installed"
     return f"if it is a plugin not yet installed: pip install nil-{kind}-{canonical(name).replace('_', '-')}"
-
-
-def _refuse_rivals(kind: Kind, key: str) -> None:
-    claims = [entry for entry in entries(kind) if entry.key == key]
-    if len(claims) > 1:
-        rivals = " and ".join(f"{entry.distribution} {entry.version} ({entry.value})" for entry in claims)
-        uninstall = " or ".join(f"pip uninstall {name}" for name in sorted({entry.distribution for entry in claims}))
-        raise PluginError(f"{len(claims)} claims on the {kind} name {claims[0].name!r}: {rivals}", uninstall)
 
 
 def _card(kind: Kind, entry: Entry) -> ComponentCard:

@@ -23,8 +23,8 @@ def note(entry: Entry) -> str:
     """What can be said against an entry without importing it."""
     if entry.group not in _CHECKS:
         return f"nil has no group {entry.group!r}{_likely(entry.group)}"
-    rivals = [other for other in entry_points.entries(entry.group) if other.key == entry.key]
-    return "claimed twice" if len(rivals) > 1 and entry.group != HOOKS else ""
+    claims = entry_points.claims(entry.group, entry.name)
+    return "claimed twice" if len(claims) > 1 and entry.group != HOOKS else ""
 
 
 def check(entry: Entry, ours: Collection[str]) -> None:

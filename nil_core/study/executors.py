@@ -93,10 +93,11 @@ def build(name: str, options: Mapping[str, Any] | None = None) -> Executor:
 
     Raises:
         ConfigError: there is none of that name, or an option that does not fit.
-        PluginError: it is broken, or what it needs is not installed.
+        PluginError: several claim the name, it is broken, or what it needs is not installed.
         MachineError: there is no cluster.
     """
-    entry = _entry(name)
+    install = f"pip install nil-executor-{canonical(name)}, if it is one"
+    entry = entry_points.find(EXECUTORS, name, install, built_in=(LOCAL,))
     card = load_card(entry)
     try:
         validated = card.config.model_validate(dict(options or {}))
@@ -121,20 +122,6 @@ def load_card(entry: Entry) -> ExecutorCard:
         why = f"{entry.value} is no ExecutorCard but of type {type(card).__name__}"
         raise broken(entry, why, f"report it to the author of {entry.distribution}")
     return card
-
-
-def _entry(name: str) -> Entry:
-    found = [entry for entry in entry_points.entries(EXECUTORS) if entry.key == canonical(name)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        rivals = " or ".join(f"pip uninstall {entry.distribution}" for entry in found)
-        raise ConfigError(f"{len(found)} distributions offer the executor {name}", rivals)
-    known = ", ".join((LOCAL, *names()))
-    raise ConfigError(
-        f"no executor is called {name!r}; installed: {known}",
-        f"pip install nil-executor-{canonical(name)}, if it is one",
-    )
 
 
 __all__ = ["LOCAL", "Executor", "ExecutorCard", "Handle", "build", "load_card", "names"]

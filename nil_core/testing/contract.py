@@ -7,7 +7,6 @@ from typing import Any
 
 from nil_core import registry
 from nil_core.card import Capability, ComponentCard, Kind, Options
-from nil_core.entry_points import canonical
 from nil_core.errors import ConfigError
 from nil_core.testing.agents import check_agent, check_network
 from nil_core.testing.cards import check_card, check_light
@@ -35,8 +34,7 @@ def check_contract(kind: Kind, name: str, values: Mapping[str, Any]) -> str:
     """
     card = registry.card(kind, name)
     check_card(card)
-    (entry,) = (each for each in registry.entries(kind) if each.key == canonical(name))
-    check_light(entry.value.partition(":")[0])
+    check_light(registry.find_entry(kind, name).value.partition(":")[0])
     try:
         options = registry.options(kind, name, values)
     except ConfigError as error:
