@@ -32,15 +32,20 @@ MIN_AREA, MAX_AREA = 0.002, 0.8
 MAX_MOTION = 0.04
 """Maximum motion of a component between two frames, as a fraction of the shorter side."""
 
+MAX_FAINT_OUTLINE = 0.1
+"""Share of the outline's pixels that are less than half as different from the background as a neighbor: up to 0.08
+where outlines are sharp and some parts of the robot are faint, 0.12 and more where outlines are blurred."""
+
 UInt8Array = npt.NDArray[np.uint8]
 
 
 class ChromaKey:
-    """Masks by color difference in CIE L*a*b*, cleaned, and tracked from frame to frame.
+    """Masks by color difference in CIE L*a*b*, tracked from frame to frame.
 
     The background color is the median of the border of each frame, because the brightness of generated videos
     drifts. The threshold is Otsu's (IEEE Trans. SMC, 1979) over the whole video, but at least the noise level of the
-    border.
+    border. Specks are removed and gaps closed only to tell where the robot is: the outline is that of the video, as
+    both would cost thin limbs a pixel.
     """
 
     def __init__(self, options: ChromaOptions) -> None:
@@ -56,7 +61,8 @@ class ChromaKey:
         Raises:
             DataError: the background is not plain, or the robot's area is too small or too large.
         """
-        differences = np.stack([_color_difference(frame) for frame in video.frames])
+        sharp = np.stack([_color_difference(frame) for frame in video.frames])
+        differences = np.stack([cast(UInt8Array, cv2.medianBlur(each, 3)) for each in sharp])
         noise = _delta_e(float(np.quantile(differences[:, _border(*differences.shape[1:])], 0.9)))
         if noise > MAX_BORDER_NOISE:
             raise DataError(
@@ -64,12 +70,12 @@ class ChromaKey:
                 "crop the video (--set generator.crop=[x,y,width,height]), or track the robot with --segmenter sam2",
             )
         threshold = self._threshold or max(_otsu(differences), NOISE_FACTOR * noise, MIN_THRESHOLD)
-        masks = np.empty(differences.shape, np.bool_)
+        regions = np.empty(differences.shape, np.bool_)
         previous = first_mask
         for number, difference in enumerate(differences):
             labels = _components(difference > 16 * threshold**0.5)
             robot = set(np.unique(labels[_dilated(previous)])) | ({_largest(labels)} if number == 0 else set())
-            previous = masks[number] = np.isin(labels, list(robot - {0}))
+            previous = regions[number] = np.isin(labels, list(robot - {0}))
             area = np.count_nonzero(previous) / previous.size
             if area < MIN_AREA:
                 raise DataError(
@@ -83,7 +89,7 @@ class ChromaKey:
                     "--segmenter sam2",
                 )
             progress(number + 1, len(differences), "frames segmented")
-        return masks
+        return _outlined(sharp, regions, 16 * threshold**0.5)
 
 
 def _color_difference(frame: Frames) -> UInt8Array:
@@ -94,7 +100,29 @@ def _color_difference(frame: Frames) -> UInt8Array:
     lab = cast(Floats, cv2.cvtColor(frame.astype(np.float32) / 255, cv2.COLOR_RGB2Lab))
     background = np.median(lab[_border(*lab.shape[:2])], axis=0)
     distance = np.linalg.norm(lab - background, axis=-1)
-    return cast(UInt8Array, cv2.medianBlur(np.minimum(16 * np.sqrt(distance), 255).astype(np.uint8), 3))
+    return cast(UInt8Array, np.minimum(16 * np.sqrt(distance), 255).astype(np.uint8))
+
+
+def _outlined(differences: UInt8Array, regions: Masks, threshold: float) -> Masks:
+    """The pixels in or next to the regions that differ from the background, bool (T, H, W).
+
+    A pixel of a blurred outline is partly background: it belongs to the robot if it is at least half as different from
+    the background as its most different neighbor.
+
+    Args:
+        differences: uint8 (T, H, W), of :func:`_color_difference`.
+        regions: bool (T, H, W), where the robot is.
+        threshold: of the differences.
+    """
+    square = np.ones((3, 3), np.uint8)
+    masks, faint = np.empty(regions.shape, np.bool_), np.empty(regions.shape, np.bool_)
+    outline = 0
+    for number, (difference, region) in enumerate(zip(differences, regions, strict=True)):
+        masks[number] = (difference > threshold) & (cv2.dilate(region.astype(np.uint8), square) > 0)
+        edge = masks[number] & (cv2.erode(masks[number].astype(np.uint8), square) == 0)
+        faint[number] = edge & (difference < 0.5**0.5 * cv2.dilate(difference, square))  # of square roots
+        outline += np.count_nonzero(edge)
+    return masks & ~faint if np.count_nonzero(faint) > MAX_FAINT_OUTLINE * outline else masks
 
 
 def _delta_e(difference: float) -> float:
