@@ -100,6 +100,17 @@ def test_the_option_threshold_is_respected() -> None:
         ChromaOptions(threshold=0)
 
 
+@pytest.mark.parametrize("size", [128, 480])
+def test_a_background_that_light_shades_is_plain(size: int) -> None:
+    frames, masks = walker((235, 235, 230), (60, 60, 70), size)
+    rows, columns = np.linspace(-1, 1, size)[:, None], np.linspace(-1, 1, size)
+    light = 0.8 - 0.15 * rows + 0.1 * columns - 0.1 * (rows**2 + columns**2)
+    frames = np.clip(frames * light[..., None] * np.array([1.0, 0.95, 0.85]), 0, 255).astype(np.uint8)
+    frames[:, -6:, 60:80] = 30  # something reaches the border
+    found = ChromaKey(ChromaOptions()).segment(Video(frames, 25), masks[0])
+    assert overlap(found, masks) > 0.95
+
+
 def test_a_background_with_a_floor_is_rejected() -> None:
     frames, masks = walker((230, 230, 230), (60, 60, 70))
     frames[:, 130:][~masks[:, 130:]] = (90, 60, 30)

@@ -20,6 +20,12 @@ MAX_BORDER_NOISE = 10.0
 MIN_THRESHOLD = 2.3
 """Delta E of a just noticeable difference."""
 
+MAX_GRADIENT_NOISE = 5.0
+"""As MAX_BORDER_NOISE, of a background that light shades evenly, from the quadratic surface fitted to it."""
+
+GRADIENT_PIXELS, GRADIENT_FITS = 4000, 5
+"""Pixels of the border that the surface is fitted to, at most, and how often: each time without the outliers so far."""
+
 LEAST_VISIBLE = 0.3
 """Delta E above the rounding errors of 8-bit colors."""
 
@@ -42,10 +48,10 @@ UInt8Array = npt.NDArray[np.uint8]
 class ChromaKey:
     """Masks by color difference in CIE L*a*b*, tracked from frame to frame.
 
-    The background color is the median of the border of each frame, because the brightness of generated videos
-    drifts. The threshold is Otsu's (IEEE Trans. SMC, 1979) over the whole video, but at least the noise level of the
-    border. Specks are removed and gaps closed only to tell where the robot is: the outline is that of the video, as
-    both would cost thin limbs a pixel.
+    The background color is the median of the border of each frame, because the brightness of generated videos drifts;
+    where light shades it, a quadratic surface through the border. The threshold is Otsu's (IEEE Trans. SMC, 1979) over
+    the whole video, but at least the noise level of the border. Specks are removed and gaps closed only to tell where
+    the robot is: the outline is that of the video, as both would cost thin limbs a pixel.
     """
 
     def __init__(self, options: ChromaOptions) -> None:
@@ -98,9 +104,33 @@ def _color_difference(frame: Frames) -> UInt8Array:
     Delta E 1 gives 16, 4 gives 32, 100 gives 160. With the square root, Otsu's method finds faint parts.
     """
     lab = cast(Floats, cv2.cvtColor(frame.astype(np.float32) / 255, cv2.COLOR_RGB2Lab))
-    background = np.median(lab[_border(*lab.shape[:2])], axis=0)
-    distance = np.linalg.norm(lab - background, axis=-1)
+    distance = np.linalg.norm(lab - _background(lab), axis=-1)
     return cast(UInt8Array, np.minimum(16 * np.sqrt(distance), 255).astype(np.uint8))
+
+
+def _background(lab: Floats) -> Floats:
+    """The color of the background, float32 (3,), or (H, W, 3) where light shades it evenly."""
+    border = _border(*lab.shape[:2])
+    samples = lab[border]
+    median = cast(Floats, np.median(samples, axis=0))
+    if _noise(samples - median) <= MIN_THRESHOLD:
+        return median
+    rows, columns = np.meshgrid(*(np.linspace(-1, 1, side, dtype=np.float32) for side in border.shape), indexing="ij")
+    surface = np.stack([np.ones_like(rows), rows, columns, rows**2, rows * columns, columns**2], axis=-1)
+    step = -(-len(samples) // GRADIENT_PIXELS)
+    terms, samples = surface[border][::step], samples[::step]
+    fitted = np.ones(len(samples), np.bool_)
+    for _ in range(GRADIENT_FITS):
+        weights = np.linalg.lstsq(terms[fitted], samples[fitted], rcond=None)[0]
+        residuals = samples - terms @ weights
+        distance = np.linalg.norm(residuals, axis=-1)
+        fitted = distance <= max(2 * float(np.median(distance)), LEAST_VISIBLE)
+    return cast(Floats, surface @ weights) if _noise(residuals) <= MAX_GRADIENT_NOISE else median
+
+
+def _noise(residuals: Floats) -> float:
+    """The 90 % quantile of differences of colors (N, 3), in delta E."""
+    return float(np.quantile(np.linalg.norm(residuals, axis=-1), 0.9))
 
 
 def _outlined(differences: UInt8Array, regions: Masks, threshold: float) -> Masks:
@@ -121,7 +151,7 @@ def _outlined(differences: UInt8Array, regions: Masks, threshold: float) -> Mask
         masks[number] = (difference > threshold) & (cv2.dilate(region.astype(np.uint8), square) > 0)
         edge = masks[number] & (cv2.erode(masks[number].astype(np.uint8), square) == 0)
         faint[number] = edge & (difference < 0.5**0.5 * cv2.dilate(difference, square))  # of square roots
-        outline += np.count_nonzero(edge)
+        outline += int(np.count_nonzero(edge))
     return masks & ~faint if np.count_nonzero(faint) > MAX_FAINT_OUTLINE * outline else masks
 
 
