@@ -72,9 +72,9 @@ def test_thin_limbs_keep_their_outline() -> None:
 @pytest.mark.parametrize("background", [(0, 0, 0), (255, 255, 255)])
 def test_a_blurred_outline_lies_where_half_of_a_pixel_is_robot(background: Color) -> None:
     frames, masks = walker(background, (128, 128, 134), size=480, sigma=0)
-    halved = np.stack([cv2.resize(frame, (160, 160), interpolation=cv2.INTER_AREA) for frame in frames])
+    resized = np.stack([cv2.resize(frame, (160, 160), interpolation=cv2.INTER_AREA) for frame in frames])
     wanted = np.stack([cv2.resize(mask.astype(np.float32), (160, 160), interpolation=cv2.INTER_AREA) for mask in masks])
-    assert overlap(ChromaKey(ChromaOptions()).segment(Video(halved, 25), wanted[0] > 0), wanted >= 0.5) > 0.98
+    assert overlap(ChromaKey(ChromaOptions()).segment(Video(resized, 25), wanted[0] > 0), wanted >= 0.5) > 0.98
 
 
 def test_a_first_mask_elsewhere_does_no_harm() -> None:
