@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 import socket
 import tarfile
@@ -11,9 +12,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from nil_core.errors import NilError
+from nil_core.storage import study_index
 from nil_core.storage.atomic import writing
-from nil_core.storage.study_index import read_study_index
 from nil_core.study.jobs import Job, Outcome
 from nil_core.study.process import run_job
 
@@ -24,8 +24,9 @@ Parcel = Mapping[str, bytes]
 def sees_study(job: Job) -> bool:
     """Whether this machine has the job's study folder, and not another one under the same path."""
     try:
-        return bool(read_study_index(Path(job.study)).get("id") == job.study_id)
-    except NilError:
+        index = json.loads((Path(job.study) / study_index.NAME).read_text(encoding="utf-8"))
+        return bool(index["id"] == job.study_id)  # whatever else it holds: another nil may have written it
+    except (OSError, ValueError, LookupError, TypeError):
         return False
 
 
