@@ -26,10 +26,10 @@ def read_study_index(folder: Path) -> dict[str, Any]:
     try:
         with explain_os_errors(file, "read"):
             value = json.loads(file.read_text(encoding="utf-8"))
-        if not all(isinstance(each[key], str) for each in value["entries"] for key in _TEXTS):
-            raise ValueError("an entry is incomplete")
         if value["schema"] != SCHEMA:
             raise RunError(f"{file} has format {value['schema']}, this nil reads {SCHEMA}", "update nil-core")
+        if not all(isinstance(each[key], str) for each in value["entries"] for key in _TEXTS):
+            raise ValueError("an entry is incomplete")
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
