@@ -120,20 +120,12 @@ def find(group: str, name: str, hint: str, built_in: tuple[str, ...] = ()) -> En
 
 
 def find_reward_term(name: str) -> Entry:
-    """The entry point of a third-party reward term; imports nothing.
-
-    Raises:
-        ConfigError: there is none of that name.
-    """
+    """The entry point of a third-party reward term; imports nothing. Raises as :func:`find`."""
     return find(REWARD_TERMS, name, f"leave out reward.terms.{name}")
 
 
 def find_observation_term(name: str) -> Entry:
-    """The entry point of a third-party observation term; imports nothing.
-
-    Raises:
-        ConfigError: there is none of that name.
-    """
+    """The entry point of a third-party observation term; imports nothing. Raises as :func:`find`."""
     hint = "leave it out of environment.observation.terms; built-in terms are switches of environment.observation"
     return find(OBSERVATION_TERMS, name, hint)
 

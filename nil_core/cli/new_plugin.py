@@ -15,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from nil_core import registry
+from nil_core import entry_points, registry
 from nil_core.card import KINDS, Kind
 from nil_core.components import AUTOMATIC
 from nil_core.entry_points import canonical
@@ -152,9 +152,9 @@ class NewPlugin:
             return f"{self.name!r} would be the distribution {self.distribution}"
         if self.kind == "segmenter" and self.name == AUTOMATIC:
             return f"{AUTOMATIC!r} stands for the segmenter that suits the generator"
-        for entry in registry.entries(self.kind):
-            if entry.key == canonical(self.name):
-                return f"the {self.kind} {entry.name!r} is installed already, by {entry.distribution} {entry.version}"
+        if claims := entry_points.claims(registry.group(self.kind), self.name):
+            entry = claims[0]
+            return f"the {self.kind} {entry.name!r} is installed already, by {entry.distribution} {entry.version}"
         try:
             return f"{self.distribution} {distribution(self.distribution).version} is installed already"
         except PackageNotFoundError:
