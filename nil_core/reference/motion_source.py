@@ -14,7 +14,7 @@ from nil_core.sim.scene import RobotScene, scene_fingerprint
 from nil_core.storage.cache import Arrays, array_text, cached, fingerprint, text_array
 from nil_core.types import Doubles, Frames, Masks, Motion, Progress
 
-RECOVERY_VERSION = "motion recovery 3"
+RECOVERY_VERSION = "motion recovery 4"
 """Part of the cache's key: increase the number when the recovery changes."""
 
 MAX_FRAMES_IN_PROCESS = 30

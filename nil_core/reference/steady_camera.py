@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from nil_core.config import RunConfig
-from nil_core.reference.recovery.recover import MAX_FIT_HZ
 from nil_core.types import CropBox, Motion
 
 
@@ -16,7 +15,7 @@ def steady_boxes(motion: Motion | None, config: RunConfig) -> list[CropBox] | No
 
     Args:
         motion: as recovered.
-        config: the tick rate, and whether a motion that is not trusted counts.
+        config: says whether a motion that is not trusted counts.
 
     Returns:
         one square for each row of the motion; None where the camera does not move, or nobody may rely on its motion.
@@ -26,9 +25,7 @@ def steady_boxes(motion: Motion | None, config: RunConfig) -> list[CropBox] | No
     camera = motion.report.get("camera")
     if camera is None:
         return None
-    ticks = np.arange(len(motion.qpos))
-    fitted = ticks[:: max(1, round(config.environment.tick_hz / MAX_FIT_HZ))]
-    right, down, zoom = (np.interp(ticks, fitted, camera[name]) for name in ("right", "down", "zoom"))
+    right, down, zoom = (np.array(camera[name]) for name in ("right", "down", "zoom"))
     left, top = 0.5 - zoom / 2 + right, 0.5 - zoom / 2 + down
     return [(float(x), float(y), float(side)) for x, y, side in zip(left, top, zoom, strict=True)]
 

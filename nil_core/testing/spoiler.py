@@ -64,10 +64,11 @@ def _speed(video: Video, strength: float, random: Random) -> Video:
 
 
 def _repeats(video: Video, strength: float, random: Random) -> Video:
-    """Up to half of the frames show once more what the one before showed."""
+    """Up to half of the frames show once more what the one before showed, while the motion goes on."""
     stays = random.random(len(video.frames)) < 0.5 * strength
     stays[0] = False
-    return _at(video, np.maximum.accumulate(np.where(stays, 0, np.arange(len(stays)))))
+    shown = _at(video, np.maximum.accumulate(np.where(stays, 0, np.arange(len(stays)))))
+    return replace(shown, trajectory=video.trajectory)
 
 
 def _texture(video: Video, strength: float, random: Random) -> Video:

@@ -24,7 +24,7 @@ def misfit(priors: Priors, contacts: Contacts, space: PoseSpace, poses: Doubles,
 def test_step_is_newtons_on_the_misfit(space: PoseSpace, stepping: Doubles) -> None:
     """Without pictures: the right side is minus half the gradient, the band holds what a dense solve would."""
     poses = stepping[:6] + np.random.default_rng(0).normal(0, 0.01, (6, space.size))
-    priors = Priors.of(space, 25.0)
+    priors = Priors.of(space, 25.0, np.array([1.0, 1, 2, 1, 3]))
     normal = _NormalEquations(len(poses), space.size)
     normal.add_priors(priors, poses, space.stand)
     soles, rates = space.soles_and_rates(poses)
@@ -48,10 +48,13 @@ def test_step_is_newtons_on_the_misfit(space: PoseSpace, stepping: Doubles) -> N
 
 
 def test_constant_velocity_costs_nothing_after_the_start(space: PoseSpace) -> None:
-    priors = Priors(np.full(space.size, np.inf), np.ones(space.size))
-    poses = np.tile(space.stand, (10, 1))
-    poses[:, 0] = 0.1 * np.arange(10)
+    at = np.array([0.0, 1, 2, 3, 5, 6, 9, 10])  # frames that are left out do not matter
+    priors = Priors(np.full(space.size, np.inf), np.ones(space.size), np.diff(at))
+    poses = np.tile(space.stand, (len(at), 1))
+    poses[:, 0] = 0.1 * at
     assert priors.misfit(poses, space.stand) == pytest.approx(0.01)  # the robot rests before its first frame
+    poses[:, 0] = 0.1 * at**2
+    assert priors.second_differences(poses)[1:, 0] == pytest.approx(0.2), "a constant change of velocity"
 
 
 def test_travel_lets_the_lowest_sole_rest() -> None:

@@ -80,6 +80,19 @@ def test_fast_references_are_interpolated(toy: RobotScene, drawn: tuple[Frames, 
     assert found.qpos[5][space.addresses] == pytest.approx(middle[space.addresses], abs=0.1)
 
 
+def test_repeated_frames_are_left_out(
+    toy: RobotScene, space: PoseSpace, stepping: Doubles, drawn: tuple[Frames, Masks]
+) -> None:
+    repeated = np.array([3, 7, 13])
+    shown = np.arange(len(stepping))
+    shown[repeated] -= 1
+    found = recover(toy, *(part[shown] for part in drawn), HZ, workers=0)
+    assert found.report["frames_fitted"] == len(shown) - len(repeated)
+    true = space.qpos(stepping)
+    error, stopped = (np.abs(poses - true)[repeated][:, space.addresses].mean() for poses in (found.qpos, true[shown]))
+    assert error < stopped / 2, "they are interpolated"
+
+
 def reasons(toy: RobotScene, frames: Frames, masks: Masks) -> str:
     return " / ".join(recover(toy, frames, masks, HZ, workers=0).report["reasons"])
 

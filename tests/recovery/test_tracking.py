@@ -27,8 +27,9 @@ def jumping(space: PoseSpace, stepping: Doubles) -> Doubles:
 
 def errors(toy: RobotScene, space: PoseSpace, poses: Doubles) -> Doubles:
     """Largest error (T,) of a joint of the tracked poses, rad."""
+    priors = Priors.of(space, HZ, np.ones(len(poses) - 1))
     with Comparisons(toy, *toy.render(space.qpos(poses)), workers=0) as comparisons:
-        tracked = track(comparisons, space, Priors.of(space, HZ), len(poses), Look((2.0, 5.0)), no_progress)
+        tracked = track(comparisons, space, priors, Look((2.0, 5.0)), no_progress)
     return np.abs(tracked - poses)[:, ROOT:].max(axis=1)
 
 

@@ -52,7 +52,7 @@ def test_nothing_at_0_something_at_1_and_the_same_for_the_same_seed(kind: str, v
     assert made.fps == video.fps and made.masks.shape == made.frames.shape[:3]
     if kind in KEEP_MASKS:
         assert np.array_equal(made.masks, video.masks)
-    if kind not in ("speed", "repeats", "feet_slide"):
+    if kind not in ("speed", "feet_slide"):
         assert np.array_equal(made.trajectory, video.trajectory)
     if kind not in ("speed", "repeats", "flicker", *KEEP_MASKS):
         assert not np.array_equal(made.masks, video.masks)
@@ -78,11 +78,12 @@ def test_speed_shows_later_moments_of_a_shorter_video(video: Video):
     assert np.array_equal(made.frames, video.frames[::4]) and np.array_equal(made.trajectory, video.trajectory[::4])
 
 
-def test_repeated_frames_repeat_masks_and_poses_too(video: Video):
+def test_repeated_frames_repeat_masks_while_the_motion_goes_on(video: Video):
     made = spoil(video, {"repeats": 1.0}, 5)
-    repeated = (made.trajectory[1:] == made.trajectory[:-1]).all(1)
+    repeated = (made.frames[1:] == made.frames[:-1]).all((1, 2, 3))
     assert repeated.sum() > FRAMES / 4
-    assert (made.frames[1:] == made.frames[:-1])[repeated].all() and (made.masks[1:] == made.masks[:-1])[repeated].all()
+    assert (made.masks[1:] == made.masks[:-1])[repeated].all()
+    assert np.array_equal(made.trajectory, video.trajectory)
 
 
 def test_the_camera_moves_the_mask_by_what_was_asked(video: Video):

@@ -136,9 +136,9 @@ class _NormalEquations:
         self._own[:, diagonal, diagonal] += near
         self._right -= (poses - stand) * near
         steady = 1 / priors.change**2
-        misses = np.diff(np.concatenate([poses[:1], poses]), n=2, axis=0)  # row k is about frame k
-        for k, miss in enumerate(misses):
-            parts = {k - 1: 1.0, k: -2.0, k + 1: 1.0} if k else {0: -1.0, 1: 1.0}
+        misses = priors.second_differences(poses)  # row k is about frame k
+        for k, (miss, weights) in enumerate(zip(misses, priors.second_difference_weights(), strict=True)):
+            parts = {k + offset: weight for offset, weight in zip((-1, 0, 1), weights, strict=True) if weight}
             for i, a in parts.items():
                 self._right[i] -= a * miss * steady
                 for j, b in parts.items():

@@ -33,13 +33,15 @@ class Priors:
     Attributes:
         stand: from the standing pose; infinite for entries without a prior.
         change: of the second difference over frames, the deviation from constant velocity.
+        steps: float64 (T - 1,), time from each frame to the next, in frames: more than 1 where frames are left out.
     """
 
     stand: Doubles
     change: Doubles
+    steps: Doubles
 
     @classmethod
-    def of(cls, space: PoseSpace, hz: float) -> Priors:
+    def of(cls, space: PoseSpace, hz: float, steps: Doubles) -> Priors:
         """Priors of a robot at a frame rate."""
         pitching = space.pitching
         stand = np.concatenate([[np.inf, np.inf, Z, ROLL, PITCH, YAW], np.where(pitching, PITCH_JOINT, OTHER_JOINT)])
@@ -52,9 +54,28 @@ class Priors:
             stand[2], change[2] = CAMERA_Z, CAMERA_HEIGHT_CHANGE * pace
             stand = np.concatenate([stand, [PAN, PAN, ZOOM]])
             change = np.concatenate([change, [PAN_CHANGE, PAN_CHANGE, ZOOM_CHANGE]])
-        return cls(stand, change)
+        return cls(stand, change, steps)
 
     def misfit(self, poses: Doubles, stand: Doubles) -> float:
-        """Sum of squared deviations of a motion (T, n), in standard deviations; at rest before the first frame."""
-        steps = np.diff(np.concatenate([poses[:1], poses]), n=2, axis=0)
-        return float(((steps / self.change) ** 2).sum() + (((poses - stand) / self.stand) ** 2).sum())
+        """Sum of squared deviations of a motion (T, n), in standard deviations."""
+        bends = self.second_differences(poses)
+        return float(((bends / self.change) ** 2).sum() + (((poses - stand) / self.stand) ** 2).sum())
+
+    def second_differences(self, poses: Doubles) -> Doubles:
+        """Change of velocity (T - 1, n) at each frame but the last, per frame; at rest before the first frame."""
+        speeds = np.diff(poses, axis=0) / self.steps[:, None]
+        bends: Doubles = np.diff(np.concatenate([np.zeros((1, poses.shape[1])), speeds]), axis=0)
+        return bends / self._spans()[:, None]
+
+    def second_difference_weights(self) -> Doubles:
+        """Weights (T - 1, 3) of the frame before, the frame and the next one in :meth:`second_differences`."""
+        after = 1 / self.steps
+        before = np.concatenate([[1.0], after[:-1]])
+        weights = np.stack([before, -before - after, after], axis=1) / self._spans()[:, None]
+        weights[0, 0] = 0.0
+        weights[0, 1] = -weights[0, 2]
+        return weights
+
+    def _spans(self) -> Doubles:
+        """Mean (T - 1,) of the steps before and after a frame."""
+        return (np.concatenate([[1.0], self.steps[:-1]]) + self.steps) / 2

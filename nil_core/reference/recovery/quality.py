@@ -23,7 +23,7 @@ MAX_CUT_OVERLAP = 0.5  # overlap of two consecutive frames below which the video
 MAX_JOINT_SPEED = 25.0  # rad/s; joints of walking robots turn at 10 to 23
 
 
-def quality(fit: Fit, space: PoseSpace, spec: RobotSpec, masks: Masks, stand: Masks, hz: float) -> dict[str, Any]:
+def quality(fit: Fit, space: PoseSpace, spec: RobotSpec, masks: Masks, stand: Masks, times: Doubles) -> dict[str, Any]:
     """Compute the report, with ``reasons`` why the motion cannot be trusted (empty if it can).
 
     Args:
@@ -31,7 +31,7 @@ def quality(fit: Fit, space: PoseSpace, spec: RobotSpec, masks: Masks, stand: Ma
         space, spec: of the robot.
         masks: bool (T, S, S), of the video.
         stand: bool (S, S), mask of the trained robot in its standing pose.
-        hz: frames per second.
+        times: float64 (T,), s, of the frames, from 0.
     """
     names = [actuator.joint for actuator in spec.actuators]
     soles = space.soles(fit.poses)
@@ -44,12 +44,12 @@ def quality(fit: Fit, space: PoseSpace, spec: RobotSpec, masks: Masks, stand: Ma
             for name, value in zip(names, fit.deviations[1:, space.joints].mean(axis=0), strict=True)
         },
         "sole_below_floor_m": round(float(max(0.0, -soles[..., 2].min())), 4),
-        "forward_speed": round(float(fit.poses[-1, 0] * hz / (len(fit.poses) - 1)), 4),
-        "reasons": _reasons(fit, space, spec, masks, stand, hz),
+        "forward_speed": round(float(fit.poses[-1, 0] / times[-1]), 4),
+        "reasons": _reasons(fit, space, spec, masks, stand, times),
     }
 
 
-def _reasons(fit: Fit, space: PoseSpace, spec: RobotSpec, masks: Masks, stand: Masks, hz: float) -> list[str]:
+def _reasons(fit: Fit, space: PoseSpace, spec: RobotSpec, masks: Masks, stand: Masks, times: Doubles) -> list[str]:
     joints, views = fit.poses[:, space.joints], fit.poses[:, space.view]
     reasons = []
     first = masks[0]
@@ -69,7 +69,7 @@ def _reasons(fit: Fit, space: PoseSpace, spec: RobotSpec, masks: Masks, stand: M
     usual = np.median(follow)
     cuts = np.flatnonzero((follow < MAX_CUT_OVERLAP) & (follow < usual - 0.3))
     if len(cuts):
-        reasons.append(f"the video jumps at {(cuts[0] + 1) / hz:.2f} s: use the part before it (video.seconds)")
+        reasons.append(f"the video jumps at {times[cuts[0] + 1]:.2f} s: use the part before it (video.seconds)")
     steady = [warp_to_first_view(*each) for each in zip(masks, views, strict=True)] if space.camera else masks
     still = np.abs(joints - joints[0]).max() < MAX_STILL_ANGLE
     if still and float(np.mean([overlap_of(mask, first) for mask in steady])) > MIN_STILL_OVERLAP:
@@ -79,14 +79,14 @@ def _reasons(fit: Fit, space: PoseSpace, spec: RobotSpec, masks: Masks, stand: M
         start = int(np.flatnonzero(lost)[0])
         reasons.append(
             f"the recovered robot matches that of the video in only {1 - lost.mean():.0%} of the frames, "
-            f"and loses it first at {start / hz:.2f} s (minimum overlap {fit.overlaps.min():.2f})"
+            f"and loses it first at {times[start]:.2f} s (minimum overlap {fit.overlaps.min():.2f})"
         )
-    speed = np.abs(np.diff(joints, axis=0)) * hz
+    speed = np.abs(np.diff(joints, axis=0)) / np.diff(times)[:, None]
     if speed.max() > MAX_JOINT_SPEED:
         t, joint = np.unravel_index(int(speed.argmax()), speed.shape)
         name = spec.actuators[int(joint)].joint
         reasons.append(
-            f"{name} would have to turn at {speed.max():.0f} rad/s at {t / hz:.2f} s, faster than such joints can: "
+            f"{name} would have to turn at {speed.max():.0f} rad/s at {times[t]:.2f} s, faster than such joints can: "
             "try a slower video, or another seed"
         )
     return reasons

@@ -26,6 +26,7 @@ from scipy.interpolate import CubicSpline
 
 from nil_core.errors import DataError
 from nil_core.reference.recovery.contacts import Contacts, travel
+from nil_core.reference.recovery.distinct_frames import distinct_frames
 from nil_core.reference.recovery.joint_fit import Fit, fit_jointly
 from nil_core.reference.recovery.limb_search import search_limbs
 from nil_core.reference.recovery.pose_space import PoseSpace
@@ -39,7 +40,7 @@ from nil_core.types import Doubles, Frames, Masks, Progress, no_progress
 
 _log = logging.getLogger(__name__)
 
-MAX_FIT_HZ = 30.0  # faster references are subsampled, and the recovered motion is interpolated
+MAX_FIT_HZ = 30.0  # faster references are subsampled; the recovered motion is interpolated at frames that are left out
 MIN_IMAGE_PIXELS = 128  # images are not downsampled below this side: thin legs would vanish
 
 MAX_SEARCH_ROUNDS = 3
@@ -94,14 +95,16 @@ def recover(
             "name its foot geoms in RobotSpec.feet; --set motion.source=none learns without a motion",
         )
     every = max(1, round(hz / MAX_FIT_HZ))
-    kept = np.arange(0, len(masks), every)
+    kept = np.arange(0, len(masks), every)[distinct_frames(masks[::every])]
+    times = kept / hz
+    steps = np.diff(kept) / every
     stand_frame, stand = (each[0] for each in scene.render(scene.standing_qpos[None]))
     shaded = _same_shading(frames[0], masks[0], stand_frame, stand)
     frames, masks_kept = frames[kept], masks[kept]
 
     def attempt(space: PoseSpace) -> tuple[Fit, int] | None:
         with Comparisons(scene, frames, masks_kept, workers, space.camera) as comparisons:
-            recovery = _Recovery(comparisons, space, Priors.of(space, hz / every), len(kept), progress)
+            recovery = _Recovery(comparisons, space, Priors.of(space, hz / every, steps), progress)
             return recovery.run(masks.shape[-1], SHADING_WEIGHT if shaded else 0.0)
 
     found = attempt(space)
@@ -110,25 +113,23 @@ def recover(
         found = attempt(space)
         assert found is not None
     fit, changed = found
+    poses = _at_all_frames(fit.poses, kept, len(masks))
     report = {
-        **quality(fit, space, scene.spec, masks_kept, stand, hz / every),
-        "camera": _view_report(fit.poses[:, space.view]) if space.camera else None,
+        **quality(fit, space, scene.spec, masks_kept, stand, times),
+        "camera": _view_report(poses[:, space.view]) if space.camera else None,
         "legs_searched": changed,
         "shading": shaded,
         "frames_fitted": len(kept),
         "seconds": round(time.perf_counter() - began, 1),
     }
-    return Recovered(space.qpos(_at_all_frames(fit.poses, kept, len(masks))), report)
+    return Recovered(space.qpos(poses), report)
 
 
 class _Recovery:
     """Runs the stages of one recovery and reports progress."""
 
-    def __init__(
-        self, comparisons: Comparisons, space: PoseSpace, priors: Priors, frames: int, progress: Progress
-    ) -> None:
+    def __init__(self, comparisons: Comparisons, space: PoseSpace, priors: Priors, progress: Progress) -> None:
         self._comparisons, self._space, self._priors = comparisons, space, priors
-        self._frames = frames
         self._progress = progress
         self._steps_done = 0
 
@@ -136,7 +137,7 @@ class _Recovery:
         """Return the fit and the number of replaced leg poses; None if the camera is taken as known but moves."""
         shrink = 2 if size % 2 == 0 and size // 2 >= MIN_IMAGE_PIXELS else 1
         coarse = Look((2.0, 5.0), shrink=shrink)
-        poses = track(self._comparisons, self._space, self._priors, self._frames, coarse, self._progress)
+        poses = track(self._comparisons, self._space, self._priors, coarse, self._progress)
         if self._camera_moves(poses, coarse, TRACKED_FACTOR):
             return None
         poses[:, :2] = travel(self._space.soles(poses))

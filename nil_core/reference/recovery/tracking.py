@@ -28,25 +28,23 @@ MAX_EARLIER_POSES = 24  # that are compared with a lost frame
 REFITTED = 3  # of them, the best ones
 
 
-def track(
-    comparisons: Comparisons, space: PoseSpace, priors: Priors, frames: int, look: Look, progress: Progress
-) -> Doubles:
+def track(comparisons: Comparisons, space: PoseSpace, priors: Priors, look: Look, progress: Progress) -> Doubles:
     """Track the pose over the frames.
 
     Args:
         comparisons: with the frames.
         space, priors: of the robot.
-        frames: number of frames, T.
         look: settings of the image comparison.
         progress: called after every frame.
 
     Returns:
         float64 (T, n), starting with the standing pose.
     """
-    near = FramePriors(PRIOR_FACTOR * priors.change, priors.stand)
+    frames = len(priors.steps) + 1
     fits = [FrameFit(space.stand, 0.0, 1.0)]
     for t in range(1, frames):
-        guess = _predicted(fits)
+        near = FramePriors(PRIOR_FACTOR * priors.change * priors.steps[t - 1], priors.stand)
+        guess = _predicted(fits, priors.steps)
         (fit,) = comparisons.fit_frame(t, guess[None], near, look, NOISE, STEPS)
         if fit.overlap < np.median([each.overlap for each in fits]) - MAX_OVERLAP_LOSS:
             fit = _refitted(comparisons, space, near, fits, fit, guess, look)
@@ -55,12 +53,12 @@ def track(
     return np.array([fit.pose for fit in fits])
 
 
-def _predicted(fits: Sequence[FrameFit]) -> Doubles:
+def _predicted(fits: Sequence[FrameFit], steps: Doubles) -> Doubles:
     """Predicted pose (n,) of the next frame."""
     if len(fits) < 2:
         return fits[-1].pose
     before, last = fits[-2].pose, fits[-1].pose
-    pose: Doubles = last + MOMENTUM * (last - before)
+    pose: Doubles = last + MOMENTUM * steps[len(fits) - 1] / steps[len(fits) - 2] * (last - before)
     return pose
 
 

@@ -1,0 +1,36 @@
+"""The frames of a video that show something new.
+
+Videos of a lower frame rate are held at the tick rate, and generators repeat frames. A repeated frame shows a robot
+that stops for a moment and then catches up: feet that stand would travel too little, and joints turn too fast.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from nil_core.reference.recovery.silhouette import overlap_of
+from nil_core.types import Masks
+
+MAX_REPEATS = 4  # consecutive frames: a robot that stays longer may really stand
+MAX_REPEATED_CHANGE = 0.1  # of the smaller of the changes before and after
+
+
+def distinct_frames(masks: Masks) -> npt.NDArray[np.int64]:
+    """Indices of the frames without those that repeat the one before while the robot moves.
+
+    Args:
+        masks: bool (T, S, S).
+
+    Returns:
+        int64 (K,), ascending; the first two frames and the last are always among them.
+    """
+    change = np.array([1 - overlap_of(one, other) for one, other in pairwise(masks)])
+    repeats = np.zeros(len(masks), np.bool_)
+    for first in range(1, len(change)):
+        for end in range(first + 1, min(first + MAX_REPEATS + 1, len(change))):
+            if change[first:end].max() < MAX_REPEATED_CHANGE * min(change[first - 1], change[end]):
+                repeats[first + 1 : end + 1] = True
+    return np.flatnonzero(~repeats)
