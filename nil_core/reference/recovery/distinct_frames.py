@@ -14,8 +14,9 @@ import numpy.typing as npt
 from nil_core.reference.recovery.silhouette import overlap_of
 from nil_core.types import Masks
 
-MAX_REPEATS = 4  # consecutive frames: a robot that stays longer may really stand
+MAX_REPEATS = 8  # consecutive frames: a robot that stays longer may really stand
 MAX_REPEATED_CHANGE = 0.1  # of the smaller of the changes before and after
+MIN_CHANGE_AROUND = 0.25  # of the video's median change; a robot that really stops slows down before and starts slowly
 
 
 def distinct_frames(masks: Masks) -> npt.NDArray[np.int64]:
@@ -28,9 +29,12 @@ def distinct_frames(masks: Masks) -> npt.NDArray[np.int64]:
         int64 (K,), ascending; the first two frames and the last are always among them.
     """
     change = np.array([1 - overlap_of(one, other) for one, other in pairwise(masks)])
+    changing = change[change > 0]
     repeats = np.zeros(len(masks), np.bool_)
     for first in range(1, len(change)):
         for end in range(first + 1, min(first + MAX_REPEATS + 1, len(change))):
-            if change[first:end].max() < MAX_REPEATED_CHANGE * min(change[first - 1], change[end]):
+            around = min(change[first - 1], change[end])
+            repeated = change[first:end].max() < MAX_REPEATED_CHANGE * around
+            if repeated and around > MIN_CHANGE_AROUND * np.median(changing):
                 repeats[first + 1 : end + 1] = True
     return np.flatnonzero(~repeats)
