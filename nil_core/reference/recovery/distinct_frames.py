@@ -29,12 +29,11 @@ def distinct_frames(masks: Masks) -> npt.NDArray[np.int64]:
         int64 (K,), ascending; the first two frames and the last are always among them.
     """
     change = np.array([1 - overlap_of(one, other) for one, other in pairwise(masks)])
-    changing = change[change > 0]
+    least_around = MIN_CHANGE_AROUND * np.median(change[change > 0]) if change.any() else np.inf
     repeats = np.zeros(len(masks), np.bool_)
     for first in range(1, len(change)):
         for end in range(first + 1, min(first + MAX_REPEATS + 1, len(change))):
             around = min(change[first - 1], change[end])
-            repeated = change[first:end].max() < MAX_REPEATED_CHANGE * around
-            if repeated and around > MIN_CHANGE_AROUND * np.median(changing):
+            if around > least_around and change[first:end].max() < MAX_REPEATED_CHANGE * around:
                 repeats[first + 1 : end + 1] = True
     return np.flatnonzero(~repeats)
