@@ -25,6 +25,7 @@ def bar(places: list[int]) -> Masks:
         ([0, 0, 0, 1, 2, 4, 8, 12], [0, 1, 2, 3, 4, 5, 6, 7]),  # starts from rest
         ([4, 8, 12, 12, 12], [0, 1, 2, 3, 4]),  # comes to rest
         ([0, 16, 17, 33, 49], [0, 1, 3, 4]),  # repeated and compressed
+        ([0, 16, 32, 40, 44, 46, 46, 46, 47, 49, 57, 73], list(range(12))),  # stops and starts again
         ([0] * 6, list(range(6))),
     ],
 )
