@@ -112,3 +112,17 @@ def test_motion_comes_back_from_a_camera_that_drifts(toy: RobotScene, space: Pos
     _, masks = to_square(spoiled.frames, spoiled.masks, size, within((0, 0, size), boxes))
     assert iou(masks, video.masks).mean() > 0.9, "thin legs, and halves of pixels"
     assert iou(spoiled.masks, video.masks).mean() < 0.7
+
+
+def test_every_tick_has_a_camera_though_few_were_fitted(toy: RobotScene, video: Video) -> None:
+    spoiled = spoil(video, {"camera_drift": 0.5})
+    assert spoiled.masks is not None
+    frames, masks = (np.repeat(part, 2, axis=0) for part in (spoiled.frames, spoiled.masks))
+    found = recover(toy, frames, masks, 2 * HZ, workers=0)
+    assert found.report["frames_fitted"] == len(video.frames)
+    boxes = steady_boxes(Motion(found.qpos, "video", report=found.report), RunConfig())
+    assert boxes is not None and len(boxes) == len(frames)
+    assert boxes[0] == pytest.approx((0, 0, 1))
+    assert boxes[-1] == boxes[-2], "nothing is known after the last one: it stays"
+    left, before, after = (boxes[i][0] for i in (9, 8, 10))
+    assert left == pytest.approx((before + after) / 2, abs=0.002)
