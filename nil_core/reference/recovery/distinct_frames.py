@@ -6,13 +6,11 @@ that stops for a moment and then catches up: feet that stand would travel too li
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import numpy.typing as npt
 
-from nil_core.reference.recovery.silhouette import overlap_of
 from nil_core.types import Masks
+from nil_core.video.masks import iou
 
 MAX_REPEATS = 8  # consecutive frames: a robot that stays longer may really stand
 MAX_REPEATED_CHANGE = 0.1  # of the smaller of the changes before and after
@@ -28,7 +26,7 @@ def distinct_frames(masks: Masks) -> npt.NDArray[np.int64]:
     Returns:
         int64 (K,), ascending; the first two frames and the last are always among them.
     """
-    change = np.array([1 - overlap_of(one, other) for one, other in pairwise(masks)])
+    change = 1 - iou(masks[:-1], masks[1:])
     least_around = MIN_CHANGE_AROUND * np.median(change[change > 0]) if change.any() else np.inf
     repeats = np.zeros(len(masks), np.bool_)
     for first in range(1, len(change)):

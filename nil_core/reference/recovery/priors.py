@@ -70,11 +70,9 @@ class Priors:
     def second_difference_weights(self) -> Doubles:
         """Weights (T - 1, 3) of the frame before, the frame and the next one in :meth:`second_differences`."""
         after = 1 / self.steps
-        before = np.concatenate([[1.0], after[:-1]])
-        weights = np.stack([before, -before - after, after], axis=1) / self._spans()[:, None]
-        weights[0, 0] = 0.0
-        weights[0, 1] = -weights[0, 2]
-        return weights
+        before = np.concatenate([[0.0], after[:-1]])
+        weights: Doubles = np.stack([before, -before - after, after], axis=1)
+        return weights / self._spans()[:, None]
 
     def _spans(self) -> Doubles:
         """Mean (T - 1,) of the steps before and after a frame."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from nil_core.reference.recovery.joint_fit import Fit
 from nil_core.reference.recovery.pose_space import PoseSpace
 from nil_core.reference.recovery.silhouette import overlap_of, warp_to_first_view
 from nil_core.types import Doubles, Masks, RobotSpec
+from nil_core.video.masks import iou
 
 MIN_OVERLAP = 0.85  # from which the recovered pose explains a frame
 MIN_OVERLAP_MOVING_CAMERA = 0.8  # likewise if the camera moved: warping a mask moves its outline by up to a pixel
@@ -65,7 +65,7 @@ def _reasons(fit: Fit, space: PoseSpace, spec: RobotSpec, masks: Masks, stand: M
                 f"the first frame does not show the {spec.prompt_name} in its standing pose (overlap {same:.2f}): "
                 "another robot, or another position; --set video.align_first_frame=true scales and shifts it"
             )
-    follow = np.array([overlap_of(a, b) for a, b in pairwise(masks)])
+    follow = iou(masks[:-1], masks[1:])
     usual = np.median(follow)
     cuts = np.flatnonzero((follow < MAX_CUT_OVERLAP) & (follow < usual - 0.3))
     if len(cuts):

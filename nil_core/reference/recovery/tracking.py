@@ -40,16 +40,15 @@ def track(comparisons: Comparisons, space: PoseSpace, priors: Priors, look: Look
     Returns:
         float64 (T, n), starting with the standing pose.
     """
-    frames = len(priors.steps) + 1
     fits = [FrameFit(space.stand, 0.0, 1.0)]
-    for t in range(1, frames):
-        near = FramePriors(PRIOR_FACTOR * priors.change * priors.steps[t - 1], priors.stand)
+    for t, step in enumerate(priors.steps, 1):
+        near = FramePriors(PRIOR_FACTOR * priors.change * step, priors.stand)
         guess = _predicted(fits, priors.steps)
         (fit,) = comparisons.fit_frame(t, guess[None], near, look, NOISE, STEPS)
         if fit.overlap < np.median([each.overlap for each in fits]) - MAX_OVERLAP_LOSS:
             fit = _refitted(comparisons, space, near, fits, fit, guess, look)
         fits.append(fit)
-        progress(t + 1, frames, "frames tracked")
+        progress(t + 1, len(priors.steps) + 1, "frames tracked")
     return np.array([fit.pose for fit in fits])
 
 
