@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from nil_core import registry, weights
 from nil_core.card import KINDS, Capability, ComponentCard, Kind, Options
 from nil_core.config import Component, RunConfig, with_changes
-from nil_core.entry_points import Entry, canonical, find_observation_term, find_reward_term
+from nil_core.entry_points import Entry, canonical, find_observation_term, find_reward_term, install_command
 from nil_core.errors import ConfigError, PluginError
 from nil_core.plugin_source import source_hash
 
@@ -236,7 +236,7 @@ def _automatic_segmenter(drawn: bool) -> str:
         if finding.card is not None and finding.card.can(wanted):
             return finding.entry.name
     usual = "sim-mask" if drawn else "chroma"
-    raise PluginError(f"no installed segmenter has the capability {wanted}", f"pip install nil-segmenter-{usual}")
+    raise PluginError(f"no installed segmenter has the capability {wanted}", install_command("segmenter", usual))
 
 
 def third_party_terms(config: RunConfig, choice: Choice) -> tuple[Entry, ...]:

@@ -6,6 +6,8 @@ The registry (one of N) and the hooks (everyone) both start here. Nothing is imp
 from __future__ import annotations
 
 import re
+import shlex
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from operator import attrgetter
+from pathlib import Path
 from traceback import walk_tb
 from typing import Any
 
@@ -71,6 +74,20 @@ def singular(group: str) -> str:
 def canonical(name: str) -> str:
     """``Sim-Mask`` and ``sim_mask`` are one name."""
     return re.sub(r"[-_.]+", "_", name).lower()
+
+
+def install_command(kind: str, name: str) -> str:
+    """The line that installs a plugin: from this checkout if it is one and has the plugin, or else from the index.
+
+    Args:
+        kind: ``robot``, ``tracker``, ``executor``.
+        name: as on the command line.
+    """
+    for project in sorted(Path(__file__).parents[1].glob(f"plugins/{kind}s/*/pyproject.toml")):
+        groups = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["entry-points"].values()
+        if canonical(name) in {canonical(key) for group in groups for key in group}:
+            return f"pip install -e {shlex.quote(str(project.parent))}"
+    return f"pip install nil-{kind}-{canonical(name).replace('_', '-')}"
 
 
 @cache

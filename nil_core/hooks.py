@@ -45,7 +45,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from nil_core.entry_points import Entry, broken, entries, load, plugin_errors, reason
+from nil_core.entry_points import Entry, broken, entries, install_command, load, plugin_errors, reason
 from nil_core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class Hooks:
             if name not in known:
                 raise ConfigError(
                     f"there is no tracker {name!r}",
-                    f"pip install nil-tracker-{name}; installed: {', '.join(known) or 'none'}",
+                    f"{install_command('tracker', name)}; installed: {', '.join(known) or 'none'}",
                 )
 
     def register(self, plugin: object, name: str) -> None:

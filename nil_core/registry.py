@@ -26,7 +26,7 @@ from pydantic_core import ErrorDetails
 
 from nil_core import entry_points
 from nil_core.card import API_VERSION, KINDS, Capability, ComponentCard, Kind, Options, Requirement
-from nil_core.entry_points import Entry, broken, canonical, load, one_line, plugin_errors
+from nil_core.entry_points import Entry, broken, canonical, install_command, load, one_line, plugin_errors
 from nil_core.errors import ConfigError, NilError, PluginError
 from nil_core.renamed_keys import renamed_key_error
 
@@ -165,7 +165,7 @@ def find_entry(kind: Kind, name: str) -> Entry:
 def _install_line(kind: Kind, name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?", name, re.ASCII):
         return "nil plugins list shows what is installed"
-    return f"if it is a plugin not yet installed: pip install nil-{kind}-{canonical(name).replace('_', '-')}"
+    return f"if it is a plugin not yet installed: {install_command(kind, name)}"
 
 
 def _card(kind: Kind, entry: Entry) -> ComponentCard:

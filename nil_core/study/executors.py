@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from nil_core import entry_points, registry
 from nil_core.card import Options, Requirement
 from nil_core.config import explain
-from nil_core.entry_points import EXECUTORS, Entry, broken, canonical, load, plugin_errors
+from nil_core.entry_points import EXECUTORS, Entry, broken, install_command, load, plugin_errors
 from nil_core.errors import ConfigError
 from nil_core.study.jobs import Job, Outcome
 
@@ -96,7 +96,7 @@ def build(name: str, options: Mapping[str, Any] | None = None) -> Executor:
         PluginError: several claim the name, it is broken, or what it needs is not installed.
         MachineError: there is no cluster.
     """
-    install = f"pip install nil-executor-{canonical(name)}, if it is one"
+    install = f"{install_command('executor', name)}, if it is one"
     entry = entry_points.find(EXECUTORS, name, install, built_in=(LOCAL,))
     card = load_card(entry)
     try:

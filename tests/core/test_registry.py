@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import nil_core
 from nil_core import registry
 from nil_core.card import KINDS, ComponentCard
+from nil_core.entry_points import install_command
 from nil_core.errors import ConfigError, PluginError
 from nil_core.types import AgentSpec
 
@@ -99,6 +102,26 @@ def test_an_unknown_name_gets_the_line_that_may_install_it() -> None:
     with pytest.raises(PluginError) as caught:
         registry.build("agent", "q_learner", {})
     assert caught.value.hint.endswith("pip install nil-agent-q-learner")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "folder"),
+    [
+        ("robot", "H1", "robots/h1"),
+        ("segmenter", "sim-mask", "segmenters/sim_mask"),
+        ("agent", "bro_fast", "agents/bro"),
+        ("tracker", "wandb", "trackers/wandb"),
+        ("executor", "ray", "executors/ray"),
+    ],
+)
+def test_a_plugin_of_this_checkout_is_installed_from_its_folder(kind: str, name: str, folder: str) -> None:
+    plugin = Path(nil_core.__file__).parents[1] / "plugins" / folder
+    assert (plugin / "pyproject.toml").is_file()
+    assert install_command(kind, name) == f"pip install -e {quote(str(plugin))}"
+
+
+def test_a_plugin_of_others_is_installed_from_the_index() -> None:
+    assert install_command("robot", "Big_Dog") == "pip install nil-robot-big-dog"
 
 
 @pytest.mark.parametrize("name", ["", "a b", "; rm -rf /", "../x", "-e", "$(x)", "ü"])
