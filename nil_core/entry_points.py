@@ -84,10 +84,18 @@ def install_command(kind: str, name: str) -> str:
         name: as on the command line.
     """
     for project in sorted(Path(__file__).parents[1].glob(f"plugins/{kind}s/*/pyproject.toml")):
-        groups = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["entry-points"].values()
-        if canonical(name) in {canonical(key) for group in groups for key in group}:
+        if canonical(name) in _declared_names(project):
             return f"pip install -e {shlex.quote(str(project.parent))}"
     return f"pip install nil-{kind}-{canonical(name).replace('_', '-')}"
+
+
+def _declared_names(project: Path) -> set[str]:
+    """The canonical names of a ``pyproject.toml``'s entry points; none of an unfinished one: a hint must not fail."""
+    try:
+        declared = tomllib.loads(project.read_text(encoding="utf-8"))
+        return {canonical(name) for group in declared["project"]["entry-points"].values() for name in group}
+    except (OSError, ValueError, KeyError):
+        return set()
 
 
 @cache

@@ -124,6 +124,17 @@ def test_a_plugin_of_others_is_installed_from_the_index() -> None:
     assert install_command("robot", "Big_Dog") == "pip install nil-robot-big-dog"
 
 
+@pytest.mark.parametrize("unfinished", ["", "[project]\nname = 'x'\n", "[project"])
+def test_an_unfinished_plugin_beside_does_not_spoil_the_install_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, unfinished: str
+) -> None:
+    for folder, text in (("a", unfinished), ("z", "[project.entry-points.'nil.robots']\nzed = 'zed:CARD'\n")):
+        (tmp_path / "plugins" / "robots" / folder).mkdir(parents=True)
+        (tmp_path / "plugins" / "robots" / folder / "pyproject.toml").write_text(text)
+    monkeypatch.setattr("nil_core.entry_points.__file__", str(tmp_path / "nil_core" / "entry_points.py"))
+    assert install_command("robot", "zed") == f"pip install -e {quote(str(tmp_path / 'plugins/robots/z'))}"
+
+
 @pytest.mark.parametrize("name", ["", "a b", "; rm -rf /", "../x", "-e", "$(x)", "ü"])
 def test_an_impossible_name_gets_no_install_line(name: str) -> None:
     with pytest.raises(PluginError) as caught:
